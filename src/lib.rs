@@ -1,0 +1,4 @@
+//! One stable address for the profile picture of each connected social account.
+
+pub mod clock;
+pub mod model;

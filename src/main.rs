@@ -1,0 +1,2 @@
+//! The avatar-proxy command.
+fn main() {}

@@ -1,0 +1,78 @@
+//! [`Link`]: a picture's current address at the provider's CDN.
+
+use std::time::Duration;
+
+use super::{Address, Identity, Invalid, Timestamp, expires_at, units};
+
+/// Where the bytes can be fetched again, and until when.
+#[derive(Debug, Clone)]
+pub struct Link {
+    /// The address, byte for byte as the provider gave it.
+    pub address: Address,
+    /// When the provider gave it.
+    pub resolved_at: Timestamp,
+    /// When it must not be used any more: the end of its own signature less the margin, or the default.
+    pub expires_at: Timestamp,
+    /// Which picture it leads to.
+    pub identity: Identity,
+    /// Whether the address itself holds a credential (Telegram's holds the bot token): never written back, never
+    /// stored, never shown.
+    pub is_secret: bool,
+}
+
+/// Section `[link]`.
+#[derive(Debug, Clone, Copy)]
+pub struct LinkConfig {
+    /// A link is dropped so long before its own signature ends, at most a quarter of its life.
+    pub margin: Duration,
+    /// How long one lives whose address does not tell its end.
+    pub default_ttl: Duration,
+}
+
+/// Section `[link]` as written.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct LinkWritten {
+    margin: units::Span,
+    default_ttl: units::Span,
+}
+
+impl TryFrom<LinkWritten> for LinkConfig {
+    type Error = Invalid;
+
+    fn try_from(written: LinkWritten) -> Result<Self, Invalid> {
+        Ok(Self {
+            margin: written.margin.get(),
+            default_ttl: written.default_ttl.at_least("default_ttl", Duration::from_secs(1))?,
+        })
+    }
+}
+
+impl LinkConfig {
+    /// When a link resolved at `resolved_at` must be dropped.
+    pub fn drop_at(&self, address: &Address, resolved_at: Timestamp) -> Timestamp {
+        match expires_at(address, resolved_at) {
+            Some(end) => end - self.margin.min(end.since(resolved_at) / 4),
+            None => resolved_at + self.default_ttl,
+        }
+    }
+}
+
+impl Link {
+    /// A link that the provider gave at `resolved_at`.
+    pub fn new(
+        address: Address,
+        identity: Identity,
+        is_secret: bool,
+        resolved_at: Timestamp,
+        config: &LinkConfig,
+    ) -> Self {
+        let expires_at = config.drop_at(&address, resolved_at);
+        Self { address, resolved_at, expires_at, identity, is_secret }
+    }
+
+    /// Whether the bytes may still be fetched by it.
+    pub fn is_live(&self, now: Timestamp) -> bool {
+        now < self.expires_at
+    }
+}

@@ -1,0 +1,34 @@
+//! WORDS: the values this server speaks of. No I/O, no async, no clock: time is an argument.
+
+mod address;
+mod connection;
+mod entry;
+mod expiry;
+mod freshness;
+mod id;
+mod identity;
+mod invalid;
+mod link;
+mod picture;
+mod provider;
+mod secret;
+mod sniff;
+pub mod token;
+mod trouble;
+pub mod units;
+
+pub use crate::clock::Timestamp;
+pub use address::{Address, AddressError};
+pub use connection::{Connection, Fingerprint, SealedToken};
+pub use entry::{Content, Entry, Generation};
+pub use expiry::expires_at;
+pub use freshness::{AvatarState, Decision, Windows, decide, state};
+pub use id::{AvatarId, InvalidId};
+pub use identity::Identity;
+pub use invalid::Invalid;
+pub use link::{Link, LinkConfig, LinkWritten};
+pub use picture::{ETag, Picture, PictureKind};
+pub use provider::Provider;
+pub use secret::Secret;
+pub use sniff::{ImageHeader, SniffError, sniff};
+pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};

@@ -1,0 +1,96 @@
+//! [`Trouble`]: why the last refresh failed, and when another may start.
+
+use std::time::Duration;
+
+use super::{Fingerprint, Timestamp};
+
+/// What a failure means for the next attempts. Decided by the provider's code and subcode, never by HTTP status or
+/// `type` alone (PROVIDERS 4, 6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TroubleClass {
+    /// May be gone at the next attempt: time-outs, 5xx, codes 1 and 2.
+    Transient,
+    /// Too many calls: codes 4, 17, 32, 613, 80000 to 80014; Telegram's 429.
+    Throttled,
+    /// The token is dead: 102, 190; Telegram's 401. Nobody asks until the row's sealed token changes.
+    NeedsReauth,
+    /// The account or a permission says no: 3, 10, 200 to 299, 341, 368.
+    Denied,
+    /// The proxy's own configuration or the row is at fault: 100, 803, 2500, a token that no key opens.
+    Misconfigured,
+}
+
+impl TroubleClass {
+    /// The name in logs, the admin API and stored forms.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Transient => "transient",
+            Self::Throttled => "throttled",
+            Self::NeedsReauth => "needs_reauth",
+            Self::Denied => "denied",
+            Self::Misconfigured => "misconfigured",
+        }
+    }
+}
+
+/// How far a throttle reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scope {
+    /// This account alone.
+    Account,
+    /// Every account of the same app: Meta's code 4.
+    App,
+}
+
+/// The last failure of an avatar's refresh.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Trouble {
+    /// What it means.
+    pub class: TroubleClass,
+    /// What happened, in words without a secret: `code 190/463`, `HTTP 500`, `timed out`.
+    pub reason: String,
+    /// When the attempt failed.
+    pub at: Timestamp,
+    /// No attempt before then; `None` = not until the row changes.
+    pub retry_at: Option<Timestamp>,
+    /// How many attempts have failed in a row; the transient pause doubles with each.
+    pub failures: u32,
+    /// Of the row that failed: a row with another one starts afresh.
+    pub fingerprint: Option<Fingerprint>,
+}
+
+impl Trouble {
+    /// Whether an attempt may start now.
+    pub fn allows(&self, now: Timestamp) -> bool {
+        self.retry_at.is_some_and(|at| at <= now)
+    }
+}
+
+/// The pause after `failures` transient failures in a row: `min` doubling to `max`, less up to a quarter of jitter
+/// (`jitter` in 0..=255, taken from the id, so that a herd of avatars does not return in step).
+pub fn transient_pause(failures: u32, min: Duration, max: Duration, jitter: u8) -> Duration {
+    let doubled =
+        min.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(max);
+    doubled - doubled.mul_f64(f64::from(jitter) / 255.0 / 4.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_transient_pause_doubles_up_to_its_maximum() {
+        let (min, max) = (Duration::from_secs(5), Duration::from_secs(3600));
+        let pauses: Vec<u64> = (1..=11).map(|n| transient_pause(n, min, max, 0).as_secs()).collect();
+        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
+        assert_eq!(transient_pause(u32::MAX, min, max, 0), max);
+    }
+
+    #[test]
+    fn jitter_takes_at_most_a_quarter() {
+        let second = Duration::from_secs(4);
+        assert_eq!(transient_pause(1, second, second, 255), Duration::from_secs(3));
+    }
+}
