@@ -1,6 +1,7 @@
 //! WORDS: the values this server speaks of. No I/O, no async, no clock: time is an argument.
 
 mod address;
+mod cache_status;
 mod connection;
 mod entry;
 mod expiry;
@@ -13,12 +14,14 @@ mod picture;
 mod provider;
 mod secret;
 mod sniff;
+mod tags;
 pub mod token;
 mod trouble;
 pub mod units;
 
 pub use crate::clock::Timestamp;
 pub use address::{Address, AddressError};
+pub use cache_status::CacheStatus;
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
 pub use expiry::expires_at;
@@ -31,4 +34,5 @@ pub use picture::{ETag, Picture, PictureKind};
 pub use provider::Provider;
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, sniff};
+pub use tags::Tags;
 pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};

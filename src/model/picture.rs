@@ -55,8 +55,10 @@ impl PictureKind {
 }
 
 /// A strong entity tag (RFC 9110 8.8.3): the first 16 bytes of the SHA-256 of the picture's bytes, in hex and quotes.
+///
+/// Held as shared bytes, so that a header is made of it without copying.
 #[derive(Clone, PartialEq, Eq, Hash)]
-pub struct ETag(Box<str>);
+pub struct ETag(Bytes);
 
 impl ETag {
     /// The tag of these bytes.
@@ -66,14 +68,19 @@ impl ETag {
     }
 
     /// The tag with its quotes, as it stands in the header.
-    pub fn as_str(&self) -> &str {
+    pub fn as_bytes(&self) -> &Bytes {
         &self.0
+    }
+
+    /// The same as text.
+    pub fn as_str(&self) -> &str {
+        std::str::from_utf8(&self.0).unwrap_or("")
     }
 }
 
 impl fmt::Debug for ETag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(&self.0)
+        f.write_str(self.as_str())
     }
 }
 
@@ -90,12 +97,15 @@ pub struct Picture {
     pub identity: Identity,
     /// The origin's `Last-Modified` if it was valid and not in the future, else when these bytes were first stored.
     pub last_modified: Timestamp,
+    /// The same as an HTTP date (RFC 9110 5.6.7), formatted once.
+    pub last_modified_date: Bytes,
 }
 
 impl Picture {
     /// A picture of bytes whose header has been read.
     pub fn new(bytes: Bytes, header: ImageHeader, identity: Identity, last_modified: Timestamp) -> Self {
-        Self { etag: ETag::of(&bytes), bytes, header, identity, last_modified }
+        let last_modified_date = httpdate::fmt_http_date(last_modified.to_system_time()).into();
+        Self { etag: ETag::of(&bytes), bytes, header, identity, last_modified, last_modified_date }
     }
 }
 

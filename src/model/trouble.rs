@@ -17,6 +17,8 @@ pub enum TroubleClass {
     NeedsReauth,
     /// The account or a permission says no: 3, 10, 200 to 299, 341, 368.
     Denied,
+    /// The person has not consented, or no longer does: 230. Denied, and beyond S3 not even last good bytes are shown.
+    NoConsent,
     /// The proxy's own configuration or the row is at fault: 100, 803, 2500, a token that no key opens.
     Misconfigured,
 }
@@ -29,6 +31,7 @@ impl TroubleClass {
             Self::Throttled => "throttled",
             Self::NeedsReauth => "needs_reauth",
             Self::Denied => "denied",
+            Self::NoConsent => "no_consent",
             Self::Misconfigured => "misconfigured",
         }
     }

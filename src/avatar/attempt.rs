@@ -1,0 +1,102 @@
+//! [`settle`]: from what was held and what an attempt brought to what is held now. A pure function.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::config::AvatarConfig;
+use super::outcome::Failure;
+use crate::directory::Row;
+use crate::model::{AvatarId, Content, Entry, Generation, Link, Picture, Timestamp, TroubleClass};
+
+/// What an attempt brought.
+#[derive(Debug)]
+pub(super) enum Found {
+    /// Bytes, confirmed by the provider at that time.
+    Picture(Picture, Timestamp),
+    /// The picture that is held, under a new signature.
+    Same,
+    /// The provider says that there is none.
+    NoPicture,
+    /// The account, but not its picture's field.
+    FieldMissing,
+    /// Nothing that could be shown.
+    Nothing,
+}
+
+/// How an attempt ended. It can bring a picture and have failed nevertheless (step 4 of the ladder).
+#[derive(Debug)]
+pub(super) struct Attempt {
+    pub(super) found: Found,
+    /// The link that is good from now on.
+    pub(super) link: Option<Link>,
+    pub(super) failure: Option<Failure>,
+}
+
+/// An Instagram reply without the field is "no picture" only when it was seen so often ...
+const MISSING_REPLIES: u32 = 3;
+/// ... over so long.
+const MISSING_SPAN: Duration = Duration::from_secs(24 * 3600);
+
+/// What is held after an attempt.
+pub(super) fn settle(
+    id: &AvatarId,
+    old: Option<&Entry>,
+    attempt: Attempt,
+    row: &Row,
+    generation: Generation,
+    now: Timestamp,
+    config: &AvatarConfig,
+) -> Entry {
+    let Attempt { found, link, mut failure } = attempt;
+    let mut field_missing = None;
+    let (content, verified_at) = match found {
+        Found::Picture(picture, verified_at) => (Content::Picture(keep_equal(old, picture)), verified_at),
+        Found::Same => (content_of(old), now),
+        Found::NoPicture => (Content::NoPicture, now),
+        Found::Nothing => (content_of(old), verified_at_of(old)),
+        Found::FieldMissing => {
+            let (count, since) = old.and_then(|old| old.field_missing).unwrap_or((0, now));
+            field_missing = Some((count + 1, since));
+            if count + 1 >= MISSING_REPLIES && now.since(since) >= MISSING_SPAN {
+                (Content::NoPicture, now)
+            } else {
+                failure = Some(Failure {
+                    retry_after: Some(config.windows.no_picture),
+                    ..Failure::new(TroubleClass::Transient, "the reply has no picture field")
+                });
+                (content_of(old), verified_at_of(old))
+            }
+        }
+    };
+    let before = old.and_then(|old| old.trouble.as_ref());
+    Entry {
+        content,
+        verified_at,
+        link,
+        trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
+        field_missing,
+        provider: row.connection.provider,
+        name: row.connection.name.clone(),
+        fingerprint: row.fingerprint,
+        generation,
+    }
+}
+
+fn content_of(old: Option<&Entry>) -> Content {
+    old.map_or(Content::Nothing, |old| old.content.clone())
+}
+
+/// The epoch for nothing, so that whatever comes is newer.
+fn verified_at_of(old: Option<&Entry>) -> Timestamp {
+    old.map_or(Timestamp::EPOCH, |old| old.verified_at)
+}
+
+/// The held picture where the bytes are the same, so that `Last-Modified` stays.
+fn keep_equal(old: Option<&Entry>, picture: Picture) -> Arc<Picture> {
+    match old.and_then(Entry::picture) {
+        Some(held) if held.etag == picture.etag => {
+            Arc::new(Picture { identity: picture.identity, ..Picture::clone(held) })
+        }
+        _ => Arc::new(picture),
+    }
+}

@@ -1,0 +1,22 @@
+//! SERVICE: what it means to serve an avatar: look up, decide, refresh, fall back.
+//!
+//! `service` answers a request, `refresh` climbs the ladder of DESIGN 3, `flight` and `queue` see to it that one avatar
+//! is refreshed once at a time and not too many are.
+
+mod attempt;
+mod config;
+mod filling;
+mod flight;
+mod inspect;
+mod outcome;
+mod pauses;
+mod queue;
+mod refresh;
+mod row;
+mod service;
+mod sweep;
+
+pub use config::{AvatarConfig, AvatarWritten};
+pub use filling::{Broken, Filling};
+pub use inspect::{Inspection, Purged};
+pub use service::{CacheStatus, Parts, Served, Service};

@@ -1,0 +1,83 @@
+//! [`Failure`]: what an error of the floors below means for caching. One exhaustive match for each of them.
+
+use std::time::Duration;
+
+use crate::model::token::OpenError;
+use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, transient_pause};
+use crate::origin::FetchError;
+use crate::provider::ProviderError;
+
+use super::config::AvatarConfig;
+
+/// Throttled without a time from the provider (PROVIDERS 4: Graph sends no `Retry-After`).
+const THROTTLE_PAUSE: Duration = Duration::from_secs(3600);
+/// Denied or misconfigured.
+const LONG_PAUSE: Duration = Duration::from_secs(24 * 3600);
+
+/// Why an attempt failed.
+#[derive(Debug, Clone)]
+pub(super) struct Failure {
+    pub(super) class: TroubleClass,
+    pub(super) scope: Scope,
+    pub(super) retry_after: Option<Duration>,
+    pub(super) reason: String,
+}
+
+impl Failure {
+    pub(super) fn new(class: TroubleClass, reason: impl Into<String>) -> Self {
+        Self { class, scope: Scope::Account, retry_after: None, reason: reason.into() }
+    }
+
+    /// When the next attempt may start; `None` = not until the row changes.
+    pub(super) fn retry_at(&self, id: &AvatarId, failures: u32, now: Timestamp, config: &AvatarConfig) -> Option<Timestamp> {
+        let pause = match self.class {
+            TroubleClass::Transient => self.retry_after.unwrap_or_else(|| {
+                transient_pause(failures, config.retry_min, config.retry_max, jitter(id, failures))
+            }),
+            TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE),
+            TroubleClass::NeedsReauth => self.retry_after?,
+            TroubleClass::Denied | TroubleClass::NoConsent | TroubleClass::Misconfigured => {
+                self.retry_after.unwrap_or(LONG_PAUSE)
+            }
+        };
+        Some(now + pause)
+    }
+
+    /// The trouble that is kept beside the entry.
+    pub(super) fn into_trouble(
+        self,
+        id: &AvatarId,
+        fingerprint: crate::model::Fingerprint,
+        before: Option<&Trouble>,
+        now: Timestamp,
+        config: &AvatarConfig,
+    ) -> Trouble {
+        let before = before.filter(|trouble| trouble.fingerprint == Some(fingerprint));
+        let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
+        let retry_at = self.retry_at(id, failures, now, config);
+        let Self { class, reason, .. } = self;
+        Trouble { class, reason, at: now, retry_at, failures, fingerprint: Some(fingerprint) }
+    }
+}
+
+/// Spreads avatars that failed together: FNV-1a of the id and the number of the failure.
+fn jitter(id: &AvatarId, failures: u32) -> u8 {
+    let bytes = id.as_str().bytes().chain(failures.to_be_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) as u8
+}
+
+impl From<ProviderError> for Failure {
+    fn from(error: ProviderError) -> Self {
+        let ProviderError { class, scope, retry_after, reason } = error;
+        Self { class, scope, retry_after, reason }
+    }
+}
+
+impl From<OpenError> for Failure {
+    fn from(error: OpenError) -> Self {
+        Self::new(TroubleClass::Misconfigured, format!("token: {error}"))
+    }
+}

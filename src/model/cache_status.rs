@@ -1,0 +1,44 @@
+//! [`CacheStatus`]: how an answer came about, for the `Cache-Status` header.
+
+/// RFC 9211, with a `detail` that says why.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CacheStatus {
+    /// From memory or disk, without a thought.
+    Hit,
+    /// From memory or disk, past S1.
+    Stale,
+    /// Held bytes, since the last attempt to refresh them failed or may not start.
+    LastGood,
+    /// Held bytes were confirmed or replaced while the client waited.
+    Refreshed,
+    /// Nothing was held; the picture was fetched for this client.
+    Miss,
+    /// Nothing was held; the picture is still coming in.
+    Streamed,
+    /// The account is known to have no picture.
+    NoPicture,
+    /// Nothing is held and nothing could be had.
+    Unavailable,
+    /// The directory has no such connection.
+    Unknown,
+    /// The client asked for a generated picture.
+    Forced,
+}
+
+impl CacheStatus {
+    /// The header's value.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Hit => "avatar-proxy; hit",
+            Self::Stale => "avatar-proxy; hit; detail=stale",
+            Self::LastGood => "avatar-proxy; hit; detail=last-good",
+            Self::Refreshed => "avatar-proxy; fwd=stale; stored; detail=refreshed",
+            Self::Miss => "avatar-proxy; fwd=uri-miss; stored",
+            Self::Streamed => "avatar-proxy; fwd=uri-miss; detail=streamed",
+            Self::NoPicture => "avatar-proxy; hit; detail=no-picture",
+            Self::Unavailable => "avatar-proxy; fwd=uri-miss; detail=unavailable",
+            Self::Unknown => "avatar-proxy; fwd=uri-miss; detail=unknown-connection",
+            Self::Forced => "avatar-proxy; fwd=bypass; detail=forced",
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! The stored form of an entry: what a row of the disk file holds, and how it is read back.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use sha2::{Digest, Sha256};
+use sqlx::Row;
+use sqlx::sqlite::SqliteRow;
+
+use crate::model::{
+    AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, Timestamp, Trouble,
+    TroubleClass, sniff,
+};
+
+/// The version of the stored form; a row of another version is read by its own function or is a miss.
+pub(super) const VERSION: i64 = 1;
+
+/// The tables as version 1 has them. No link is kept: a signed address is as good as a token while it lives.
+pub(super) const SCHEMA: &str = "
+CREATE TABLE IF NOT EXISTS avatar (
+    id TEXT PRIMARY KEY,
+    version INTEGER NOT NULL,
+    provider TEXT NOT NULL,
+    name TEXT,
+    fingerprint BLOB NOT NULL,
+    verified_at INTEGER NOT NULL,
+    used_at INTEGER NOT NULL,
+    content TEXT NOT NULL,
+    identity TEXT,
+    last_modified INTEGER NOT NULL,
+    bytes BLOB,
+    checksum BLOB,
+    trouble TEXT,
+    field_missing TEXT
+) STRICT;
+CREATE INDEX IF NOT EXISTS avatar_used_at ON avatar (used_at);
+CREATE TABLE IF NOT EXISTS pause (
+    provider TEXT PRIMARY KEY,
+    until INTEGER NOT NULL
+) STRICT;
+";
+
+/// Why a row cannot be used. It is dropped and the avatar counts as never held.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum RowError {
+    /// Written by a later version.
+    #[error("a row of the unknown version {0}")]
+    Version(i64),
+    /// The checksum, the image header or a column does not hold.
+    #[error("a damaged row ({0})")]
+    Damaged(&'static str),
+    /// SQLite failed.
+    #[error(transparent)]
+    Sql(#[from] sqlx::Error),
+}
+
+/// [`Trouble`] as JSON.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StoredTrouble {
+    class: TroubleClass,
+    reason: String,
+    at: Timestamp,
+    retry_at: Option<Timestamp>,
+    failures: u32,
+    fingerprint: Option<String>,
+}
+
+/// The columns of an entry, ready to be bound.
+pub(super) struct Columns {
+    pub(super) content: &'static str,
+    pub(super) identity: Option<String>,
+    pub(super) last_modified: i64,
+    pub(super) bytes: Option<Bytes>,
+    pub(super) checksum: Option<Vec<u8>>,
+    pub(super) trouble: Option<String>,
+    pub(super) field_missing: Option<String>,
+}
+
+impl Columns {
+    /// What is written of an entry.
+    pub(super) fn of(entry: &Entry) -> Self {
+        let picture = entry.picture();
+        Self {
+            content: match &entry.content {
+                Content::Picture(_) => "picture",
+                Content::NoPicture => "no_picture",
+                Content::Nothing => "nothing",
+            },
+            identity: picture.and_then(|picture| picture.identity.as_deref().map(str::to_owned)),
+            last_modified: picture.map_or(0, |picture| picture.last_modified.as_millis()),
+            bytes: picture.map(|picture| picture.bytes.clone()),
+            checksum: picture.map(|picture| Sha256::digest(&picture.bytes).to_vec()),
+            trouble: entry.trouble.as_ref().and_then(write_trouble),
+            field_missing: entry.field_missing.and_then(|seen| serde_json::to_string(&seen).ok()),
+        }
+    }
+}
+
+fn write_trouble(trouble: &Trouble) -> Option<String> {
+    let Trouble { class, reason, at, retry_at, failures, fingerprint } = trouble.clone();
+    let fingerprint = fingerprint.map(|hash| hex::encode(hash.0));
+    serde_json::to_string(&StoredTrouble { class, reason, at, retry_at, failures, fingerprint }).ok()
+}
+
+fn read_trouble(text: &str) -> Option<Trouble> {
+    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint } =
+        serde_json::from_str(text).ok()?;
+    let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
+    Some(Trouble { class, reason, at, retry_at, failures, fingerprint })
+}
+
+fn read_fingerprint(bytes: &[u8]) -> Option<Fingerprint> {
+    bytes.try_into().ok().map(Fingerprint)
+}
+
+/// Reads a row back. Its bytes are hostile until checksum and image header have been looked at again.
+pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry), RowError> {
+    let version: i64 = row.try_get("version")?;
+    if version != VERSION {
+        return Err(RowError::Version(version));
+    }
+    let id = AvatarId::parse(row.try_get("id")?).map_err(|_| RowError::Damaged("id"))?;
+    let provider = Provider::from_name(row.try_get("provider")?).ok_or(RowError::Damaged("provider"))?;
+    let entry = Entry {
+        content: read_content(row, max_pixels)?,
+        verified_at: Timestamp::from_millis(row.try_get("verified_at")?),
+        link: None,
+        trouble: row.try_get::<Option<&str>, _>("trouble")?.and_then(read_trouble),
+        field_missing: row
+            .try_get::<Option<&str>, _>("field_missing")?
+            .and_then(|text| serde_json::from_str(text).ok()),
+        provider,
+        name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
+        fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,
+        generation: Generation::default(),
+    };
+    Ok((id, entry))
+}
+
+fn read_content(row: &SqliteRow, max_pixels: u64) -> Result<Content, RowError> {
+    match row.try_get("content")? {
+        "no_picture" => return Ok(Content::NoPicture),
+        "nothing" => return Ok(Content::Nothing),
+        "picture" => {}
+        _ => return Err(RowError::Damaged("content")),
+    }
+    let bytes: Vec<u8> = row.try_get("bytes")?;
+    if row.try_get::<&[u8], _>("checksum")? != Sha256::digest(&bytes).as_slice() {
+        return Err(RowError::Damaged("checksum"));
+    }
+    let header = sniff(&bytes, max_pixels).map_err(|_| RowError::Damaged("image header"))?;
+    let identity = Identity::from(row.try_get::<Option<String>, _>("identity")?);
+    let last_modified = Timestamp::from_millis(row.try_get("last_modified")?);
+    Ok(Content::Picture(Arc::new(Picture::new(bytes.into(), header, identity, last_modified))))
+}

@@ -1,0 +1,11 @@
+//! WORKS: where entries are kept. Each store has the same verbs (`get`, `put`, `remove`) and refuses what is older than
+//! what it holds.
+
+mod disk;
+mod disk_row;
+mod generations;
+mod memory;
+
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Health};
+pub use generations::Generations;
+pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
