@@ -3,14 +3,14 @@
 use std::time::Duration;
 
 use crate::model::token::OpenError;
-use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, transient_pause};
+use crate::model::{AvatarId, Scope, Timestamp, Trouble, TroubleClass, transient_pause};
 use crate::origin::FetchError;
 use crate::provider::ProviderError;
 
 use super::config::AvatarConfig;
 
 /// Throttled without a time from the provider (PROVIDERS 4: Graph sends no `Retry-After`).
-const THROTTLE_PAUSE: Duration = Duration::from_secs(3600);
+pub(super) const THROTTLE_PAUSE: Duration = Duration::from_secs(3600);
 /// Denied or misconfigured.
 const LONG_PAUSE: Duration = Duration::from_secs(24 * 3600);
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fingerprint, Link, Picture, Provider, Timestamp, Trouble};
+use super::{Fingerprint, Link, Picture, Provider, Timestamp, Trouble, TroubleClass, Windows};
 
 /// How often an avatar has been purged or deleted. A store refuses an entry of an older generation, so that a refresh
 /// under way cannot bring deleted bytes back.
@@ -50,5 +50,13 @@ impl Entry {
             Content::Picture(picture) => Some(picture),
             Content::NoPicture | Content::Nothing => None,
         }
+    }
+
+    /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
+    /// consent only until S3.
+    pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
+        let age = now.since(self.verified_at);
+        let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
+        self.picture().is_some() && age < windows.forget && (consent || age < windows.s3)
     }
 }

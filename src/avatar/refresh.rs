@@ -1,0 +1,185 @@
+//! The ladder that a refresh climbs (DESIGN 3); it stops where it succeeds.
+//!
+//! 1. A live link is held but its bytes are not: fetch them, no API call. With nothing held at all, the row's own address.
+//! 2. Ask the provider. The same identity: only the clocks move; else fetch the bytes from the new link.
+//! 3. The CDN says 403, 404 or 410: drop the link, ask once more, fetch.
+//! 4. The provider fails and no bytes are held: the row's own address, counted as a failed attempt.
+//! 5. Last good bytes, or 6. a placeholder: `service` knows.
+
+use std::sync::Arc;
+
+use bytes::BytesMut;
+
+use super::attempt::{Attempt, Found};
+use super::filling::Filling;
+use super::flight::Flight;
+use super::outcome::Failure;
+use crate::clock::Clock;
+use crate::directory::Row;
+use crate::model::token::Keyring;
+use crate::model::{Content, Entry, Link, Picture, Timestamp, TroubleClass, Windows, sniff};
+use crate::origin::{Download, FetchError};
+use crate::provider::{Providers, Resolution};
+
+/// One climb and what it works with.
+pub(super) struct Climb<'a> {
+    pub(super) clock: &'a Clock,
+    pub(super) windows: &'a Windows,
+    pub(super) keyring: &'a Keyring,
+    pub(super) providers: &'a Providers,
+    pub(super) row: &'a Row,
+    pub(super) held: Option<&'a Entry>,
+    pub(super) flight: &'a Flight,
+    /// Bytes of more pixels are refused.
+    pub(super) max_pixels: u64,
+    /// Why the provider may not be asked, if it may not: a pause of the whole app.
+    pub(super) paused: Option<Failure>,
+}
+
+impl Climb<'_> {
+    /// Climbs from the first rung.
+    pub(super) async fn up(self) -> Attempt {
+        match self.by_held_link().await {
+            Ok(attempt) => attempt,
+            Err(tried_row) => self.by_provider(tried_row).await,
+        }
+    }
+
+    fn picture(&self) -> Option<&Arc<Picture>> {
+        self.held.and_then(Entry::picture)
+    }
+
+    /// Step 1. `Err` goes on to step 2 and tells whether the row's own address has been tried.
+    async fn by_held_link(&self) -> Result<Attempt, bool> {
+        let now = self.clock.now();
+        if let Some(link) = self.held.and_then(|entry| entry.link.as_ref()).filter(|link| link.is_live(now)) {
+            if self.picture().is_some_and(|picture| picture.identity.same(&link.identity)) {
+                return Err(false);
+            }
+            return match self.fetch(link).await {
+                // The bytes are as old as the provider's word for the link.
+                Ok(picture) => Ok(found(picture, link.resolved_at, link.clone())),
+                Err(error) if error.is_link_dead() => Err(false),
+                Err(error) => Ok(failed(Failure::from(error), Some(link.clone()))),
+            };
+        }
+        let nothing = self.held.is_none_or(|entry| matches!(entry.content, Content::Nothing));
+        if !nothing {
+            return Err(false);
+        }
+        match self.by_row().await {
+            Some((picture, at, link)) => Ok(found(picture, at, link)),
+            None => Err(true),
+        }
+    }
+
+    /// The row's own address, if its signature is not over. It counts as of age S1, so that one refresh in the
+    /// background confirms it.
+    async fn by_row(&self) -> Option<(Picture, Timestamp, Link)> {
+        let now = self.clock.now();
+        let at = now - self.windows.s1;
+        let link = Link { resolved_at: at, ..self.providers.stored_link(&self.row.connection, now)? };
+        let picture = self.fetch(&link).await.ok()?;
+        Some((picture, at, link))
+    }
+
+    /// Steps 2 to 4.
+    async fn by_provider(&self, tried_row: bool) -> Attempt {
+        let failure = match self.ask().await {
+            Ok(Asked::Found(attempt)) => return *attempt,
+            Ok(Asked::LinkDead) => match self.ask().await {
+                Ok(Asked::Found(attempt)) => return *attempt,
+                Ok(Asked::LinkDead) => {
+                    Failure::new(TroubleClass::Transient, "the CDN refuses the address that was just given")
+                }
+                Err(failure) => failure,
+            },
+            Err(failure) => failure,
+        };
+        let mut attempt = failed(failure, None);
+        if self.picture().is_none() && !tried_row {
+            if let Some((picture, at, link)) = self.by_row().await {
+                attempt.found = Found::Picture(picture, at);
+                attempt.link = Some(link);
+            }
+        }
+        attempt
+    }
+
+    /// Step 2: what the provider says, with the bytes if they are new.
+    async fn ask(&self) -> Result<Asked, Failure> {
+        if let Some(paused) = &self.paused {
+            return Err(paused.clone());
+        }
+        let opened = self.keyring.open(&self.row.connection.token)?;
+        let now = self.clock.now();
+        let link = match self.providers.resolve(&self.row.connection, &opened.token, now).await? {
+            Resolution::Picture(link) => link,
+            Resolution::NoPicture => return Ok(Asked::found(Found::NoPicture)),
+            Resolution::FieldMissing => return Ok(Asked::found(Found::FieldMissing)),
+        };
+        if self.picture().is_some_and(|picture| picture.identity.same(&link.identity)) {
+            return Ok(Asked::Found(Box::new(Attempt { found: Found::Same, link: Some(link), failure: None })));
+        }
+        match self.fetch(&link).await {
+            Ok(picture) => Ok(Asked::Found(Box::new(found(picture, now, link)))),
+            Err(error) if error.is_link_dead() => Ok(Asked::LinkDead),
+            // The link stays: the next attempt needs no API call.
+            Err(error) => Ok(Asked::Found(Box::new(failed(Failure::from(error), Some(link))))),
+        }
+    }
+
+    /// The bytes behind a link, streamed to all who wait where nothing is held.
+    async fn fetch(&self, link: &Link) -> Result<Picture, FetchError> {
+        let provider = self.row.connection.provider;
+        let now = self.clock.now();
+        let mut download = self.providers.open(provider, &link.address, now).await?;
+        // A date in the future would make every conditional request pass for years.
+        let last_modified = download.last_modified().filter(|at| *at <= now).unwrap_or(now);
+        let header = download.header();
+        let bytes = match download.declared_length() {
+            Some(length) if self.picture().is_none() && download.streams() => {
+                let filling = Arc::new(Filling::new(header, length, provider));
+                self.flight.stream(filling.clone());
+                let bytes = pump(&mut download, &filling).await;
+                filling.end(bytes.is_ok());
+                bytes?
+            }
+            _ => download.gather().await?,
+        };
+        // Length and type agree; the whole must still have the header that its beginning had.
+        if sniff(&bytes, self.max_pixels).ok() != Some(header) {
+            return Err(FetchError::NotAPicture);
+        }
+        Ok(Picture::new(bytes, header, link.identity.clone(), last_modified))
+    }
+}
+
+/// How asking the provider went.
+enum Asked {
+    Found(Box<Attempt>),
+    LinkDead,
+}
+
+impl Asked {
+    fn found(found: Found) -> Self {
+        Self::Found(Box::new(Attempt { found, link: None, failure: None }))
+    }
+}
+
+fn found(picture: Picture, verified_at: Timestamp, link: Link) -> Attempt {
+    Attempt { found: Found::Picture(picture, verified_at), link: Some(link), failure: None }
+}
+
+fn failed(failure: Failure, link: Option<Link>) -> Attempt {
+    Attempt { found: Found::Nothing, link, failure: Some(failure) }
+}
+
+async fn pump(download: &mut Download, filling: &Filling) -> Result<bytes::Bytes, FetchError> {
+    let mut whole = BytesMut::new();
+    while let Some(chunk) = download.chunk().await? {
+        whole.extend_from_slice(&chunk);
+        filling.push(chunk);
+    }
+    Ok(whole.freeze())
+}

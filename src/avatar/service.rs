@@ -1,0 +1,285 @@
+//! [`Service`]: answers the one question of this server: which picture is shown for this id, now?
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::Semaphore;
+use tokio_util::task::TaskTracker;
+
+use super::config::AvatarConfig;
+use super::filling::Filling;
+use super::flight::{Boarding, Flight, Flights, Lead, Outcome, Progress};
+use super::pauses::Pauses;
+use super::queue::Queue;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::model::token::Keyring;
+use crate::model::{AvatarId, AvatarState, CacheStatus, Content, Decision, Entry, Timestamp, decide, state};
+use crate::provider::Providers;
+use crate::store::{Disk, Generations, Held, Memory};
+
+/// What the service is made of.
+pub struct Parts {
+    /// Section `[avatar]`.
+    pub config: AvatarConfig,
+    /// The longest any answer may take to begin.
+    pub request_timeout: Duration,
+    /// A row is looked at again when it was read longer ago.
+    pub row_fresh_for: Duration,
+    /// Fresh addresses are saved in the row.
+    pub write_back: bool,
+    /// Pictures of more pixels are refused.
+    pub max_pixels: u64,
+    /// Time.
+    pub clock: Clock,
+    /// Who is behind an id.
+    pub directory: Directory,
+    /// Opens sealed tokens.
+    pub keyring: Keyring,
+    /// Where pictures come from.
+    pub providers: Providers,
+    /// Entries in this process.
+    pub memory: Memory,
+    /// Last good bytes.
+    pub disk: Disk,
+    /// Guards both stores against refreshes that began before a purge.
+    pub generations: Arc<Generations>,
+    /// All background work; shutdown drains it.
+    pub tracker: TaskTracker,
+}
+
+/// The answer to a request.
+#[derive(Debug)]
+pub enum Served {
+    /// A whole picture.
+    Picture(Arc<Held>, AvatarState, CacheStatus),
+    /// A picture that is still coming in; nothing is held yet.
+    Streaming(Arc<Filling>),
+    /// A generated picture, with what it is made from.
+    Placeholder(Option<Arc<Held>>, CacheStatus),
+    /// No such connection.
+    Unknown,
+}
+
+/// Serves avatars. Cheap to share behind an [`Arc`].
+pub struct Service {
+    pub(super) parts: Parts,
+    pub(super) flights: Arc<Flights>,
+    pub(super) queue: Arc<Queue>,
+    pub(super) pauses: Pauses,
+    pub(super) row_looks: Arc<Semaphore>,
+}
+
+/// Looks at rows in the background at one time; more are left to later views.
+const ROW_LOOKS: usize = 64;
+
+/// Why a refresh is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Urgency {
+    /// By a view: pauses hold.
+    View,
+    /// The row has changed, or an operator wants it: pauses of this avatar are over.
+    Forced,
+}
+
+impl Service {
+    /// Puts the service together and takes over the pauses that were kept.
+    pub async fn start(parts: Parts) -> Arc<Self> {
+        let pauses = Pauses::default();
+        for (provider, until) in parts.disk.pauses().await {
+            pauses.set(provider, until);
+        }
+        Arc::new(Self {
+            // Every refresh that runs or waits is a flight, and so is every lookup of a row before it.
+            flights: Flights::new(parts.config.max_refreshes + parts.config.queue),
+            queue: Queue::new(parts.config.max_refreshes, parts.config.queue),
+            pauses,
+            row_looks: Arc::new(Semaphore::new(ROW_LOOKS)),
+            parts,
+        })
+    }
+
+    /// Answers from memory where that needs no thought: no lock but the cache's own, no allocation, no wait.
+    pub fn hit(self: &Arc<Self>, id: &str) -> Option<Served> {
+        let held = self.parts.memory.get(id)?;
+        let now = self.parts.clock.now();
+        if decide(Some(&held.entry), now, &self.parts.config.windows) != Decision::Serve {
+            return None;
+        }
+        self.viewed(&held, now);
+        Some(self.present(held, now, CacheStatus::Hit))
+    }
+
+    /// Answers a request that [`Service::hit`] could not.
+    pub async fn serve(self: &Arc<Self>, id: &AvatarId) -> Served {
+        let now = self.parts.clock.now();
+        let held = self.held(id, now).await;
+        if let Some(held) = &held {
+            self.viewed(held, now);
+        }
+        let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.parts.config.windows) {
+            Decision::Serve => None,
+            Decision::ServeAndRefresh => {
+                self.begin(id, held.clone(), Urgency::View);
+                None
+            }
+            Decision::RefreshWithin => Some(self.parts.config.wait.min(self.parts.request_timeout)),
+            Decision::RefreshFully => Some(self.parts.request_timeout),
+        };
+        match (held, patience) {
+            (Some(held), None) => self.present(held, now, CacheStatus::Hit),
+            (held, patience) => self.await_refresh(id, held, patience.unwrap_or_default()).await,
+        }
+    }
+
+    /// What memory or disk hold, unless it is to be forgotten.
+    async fn held(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
+        let held = match self.parts.memory.get(id.as_str()) {
+            Some(held) => held,
+            None => {
+                let generation = self.parts.generations.current();
+                let entry = Entry { generation, ..self.parts.disk.get(id, now).await? };
+                let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
+                self.parts.memory.put(held.clone());
+                held
+            }
+        };
+        if held.entry.picture().is_some() && now.since(held.entry.verified_at) >= self.parts.config.windows.forget {
+            tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
+            self.erase(id).await;
+            return None;
+        }
+        Some(held)
+    }
+
+    /// Notes a view, and has the row looked at again where that is due.
+    fn viewed(self: &Arc<Self>, held: &Arc<Held>, now: Timestamp) {
+        held.view(now);
+        let seen = held.row_read_at();
+        if now.since(seen) >= self.parts.row_fresh_for && held.claim_row_look(seen, now) {
+            self.look_at_row(held.clone());
+        }
+    }
+
+    /// Waits for a refresh as long as is due, then answers with what there is.
+    async fn await_refresh(self: &Arc<Self>, id: &AvatarId, held: Option<Arc<Held>>, patience: Duration) -> Served {
+        let Some(flight) = self.begin(id, held.clone(), Urgency::View) else {
+            return self.fall_back(held);
+        };
+        let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
+        // Whoever holds last good bytes is given whole pictures only; a stream could still break.
+        let progress = match showable {
+            true => flight.ended(patience).await.map(Progress::Done),
+            false => flight.wait(patience).await,
+        };
+        let now = self.parts.clock.now();
+        match progress {
+            Some(Progress::Streaming(filling)) => Served::Streaming(filling),
+            Some(Progress::Done(Outcome::Unknown)) => Served::Unknown,
+            Some(Progress::Done(Outcome::Held(new))) if new.entry.trouble.is_some() => self.fall_back(Some(new)),
+            Some(Progress::Done(Outcome::Held(new))) => {
+                let status = if showable { CacheStatus::Refreshed } else { CacheStatus::Miss };
+                self.present(new, now, status)
+            }
+            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending) | None => self.fall_back(held),
+        }
+    }
+
+    /// The answer after a refresh that failed or is not over in time: last good bytes, or a placeholder.
+    fn fall_back(&self, held: Option<Arc<Held>>) -> Served {
+        let now = self.parts.clock.now();
+        let windows = &self.parts.config.windows;
+        match held {
+            Some(held) if held.entry.shows_last_good(now, windows) => {
+                let state = match state(&held.entry, now, windows) {
+                    AvatarState::Stale => AvatarState::LastGood,
+                    other => other,
+                };
+                Served::Picture(held, state, CacheStatus::LastGood)
+            }
+            held => Served::Placeholder(held, CacheStatus::Unavailable),
+        }
+    }
+
+    /// The answer made of what is held, without a wait.
+    fn present(&self, held: Arc<Held>, now: Timestamp, status: CacheStatus) -> Served {
+        match held.entry.content {
+            Content::NoPicture => Served::Placeholder(Some(held), CacheStatus::NoPicture),
+            Content::Nothing => Served::Placeholder(Some(held), CacheStatus::Unavailable),
+            Content::Picture(_) => {
+                let state = match state(&held.entry, now, &self.parts.config.windows) {
+                    AvatarState::Stale if self.pauses.until(held.entry.provider, now).is_some() => AvatarState::LastGood,
+                    state => state,
+                };
+                let status = match (status, state) {
+                    (CacheStatus::Hit, AvatarState::Stale) => CacheStatus::Stale,
+                    (CacheStatus::Hit, AvatarState::LastGood) => CacheStatus::LastGood,
+                    (status, _) => status,
+                };
+                Served::Picture(held, state, status)
+            }
+        }
+    }
+
+    /// Begins a refresh or joins the one under way. `None`: it may not start, which counts as failed.
+    pub(super) fn begin(
+        self: &Arc<Self>,
+        id: &AvatarId,
+        held: Option<Arc<Held>>,
+        urgency: Urgency,
+    ) -> Option<Arc<Flight>> {
+        let now = self.parts.clock.now();
+        if urgency == Urgency::View && held.as_ref().is_some_and(|held| !self.may_refresh(held, now)) {
+            return None;
+        }
+        match self.flights.board(id) {
+            Boarding::Waiter(flight) => {
+                self.queue.viewed(id, now);
+                Some(flight)
+            }
+            Boarding::Full => {
+                tracing::warn!(connection = %id, "no refresh: too many are under way (avatar.queue)");
+                None
+            }
+            Boarding::Leader(lead) => {
+                let flight = lead.flight().clone();
+                let service = self.clone();
+                // The leader runs in a task of its own: a client that leaves aborts nothing.
+                self.parts.tracker.spawn(async move { service.lead(lead, held, urgency).await });
+                Some(flight)
+            }
+        }
+    }
+
+    /// Whether pauses allow an attempt for what is held.
+    fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
+        held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
+            && self.pauses.until(held.entry.provider, now).is_none()
+    }
+
+    async fn lead(self: Arc<Self>, lead: Lead, held: Option<Arc<Held>>, urgency: Urgency) {
+        let outcome = self.refresh(&lead, held, urgency).await;
+        lead.land(outcome);
+    }
+
+    /// Removes an avatar from every store; what is under way is refused by its generation.
+    pub(super) async fn erase(&self, id: &AvatarId) -> bool {
+        self.parts.generations.raise(id, self.parts.clock.now());
+        self.parts.memory.remove(id);
+        self.parts.directory.forget(id);
+        let erased = self.parts.disk.remove(vec![id.clone()]).await;
+        self.parts.memory.remove(id);
+        erased
+    }
+
+    /// How many flights are under way, how many refreshes run, and how many wait for a place.
+    pub fn depth(&self) -> (usize, usize, usize) {
+        let (running, waiting) = self.queue.depth();
+        (self.flights.count(), running, waiting)
+    }
+
+    /// How the disk store is.
+    pub fn disk(&self) -> &Disk {
+        &self.parts.disk
+    }
+}

@@ -1,0 +1,92 @@
+//! The sweep: all kept ids are held against the directory, so that what nobody views goes too.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::service::Service;
+use crate::model::{AvatarId, Timestamp};
+
+/// Ids asked for in one query.
+const BATCH: usize = 200;
+/// How often the loop looks at the clock.
+const TICK: Duration = Duration::from_secs(30);
+
+/// How a sweep went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Swept {
+    /// So many avatars were deleted, of so many.
+    Deleted(usize, usize),
+    /// More than a fifth would have gone: nothing was deleted.
+    Stopped(usize, usize),
+    /// The directory could not be asked: nothing was deleted.
+    Failed,
+}
+
+impl Service {
+    /// Sweeps each time `every` has passed, until the task is dropped; `Duration::ZERO` = never.
+    pub async fn sweep_regularly(self: Arc<Self>, every: Duration) {
+        if every.is_zero() {
+            return;
+        }
+        let mut last = self.parts.clock.now();
+        loop {
+            tokio::time::sleep(TICK.min(every)).await;
+            if self.parts.clock.now().since(last) >= every {
+                last = self.parts.clock.now();
+                self.sweep().await;
+            }
+        }
+    }
+
+    /// Holds all kept ids against the directory once, and forgets what is too old.
+    pub async fn sweep(self: &Arc<Self>) -> Swept {
+        let (kept, old) = self.kept().await;
+        for id in &old {
+            tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
+            self.erase(id).await;
+        }
+        let mut gone = Vec::new();
+        for batch in kept.chunks(BATCH) {
+            match self.parts.directory.existing(batch).await {
+                Ok(existing) => gone.extend(batch.iter().filter(|id| !existing.contains(*id)).cloned()),
+                Err(error) => {
+                    tracing::warn!(%error, "sweep: the directory cannot be asked; nothing is deleted");
+                    return Swept::Failed;
+                }
+            }
+        }
+        // SECURITY: a wrong schema or an emptied table must not wipe what is held. One alone may always go.
+        if gone.len() > (kept.len() / 5).max(1) {
+            tracing::error!(gone = gone.len(), kept = kept.len(), "sweep: more than a fifth would be deleted; nothing is");
+            return Swept::Stopped(gone.len(), kept.len());
+        }
+        for id in &gone {
+            tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
+            self.erase(id).await;
+        }
+        Swept::Deleted(gone.len(), kept.len())
+    }
+
+    /// The ids in memory and on disk, and those that are too old to be kept.
+    async fn kept(&self) -> (Vec<AvatarId>, Vec<AvatarId>) {
+        let now = self.parts.clock.now();
+        let mut kept: BTreeSet<AvatarId> = self.parts.memory.ids().into_iter().collect();
+        let mut old = Vec::new();
+        let mut after = String::new();
+        loop {
+            let page = self.parts.disk.ids(&after, BATCH as u32).await;
+            let Some((last, _)) = page.last() else { break };
+            after = last.as_str().to_owned();
+            for (id, verified_at) in page {
+                let never = verified_at == Timestamp::EPOCH;
+                if !never && now.since(verified_at) >= self.parts.config.windows.forget {
+                    old.push(id);
+                } else {
+                    kept.insert(id);
+                }
+            }
+        }
+        (kept.into_iter().collect(), old)
+    }
+}

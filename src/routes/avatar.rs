@@ -1,0 +1,118 @@
+//! `GET` and `HEAD /avatar/{id}[.ext]`: the address that never changes.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use futures_util::{StreamExt, TryStreamExt};
+use hyper::{Method, Request, Response, StatusCode};
+
+use super::Site;
+use super::config::FallbackKind;
+use super::error::ApiError;
+use super::parameters::Parameters;
+use crate::avatar::{Filling, Served};
+use crate::http::{Body, BodyError};
+use crate::model::{AvatarId, CacheStatus, Tags};
+use crate::render;
+use crate::store::Held;
+
+/// Extensions that are accepted. They do not change the format yet.
+const EXTENSIONS: [&str; 4] = ["jpg", "png", "webp", "avif"];
+
+/// Answers for what stands behind `/avatar/`.
+pub(super) async fn avatar(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Response<Body> {
+    let mut response = match answer(site, rest, request).await {
+        Ok(response) => response,
+        Err(error) => error.into(),
+    };
+    if request.method() == Method::HEAD {
+        // The same head, with the length of the body that is not sent (RFC 9110, 9.3.2).
+        *response.body_mut() = Body::empty();
+    }
+    response
+}
+
+async fn answer(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Result<Response<Body>, ApiError> {
+    let text = id_of(rest)?;
+    let parameters = Parameters::parse(request.uri().query())?;
+    if let Some(served) = site.service.hit(text) {
+        return Ok(present(site, served, text, parameters, request));
+    }
+    let id = AvatarId::parse(text).map_err(|_| ApiError::InvalidId)?;
+    let served = site.service.serve(&id).await;
+    Ok(present(site, served, text, parameters, request))
+}
+
+/// The id before an accepted extension.
+fn id_of(rest: &str) -> Result<&str, ApiError> {
+    let text = match rest.split_once('.') {
+        Some((id, extension)) if EXTENSIONS.contains(&extension) => id,
+        Some(_) => return Err(ApiError::InvalidId),
+        None => rest,
+    };
+    AvatarId::check(text).then_some(text).ok_or(ApiError::InvalidId)
+}
+
+fn present(
+    site: &Site,
+    served: Served,
+    id: &str,
+    parameters: Parameters,
+    request: &Request<Bytes>,
+) -> Response<Body> {
+    let kind = parameters.fallback.unwrap_or(site.fallback.kind);
+    let placeholder = |held: Option<Arc<Held>>, status| fallback(site, kind, id, held.as_deref(), status);
+    match served {
+        Served::Unknown => unknown(site, kind),
+        Served::Picture(held, ..) if parameters.forced => placeholder(Some(held), CacheStatus::Forced),
+        Served::Streaming(_) if parameters.forced => placeholder(None, CacheStatus::Forced),
+        Served::Placeholder(held, status) => placeholder(held, status),
+        Served::Streaming(filling) => stream(site, filling, id),
+        Served::Picture(held, state, status) => match held.entry.picture() {
+            Some(picture) => site.prepared.picture(picture, &held.tags, state, status, request.headers()),
+            None => fallback(site, kind, id, Some(&held), status),
+        },
+    }
+}
+
+fn fallback(site: &Site, kind: FallbackKind, id: &str, held: Option<&Held>, status: CacheStatus) -> Response<Body> {
+    let name = held.and_then(|held| held.entry.name.as_deref());
+    let tags = held.map(|held| &held.tags);
+    let code = site.fallback.status;
+    match kind {
+        FallbackKind::NotFound => not_found(site, "no_picture", status, tags),
+        FallbackKind::Blank => site.prepared.placeholder(render::blank(), render::BLANK_TYPE, code, status, tags),
+        FallbackKind::Initials | FallbackKind::Identicon | FallbackKind::Mp => {
+            let svg = render::initials(id, name);
+            site.prepared.placeholder(svg, render::SVG_TYPE, code, status, tags)
+        }
+    }
+}
+
+/// 404 with a neutral picture: no name is known, and a CDN absorbs who tries all ids.
+fn unknown(site: &Site, kind: FallbackKind) -> Response<Body> {
+    let status = CacheStatus::Unknown;
+    match kind {
+        FallbackKind::NotFound => not_found(site, "unknown_connection", status, None),
+        FallbackKind::Blank => {
+            site.prepared.placeholder(render::blank(), render::BLANK_TYPE, StatusCode::NOT_FOUND, status, None)
+        }
+        FallbackKind::Initials | FallbackKind::Identicon | FallbackKind::Mp => {
+            site.prepared.placeholder(render::neutral(), render::SVG_TYPE, StatusCode::NOT_FOUND, status, None)
+        }
+    }
+}
+
+/// `d=404`: JSON, so that the page's `onerror` fires, cached as a placeholder is.
+fn not_found(site: &Site, code: &str, status: CacheStatus, tags: Option<&Tags>) -> Response<Body> {
+    let body = Bytes::from(format!(r#"{{"error":"{code}"}}"#));
+    site.prepared.placeholder(body, "application/json", StatusCode::NOT_FOUND, status, tags)
+}
+
+fn stream(site: &Site, filling: Arc<Filling>, id: &str) -> Response<Body> {
+    let Ok(id) = AvatarId::parse(id) else { return ApiError::InvalidId.into() };
+    let (tags, length) = (Tags::new(&id, filling.provider), filling.length);
+    let content_type = filling.header.kind.content_type();
+    let chunks = filling.read().map_err(|_| BodyError::Broken).boxed();
+    site.prepared.stream(Body::stream(length, chunks), content_type, length, &tags)
+}

@@ -1,0 +1,81 @@
+//! [`ApiError`]: what a client sees of an error. One exhaustive match.
+
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::{Response, StatusCode};
+
+use crate::http::Body;
+
+/// Errors are small JSON with a stable code, and are never cached.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ApiError {
+    /// No such route.
+    NotFound,
+    /// The path's id is no id.
+    InvalidId,
+    /// The `s` parameter.
+    InvalidSize,
+    /// The `d` parameter.
+    InvalidDefault,
+    /// The `f` parameter.
+    InvalidForce,
+    /// The query is no UTF-8.
+    InvalidQuery,
+    /// Another method is allowed: the value of `Allow`.
+    MethodNotAllowed(&'static str),
+    /// The admin token is missing or wrong.
+    Unauthorized,
+    /// A browser's request from another site to an admin port without a token.
+    CrossSite,
+    /// Nothing is known of this avatar.
+    NotHeld,
+    /// The disk store did not do it.
+    NotOnDisk,
+}
+
+impl ApiError {
+    fn parts(self) -> (StatusCode, &'static str, &'static str) {
+        match self {
+            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such page; pictures are at /avatar/{id}"),
+            Self::InvalidId => {
+                (StatusCode::BAD_REQUEST, "invalid_id", "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+            }
+            Self::InvalidSize => (StatusCode::BAD_REQUEST, "invalid_size", "s is a number of pixels from 1 to 2048"),
+            Self::InvalidDefault => {
+                (StatusCode::BAD_REQUEST, "invalid_default", "d is one of initials, identicon, blank, mp, 404")
+            }
+            Self::InvalidForce => (StatusCode::BAD_REQUEST, "invalid_force", "f is y or n"),
+            Self::InvalidQuery => (StatusCode::BAD_REQUEST, "invalid_query", "the query is not UTF-8"),
+            Self::MethodNotAllowed(_) => {
+                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see the Allow header for what is allowed")
+            }
+            Self::Unauthorized => {
+                (StatusCode::UNAUTHORIZED, "unauthorized", "send admin.token as Authorization: Bearer")
+            }
+            Self::CrossSite => {
+                (StatusCode::FORBIDDEN, "cross_site", "a page of another site may not do this; set admin.token to allow it")
+            }
+            Self::NotHeld => (StatusCode::NOT_FOUND, "not_held", "nothing is known of this avatar; a view would look it up"),
+            Self::NotOnDisk => {
+                (StatusCode::SERVICE_UNAVAILABLE, "disk_failed", "gone from memory, but the disk store failed; see the log")
+            }
+        }
+    }
+}
+
+impl From<ApiError> for Response<Body> {
+    fn from(error: ApiError) -> Self {
+        let (status, code, message) = error.parts();
+        let mut response = Response::new(Body::full(format!(r#"{{"error":"{code}","message":"{message}"}}"#)));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        super::answer::harden(headers);
+        match error {
+            ApiError::MethodNotAllowed(allowed) => _ = headers.insert(ALLOW, HeaderValue::from_static(allowed)),
+            ApiError::Unauthorized => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            _ => {}
+        }
+        response
+    }
+}

@@ -1,0 +1,94 @@
+//! FRONT: what this server answers. The two tables below are the table of contents.
+//!
+//! Nothing below this floor knows a status code or a header that it sends.
+
+mod admin;
+mod answer;
+mod avatar;
+mod config;
+mod error;
+mod parameters;
+mod probes;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use bytes::Bytes;
+use hyper::{Method, Request, Response};
+
+use crate::avatar::Service;
+use crate::http::Body;
+use crate::model::Secret;
+use answer::Prepared;
+use error::ApiError;
+
+pub use config::{FallbackConfig, FallbackKind, FallbackWritten, HeadersConfig, HeadersWritten};
+
+/// All that the routes need: the service, and headers that are written once.
+pub struct Site {
+    service: Arc<Service>,
+    prepared: Prepared,
+    fallback: FallbackConfig,
+    admin_token: Option<Secret>,
+    draining: AtomicBool,
+}
+
+impl Site {
+    /// Prepares the headers.
+    pub fn new(
+        service: Arc<Service>,
+        headers: &HeadersConfig,
+        fallback: FallbackConfig,
+        admin_token: Option<Secret>,
+    ) -> Arc<Self> {
+        let prepared = Prepared::new(headers);
+        Arc::new(Self { service, prepared, fallback, admin_token, draining: AtomicBool::new(false) })
+    }
+
+    /// From now on `/readyz` says that this instance leaves.
+    pub fn drain(&self) {
+        self.draining.store(true, Ordering::Relaxed);
+    }
+
+    /// The public port.
+    pub async fn public(self: Arc<Self>, request: Request<Bytes>) -> Response<Body> {
+        let path = request.uri().path();
+        if let Some(rest) = path.strip_prefix("/avatar/") {
+            return match *request.method() {
+                Method::GET | Method::HEAD => avatar::avatar(&self, rest, &request).await,
+                _ => ApiError::MethodNotAllowed("GET, HEAD").into(),
+            };
+        }
+        match (path, request.method()) {
+            ("/healthz" | "/livez", &Method::GET | &Method::HEAD) => probes::alive(),
+            ("/readyz", &Method::GET | &Method::HEAD) => probes::ready(&self),
+            ("/healthz" | "/livez" | "/readyz", _) => ApiError::MethodNotAllowed("GET, HEAD").into(),
+            _ => ApiError::NotFound.into(),
+        }
+    }
+
+    /// The admin port.
+    pub async fn admin(self: Arc<Self>, request: Request<Bytes>) -> Response<Body> {
+        let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
+        let (get, method) = (matches!(*request.method(), Method::GET | Method::HEAD), request.method());
+        match (path.as_slice(), get, method) {
+            (["healthz" | "livez"], true, _) => return probes::alive(),
+            (["readyz"], true, _) => return probes::ready(&self),
+            (["healthz" | "livez" | "readyz"], false, _) => return ApiError::MethodNotAllowed("GET, HEAD").into(),
+            _ => {}
+        }
+        if let Err(error) = admin::authorize(self.admin_token.as_ref(), request.headers()) {
+            return error.into();
+        }
+        let answer = match (path.as_slice(), get, method) {
+            (["api", "avatars", id], true, _) => admin::inspect(&self.service, id).await,
+            (["api", "avatars", id], _, &Method::DELETE) => admin::delete(&self.service, id).await,
+            (["api", "avatars", _], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD, DELETE")),
+            (["api", "avatars", id, "refresh"], _, &Method::POST) => admin::refresh(&self.service, id).await,
+            (["api", "avatars", id, "purge"], _, &Method::POST) => admin::purge(&self.service, id).await,
+            (["api", "avatars", _, "refresh" | "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            _ => Err(ApiError::NotFound),
+        };
+        answer.unwrap_or_else(Response::from)
+    }
+}

@@ -1,0 +1,41 @@
+//! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take
+//! instances away that still serve everybody from what they hold.
+
+use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
+use hyper::{Response, StatusCode};
+
+use std::sync::atomic::Ordering;
+
+use super::Site;
+use crate::http::Body;
+use crate::store::Health;
+
+/// `/healthz`, `/livez`: the process answers.
+pub(super) fn alive() -> Response<Body> {
+    json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
+}
+
+/// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains.
+pub(super) fn ready(site: &Site) -> Response<Body> {
+    if site.draining.load(Ordering::Relaxed) {
+        return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
+    }
+    match site.service.disk().health() {
+        Health::Well => json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
+        Health::Degraded(reason) => {
+            let body = serde_json::json!({ "status": "degraded", "disk": reason });
+            json(StatusCode::OK, body.to_string())
+        }
+    }
+}
+
+/// JSON that nobody keeps.
+pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
+    let mut response = Response::new(Body::full(body));
+    *response.status_mut() = status;
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    super::answer::harden(headers);
+    response
+}
