@@ -1,8 +1,11 @@
 //! The keyring against values that a real Node program sealed, and against arbitrary text.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use proptest::prelude::*;
 
-use super::layout::{MAX_CANDIDATES, base64_bytes, candidates};
+use super::candidate::{MAX_CANDIDATES, base64_bytes};
 use super::*;
 
 /// Made by `tests/fixtures/tokens/make.mjs`.
@@ -44,22 +47,18 @@ fn keyring(keys: &[&str]) -> Keyring {
     config(keys, "auto").map(|config| config.keyring).unwrap()
 }
 
-/// scrypt takes a while in a debug build: each key is derived once.
-fn keyrings(format: impl Fn(&Fixture) -> String) -> Vec<(Fixture, std::rc::Rc<Keyring>)> {
-    let mut made = std::collections::HashMap::new();
-    let keyring_of = |fixture: &Fixture| {
-        let format = format(fixture);
-        let made = made.entry((fixture.key.clone(), format.clone()));
-        made.or_insert_with(|| std::rc::Rc::new(config(&[&fixture.key], &format).unwrap().keyring)).clone()
+/// Every fixture with a keyring of its key; each is derived once, since scrypt takes a while in a debug build.
+fn keyrings(format: impl Fn(&Fixture) -> String) -> Vec<(Fixture, Rc<Keyring>)> {
+    let mut made: HashMap<(String, String), Rc<Keyring>> = HashMap::new();
+    let with_keyring = |fixture: Fixture| {
+        let format = format(&fixture);
+        let keyring = made
+            .entry((fixture.key.clone(), format.clone()))
+            .or_insert_with(|| Rc::new(config(&[&fixture.key], &format).unwrap().keyring));
+        let keyring = Rc::clone(keyring);
+        (fixture, keyring)
     };
-    let mut keyring_of = keyring_of;
-    fixtures()
-        .into_iter()
-        .map(|fixture| {
-            let keyring = keyring_of(&fixture);
-            (fixture, keyring)
-        })
-        .collect()
+    fixtures().into_iter().map(with_keyring).collect()
 }
 
 #[test]
