@@ -45,8 +45,8 @@ const fn rule(name: &'static str, only: Only, read: Read) -> Rule {
 }
 
 /// PROVIDERS 8 line by line; `/vp/<md5>/<HEX>/` is no parameter and has [`in_path`]. Cloudflare's `verify` names the
-/// time of issue, so no end can be derived.
-const RULES: [Rule; 16] = [
+/// time of issue, so no end can be derived; LinkedIn's `identifierExpiresInSeconds` stands in the reply, not here.
+const RULES: [Rule; 15] = [
     rule("oe", Only::Always, Read::Hex), // Meta: fbcdn, cdninstagram, whatsapp
     rule("ext", Only::Always, Read::Decimal), // Meta's lookaside
     rule("__gda__", Only::Always, Read::DecimalBefore('_')), // Meta behind Akamai
@@ -62,7 +62,6 @@ const RULES: [Rule; 16] = [
     rule("hdnea", Only::Always, Read::ExpOf),
     rule("__token__", Only::Always, Read::ExpOf),
     rule("expires", Only::Always, Read::Decimal), // imgix and others, sometimes in milliseconds
-    rule("identifierExpiresInSeconds", Only::Host("licdn.com"), Read::Decimal),
 ];
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);

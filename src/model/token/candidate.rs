@@ -28,6 +28,12 @@ const TAG: usize = 16;
 const IVS: [usize; 2] = [12, 16];
 const NONCE: usize = 24;
 
+/// What the members of a JSON object are called.
+const DATA_NAMES: [&str; 8] =
+    ["data", "ciphertext", "cipherText", "encrypted", "encryptedData", "content", "value", "ct"];
+const IV_NAMES: [&str; 2] = ["iv", "nonce"];
+const TAG_NAMES: [&str; 4] = ["tag", "authTag", "auth_tag", "authenticationTag"];
+
 /// All ways to read `sealed`, secretbox last.
 pub(super) fn candidates(sealed: &SealedToken) -> Vec<Candidate> {
     let column = |text: &Option<Secret>| {
@@ -80,18 +86,8 @@ impl Found {
     fn json(&mut self, text: &str) {
         let Ok(object) = serde_json::from_str::<Map<String, Value>>(text) else { return };
         let field = |names: &[&str]| names.iter().find_map(|name| object.get(*name)?.as_str());
-        let data = field(&[
-            "data",
-            "ciphertext",
-            "cipherText",
-            "encrypted",
-            "encryptedData",
-            "content",
-            "value",
-            "ct",
-        ]);
-        let tag = field(&["tag", "authTag", "auth_tag", "authenticationTag"]);
-        if let (Some(data), Some(iv)) = (data, field(&["iv", "nonce"])) {
+        let (data, iv, tag) = (field(&DATA_NAMES), field(&IV_NAMES), field(&TAG_NAMES));
+        if let (Some(data), Some(iv)) = (data, iv) {
             self.fields(Layout::Json, data, iv, tag);
         }
     }

@@ -208,11 +208,11 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_never_opens(fixture in 0usize..200, position in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn a_flipped_bit_never_opens(fixture in any::<prop::sample::Index>(), position in any::<prop::sample::Index>(), bit in 0u8..8) {
         // Of the key that needs no derivation; within a wrapped text a flip may be a change of hex case only.
         let usable = |f: &Fixture| f.key.len() == 64 && f.iv.is_none() && !f.name.contains("base64 of");
         let all: Vec<Fixture> = fixtures().into_iter().filter(usable).collect();
-        let fixture = &all[fixture % all.len()];
+        let fixture = &all[fixture.index(all.len())];
         let flipped = flip(&fixture.value, position, bit);
         prop_assume!(flipped.is_some());
         let opened = keyring(&[&fixture.key]).open(&SealedToken::of(flipped.unwrap()));
