@@ -190,7 +190,7 @@ proptest! {
         let sealed = SealedToken { value: Secret::new(value), iv: iv.map(Secret::new), tag: tag.map(Secret::new) };
         prop_assert!(candidates(&sealed).len() < MAX_CANDIDATES);
         let plain = sealed.value.expose().starts_with("plain:");
-        prop_assert!(plain || keyring(&[NEW, OLD]).open(&sealed).is_err());
+        prop_assert!(plain || stayed_closed(&keyring(&[NEW, OLD]).open(&sealed)));
     }
 
     #[test]
@@ -216,8 +216,13 @@ proptest! {
         let flipped = flip(&fixture.value, position, bit);
         prop_assume!(flipped.is_some());
         let opened = keyring(&[&fixture.key]).open(&SealedToken::of(flipped.unwrap()));
-        prop_assert!(opened.is_err(), "{}", fixture.name);
+        prop_assert!(stayed_closed(&opened), "{}", fixture.name);
     }
+}
+
+/// No tag held: `NotText` would mean that one did.
+fn stayed_closed(opened: &Result<Opened, OpenError>) -> bool {
+    matches!(opened, Err(OpenError::NoKeyFits | OpenError::UnknownLayout))
 }
 
 /// Flips one bit of the bytes that one part of the text stands for: in the text itself a flip may be a change of hex
