@@ -87,11 +87,14 @@ impl Layers {
         value
     }
 
-    /// A key's value as an error line repeats it, if it is a single value that was written.
+    /// A key's value as an error line repeats it; a whole section or block is not repeated.
     pub(super) fn shown(&self, key: &str) -> Option<String> {
-        schema::find(&self.values, key)
-            .filter(|value| !value.is_table() && !value.is_array())
-            .map(|value| show(key, value))
+        schema::find(&self.values, key).filter(|value| !value.is_table()).map(|value| show(key, value))
+    }
+
+    /// Whether a key holds a list, so that what is wrong is one of its values.
+    pub(super) fn is_list(&self, key: &str) -> bool {
+        schema::find(&self.values, key).is_some_and(Value::is_array)
     }
 
     /// The error for a key that does not exist.
@@ -162,12 +165,11 @@ impl Layers {
         }
     }
 
-    /// The key without `_file`, where the whole is no key but the part before is one.
+    /// The key without `_file`, where the whole is no key of its own.
     fn file_key<'k>(&self, key: &'k str) -> Option<&'k str> {
-        let stem = key.strip_suffix("_file")?;
-        match (schema::kind(&self.defaults, key), schema::kind(&self.defaults, stem)) {
-            (Kind::Unknown, Kind::Key(_) | Kind::Section | Kind::Blocks | Kind::NotYet) => Some(stem),
-            _ => None,
+        match schema::kind(&self.defaults, key) {
+            Kind::Unknown | Kind::NotYet => key.strip_suffix("_file"),
+            Kind::Key(_) | Kind::Section | Kind::Blocks => None,
         }
     }
 

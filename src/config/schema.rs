@@ -67,10 +67,13 @@ pub(super) fn kind<'a>(defaults: &'a Table, key: &str) -> Kind<'a> {
     }
 }
 
-/// The value of a dotted key.
+/// The value of a dotted key; `connection[2].id` is in the second block.
 pub(super) fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     let (first, rest) = key.split_once('.').map_or((key, None), |(first, rest)| (first, Some(rest)));
-    let value = table.get(first)?;
+    let value = match first.strip_suffix(']').and_then(|numbered| numbered.split_once('[')) {
+        Some((name, number)) => table.get(name)?.get(number.parse::<usize>().ok()?.checked_sub(1)?)?,
+        None => table.get(first)?,
+    };
     rest.map_or(Some(value), |rest| find(value.as_table()?, rest))
 }
 
@@ -123,9 +126,7 @@ pub(super) fn hint(defaults: &Table, wrong: &str, show: impl Fn(&str) -> String)
     let siblings: Vec<String> = match if section.is_empty() { None } else { find(defaults, section) } {
         Some(Value::Table(table)) => table.keys().cloned().collect(),
         Some(_) => Vec::new(),
-        None if section.is_empty() => {
-            defaults.keys().cloned().chain(BLOCKS.iter().map(|s| (*s).to_owned())).collect()
-        }
+        None if section.is_empty() => defaults.keys().cloned().chain(["connection".to_owned()]).collect(),
         None => Vec::new(),
     };
     let meant = closest(name, siblings.iter().map(String::as_str)).map(|near| join(section, near));

@@ -51,8 +51,8 @@ fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigError {
     let key = below(path, invalid.key);
     let value = match layers.shown(&key) {
         _ if is_secret(&key) => HIDDEN.to_owned(),
-        Some(written) => written,
-        None => shortened(invalid.value),
+        Some(written) if !layers.is_list(&key) => written,
+        _ => shortened(invalid.value),
     };
     ConfigError::Wrong { from: layers.source(&key), key, value, expected: invalid.expected }
 }
@@ -75,7 +75,7 @@ fn misfit(layers: &Layers, key: String, message: &str) -> ConfigError {
             expected: format!("the key `{field}` in it"),
         };
     }
-    let value = layers.shown(&key).unwrap_or_else(|| said_value(&key, message));
+    let value = layers.shown(&key).unwrap_or_else(|| HIDDEN.to_owned());
     ConfigError::Wrong { from, expected: expected(&key, message), value, key }
 }
 
@@ -87,18 +87,23 @@ fn expected(key: &str, message: &str) -> String {
         return format!("one of {all}{hint}");
     }
     match message.split_once("expected ") {
-        Some((_, right)) => right.to_owned(),
+        Some((_, right)) => in_words(right).to_owned(),
         None if is_secret(key) => "another value; see config.toml".to_owned(),
         None => format!("another value: {message}"),
     }
 }
 
-/// The value inside a block or list, which only serde's message still knows.
-fn said_value(key: &str, message: &str) -> String {
-    let said = message.split_once("`").and_then(|(_, rest)| rest.split_once('`')).map(|(value, _)| value);
-    match said {
-        Some(value) if !is_secret(key) => shortened(format!("\"{value}\"")),
-        _ => HIDDEN.to_owned(),
+/// serde's name of a type, as somebody would say who does not write Rust.
+fn in_words(right: &str) -> &str {
+    match right {
+        "a string" => "a text in quotes",
+        "a boolean" => "true or false",
+        "a sequence" => "a list",
+        "u8" => "a whole number from 0 to 255",
+        "u16" => "a whole number from 0 to 65535",
+        "u32" | "u64" | "usize" => "a whole number of 0 or more",
+        "a nonzero u32" | "a nonzero u64" | "a nonzero usize" => "a whole number of 1 or more",
+        other => other,
     }
 }
 
