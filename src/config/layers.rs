@@ -70,6 +70,11 @@ impl Layers {
         }
     }
 
+    /// The text under a key, for a command that needs one key and no section.
+    pub fn text(&self, key: &str) -> Option<&str> {
+        schema::find(&self.values, key).and_then(Value::as_str)
+    }
+
     /// Everything, in the order of config.toml.
     pub(super) fn values(&self) -> &Table {
         &self.values

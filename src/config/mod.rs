@@ -25,8 +25,9 @@ pub use source::Source;
 use crate::{model, telemetry};
 
 /// Every section, checked.
-#[derive(Debug, Clone)]
 pub struct Config {
+    /// `[tokens]`
+    pub tokens: model::token::TokensConfig,
     /// `[link]`
     pub link: model::LinkConfig,
     /// `[log]`
@@ -47,7 +48,19 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
-        Ok(Self { link: section::<model::LinkWritten, _>(layers, "link")?, log: written(layers, "log")? })
+        Ok(Self {
+            tokens: Self::tokens(layers)?,
+            link: section::<model::LinkWritten, _>(layers, "link")?,
+            log: written(layers, "log")?,
+        })
+    }
+
+    /// `[tokens]` alone, for a command that needs nothing else to be right.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn tokens(layers: &Layers) -> Result<model::token::TokensConfig, ConfigError> {
+        section::<model::token::TokensWritten, _>(layers, "tokens")
     }
 }
 

@@ -50,8 +50,8 @@ pub fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Result<W, Co
 fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigError {
     let key = below(path, invalid.key);
     let value = match layers.shown(&key) {
-        _ if is_secret(&key) => HIDDEN.to_owned(),
         Some(written) if !layers.is_list(&key) => written,
+        _ if is_secret(&key) => HIDDEN.to_owned(),
         _ => shortened(invalid.value),
     };
     ConfigError::Wrong { from: layers.source(&key), key, value, expected: invalid.expected }
