@@ -1,20 +1,18 @@
 //! [`Layers`]: the defaults, the user's file and the environment merged, each value with its source.
 
 use std::collections::BTreeMap;
-use std::io::Read;
 use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
 use super::environment::{DATABASE_URL, Environment, Variable, name_of};
+use super::files::{one_line_end_off, parse, read};
 use super::schema::{self, BLOCKS, ENCLAVES, Kind};
-use super::text::{hidden, inline, shortened};
+use super::text::HIDDEN;
+use super::types::{shown, typed, wrong};
 use super::{ConfigError, Source};
 
 const DEFAULTS: &str = include_str!("../../config.toml");
-
-/// The longest file that is read, in bytes.
-const LONGEST_FILE: u64 = 1 << 20;
 
 /// Every value that is in force, and where it was written.
 #[derive(Clone)]
@@ -94,7 +92,7 @@ impl Layers {
 
     /// A key's value as an error line repeats it; a whole section or block is not repeated.
     pub(super) fn shown(&self, key: &str) -> Option<String> {
-        schema::find(&self.values, key).filter(|value| !value.is_table()).map(|value| show(key, value))
+        schema::find(&self.values, key).filter(|value| !value.is_table()).map(|value| shown(key, value))
     }
 
     /// Whether a key holds a list, so that what is wrong is one of its values.
@@ -212,7 +210,7 @@ impl Layers {
             return Err(ConfigError::Wrong {
                 from: from.clone(),
                 key: key.to_owned(),
-                value: super::text::HIDDEN.to_owned(),
+                value: HIDDEN.to_owned(),
                 expected: format!("blocks, each under a line [[{key}]]"),
             });
         }
@@ -220,47 +218,6 @@ impl Layers {
         self.sources.insert(key.to_owned(), from.clone());
         Ok(())
     }
-}
-
-/// The value, if it has the type of the default.
-fn typed(key: &str, default: &Value, value: Value, from: &Source) -> Result<Value, ConfigError> {
-    match (default, value) {
-        (Value::Float(_), Value::Integer(whole)) => {
-            Ok(i32::try_from(whole).map_or(Value::Integer(whole), |whole| Value::Float(whole.into())))
-        }
-        (Value::Array(_), Value::Array(items)) if items.iter().all(Value::is_str) => Ok(Value::Array(items)),
-        (Value::Array(_), value @ Value::Array(_)) => {
-            Err(wrong(from, key, &value, example(key, default, from)))
-        }
-        (default, value) if default.same_type(&value) => Ok(value),
-        (default, value) => Err(wrong(from, key, &value, example(key, default, from))),
-    }
-}
-
-/// What would be right, with the default as the example.
-fn example(key: &str, default: &Value, from: &Source) -> String {
-    let quotes = matches!(from, Source::Default | Source::File(_));
-    match default {
-        Value::String(text) if text.is_empty() || schema::is_secret(key) => "a text in quotes".to_owned(),
-        Value::String(_) => format!("a text in quotes, such as {}", inline(default)),
-        Value::Integer(_) => format!("a whole number, such as {}", inline(default)),
-        Value::Float(_) => format!("a number, such as {}", inline(default)),
-        Value::Boolean(_) => "true or false".to_owned(),
-        Value::Array(items) if quotes && !items.is_empty() => {
-            format!("a list of texts, such as {}", inline(default))
-        }
-        Value::Array(_) if quotes => "a list of texts, such as [\"...\", \"...\"]".to_owned(),
-        Value::Array(_) => "a list of texts as TOML writes it, such as [\"...\", \"...\"]".to_owned(),
-        Value::Datetime(_) | Value::Table(_) => format!("such as {}", inline(default)),
-    }
-}
-
-fn wrong(from: &Source, key: &str, value: &Value, expected: String) -> ConfigError {
-    ConfigError::Wrong { from: from.clone(), key: key.to_owned(), value: show(key, value), expected }
-}
-
-fn show(key: &str, value: &Value) -> String {
-    if schema::is_secret(key) { hidden(value) } else { shortened(inline(value)) }
 }
 
 fn put(table: &mut Table, key: &str, value: Value) {
@@ -275,33 +232,4 @@ fn put(table: &mut Table, key: &str, value: Value) {
             }
         }
     }
-}
-
-fn read(path: &Path, from: &Source) -> Result<String, ConfigError> {
-    let mut text = String::new();
-    std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
-        .and_then(|read| match read as u64 {
-            ..=LONGEST_FILE => Ok(text),
-            _ => Err(std::io::Error::other("it is longer than 1 MiB")),
-        })
-        .map_err(|source| ConfigError::Unreadable { from: from.clone(), source })
-}
-
-fn parse(file: &Path, text: &str) -> Result<Table, ConfigError> {
-    text.parse().map_err(|error: toml::de::Error| {
-        let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
-        let line = before.rsplit('\n').next().unwrap_or_default();
-        ConfigError::Syntax {
-            file: file.to_owned(),
-            line: before.matches('\n').count() + 1,
-            column: line.chars().count() + 1,
-            what: error.message().replace('\n', ", "),
-        }
-    })
-}
-
-fn one_line_end_off(text: &str) -> &str {
-    let text = text.strip_suffix('\n').unwrap_or(text);
-    text.strip_suffix('\r').unwrap_or(text)
 }

@@ -6,12 +6,14 @@
 
 mod environment;
 mod error;
+mod files;
 mod layers;
 mod schema;
 mod section;
 mod show;
 mod source;
 mod text;
+mod types;
 
 use std::path::Path;
 
