@@ -1,5 +1,8 @@
 //! One stable address for the profile picture of each connected social account.
 
+pub mod cli;
 pub mod clock;
+pub mod config;
 pub mod model;
 pub mod store;
+pub mod telemetry;

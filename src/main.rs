@@ -1,2 +1,7 @@
 //! The avatar-proxy command.
-fn main() {}
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    avatar_proxy::cli::main()
+}

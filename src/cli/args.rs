@@ -1,0 +1,64 @@
+//! The arguments, and the texts of `--help`.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+
+const EXAMPLES: &str = "\
+Examples:
+  avatar-proxy --config /etc/avatar-proxy.toml
+  DATABASE_URL=postgres://dashboard@localhost/dashboard avatar-proxy check
+  AVATAR_PROXY__LOG__LEVEL=debug avatar-proxy
+  avatar-proxy show-config | grep -v '# default'
+
+Every option is described in config.toml; `show-config` prints them all.
+Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration.";
+
+const SEAL_EXAMPLES: &str = "\
+The token comes from stdin, since arguments can be read by everybody on the machine; what follows its first line end is
+ignored. It is sealed with the first of tokens.keys.
+
+Example:
+  avatar-proxy token seal < token.txt";
+
+const CHECK_EXAMPLES: &str = "\
+The sealed value comes from stdin, on the first line. Where the dashboard keeps the iv and the tag in columns of their
+own, they are the second and the third line. The token itself is never printed.
+
+Examples:
+  psql -Atc 'select \"accessTokenEnc\" from \"InstagramConnection\" limit 1' | avatar-proxy token check
+  printf '%s\\n%s\\n%s\\n' \"$CIPHERTEXT\" \"$IV\" \"$TAG\" | avatar-proxy token check";
+
+/// One stable address for the profile picture of each connected social account.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES, max_term_width = 120, arg_required_else_help = true)]
+pub(crate) struct Arguments {
+    /// Read options from this file, over the defaults and below the environment
+    #[arg(long, value_name = "FILE", env = "AVATAR_PROXY_CONFIG", global = true)]
+    pub(crate) config: Option<PathBuf>,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to do.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum Command {
+    /// Print every option in force and where it was written, secrets hidden
+    ShowConfig,
+    /// Seal an access token, or find out how one is sealed
+    #[command(subcommand)]
+    Token(TokenCommand),
+    /// Ask the server on server.listen whether it is well; exits with 0 or 1 within 2 seconds
+    Health,
+}
+
+/// What to do with a token.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum TokenCommand {
+    /// Print a token sealed, for [[connection]] blocks
+    #[command(after_help = SEAL_EXAMPLES)]
+    Seal,
+    /// Say which layout a sealed token has and which of tokens.keys opens it
+    #[command(after_help = CHECK_EXAMPLES)]
+    Check,
+}

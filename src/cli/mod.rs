@@ -1,0 +1,53 @@
+//! ENTRANCE: the commands. Each is one function in a file of its own; this one reads the arguments and ends the process.
+
+mod args;
+mod failure;
+mod health;
+mod token;
+
+use std::io::{ErrorKind, Write};
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::config::{self, Config, Environment, Layers};
+use args::{Arguments, Command, TokenCommand};
+use failure::Failure;
+
+/// Runs the command of the process's arguments: 0 = done, 1 = failed, 2 = wrong arguments or configuration.
+pub fn main() -> ExitCode {
+    match run(&Arguments::parse()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("avatar-proxy: {failure:#}");
+            failure.exit_code()
+        }
+    }
+}
+
+fn run(arguments: &Arguments) -> Result<(), Failure> {
+    let environment = Environment::new(std::env::vars_os())?;
+    let layers = Layers::load(arguments.config.as_deref(), &environment)?;
+    match &arguments.command {
+        Command::ShowConfig => show_config(&layers),
+        Command::Token(TokenCommand::Seal) => token::seal(&layers),
+        Command::Token(TokenCommand::Check) => token::check(&layers),
+        Command::Health => health::health(&layers),
+    }
+}
+
+/// Prints first and judges afterwards: a configuration that is wrong is the one somebody wants to see.
+fn show_config(layers: &Layers) -> Result<(), Failure> {
+    say(&config::show(layers))?;
+    Config::from_layers(layers)?;
+    Ok(())
+}
+
+/// Writes to stdout; a reader that has gone (`show-config | head`) is no failure.
+fn say(text: &str) -> Result<(), Failure> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Failed(error.into())),
+        _ => Ok(()),
+    }
+}

@@ -1,0 +1,64 @@
+//! [`Environment`]: the variables that configure, and their names.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+use super::ConfigError;
+
+/// What every variable's name begins with. Two underscores: Kubernetes sets `AVATAR_PROXY_PORT` and
+/// `AVATAR_PROXY_SERVICE_HOST` in every container beside a service called avatar-proxy, and those are not ours.
+const PREFIX: &str = "AVATAR_PROXY__";
+/// Taken for `directory.url` where that is empty.
+pub(super) const DATABASE_URL: &str = "DATABASE_URL";
+
+/// The environment, as an argument, so that tests need no global state.
+#[derive(Clone, Default)]
+pub struct Environment(BTreeMap<String, String>);
+
+/// Which key a variable sets.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Variable<'a> {
+    pub(super) name: &'a str,
+    /// The whole key, before a `_FILE` is cut off.
+    pub(super) key: String,
+    pub(super) value: &'a str,
+}
+
+impl Environment {
+    /// Keeps what is ours of the process's variables.
+    ///
+    /// # Errors
+    /// When one of ours is not UTF-8.
+    pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
+        let mut ours = BTreeMap::new();
+        for (name, value) in variables {
+            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) || *name == DATABASE_URL)
+            else {
+                continue;
+            };
+            let Ok(value) = value.into_string() else {
+                return Err(ConfigError::Variable { name: name.to_owned(), expected: "UTF-8".to_owned() });
+            };
+            ours.insert(name.to_owned(), value);
+        }
+        Ok(Self(ours))
+    }
+
+    /// `DATABASE_URL`, where it is set.
+    pub(super) fn database_url(&self) -> Option<&str> {
+        self.0.get(DATABASE_URL).map(String::as_str).filter(|url| !url.is_empty())
+    }
+
+    /// Every variable that names a key.
+    pub(super) fn variables(&self) -> impl Iterator<Item = Variable<'_>> {
+        self.0.iter().filter_map(|(name, value)| {
+            let key = name.strip_prefix(PREFIX)?.to_ascii_lowercase().replace("__", ".");
+            Some(Variable { name, key, value })
+        })
+    }
+}
+
+/// The variable that sets a key.
+pub(super) fn name_of(key: &str) -> String {
+    format!("{PREFIX}{}", key.to_ascii_uppercase().replace('.', "__"))
+}

@@ -1,0 +1,70 @@
+//! ENTRANCE: what the operator wants.
+//!
+//! `config.toml` at the project's root is compiled in and parsed first; the user's file and the environment are merged
+//! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that obeys it
+//! ([`section`]). This file only composes.
+
+mod environment;
+mod error;
+mod files;
+mod layers;
+mod schema;
+mod section;
+mod show;
+mod source;
+mod text;
+mod types;
+
+use std::path::Path;
+
+pub use environment::Environment;
+pub use error::ConfigError;
+pub use layers::Layers;
+pub use section::{blocks, section, written};
+pub use show::show;
+pub use source::Source;
+
+use crate::{model, telemetry};
+
+/// Every section, checked.
+pub struct Config {
+    /// `[tokens]`
+    pub tokens: model::token::TokensConfig,
+    /// `[link]`
+    pub link: model::LinkConfig,
+    /// `[log]`
+    pub log: telemetry::LogConfig,
+}
+
+impl Config {
+    /// The defaults, then `file`, then the environment.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, as one line for the operator; the program ends with code 2.
+    pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
+        Self::from_layers(&Layers::load(file, environment)?)
+    }
+
+    /// From layers that are merged already.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        Ok(Self {
+            tokens: Self::tokens(layers)?,
+            link: section::<model::LinkWritten, _>(layers, "link")?,
+            log: written(layers, "log")?,
+        })
+    }
+
+    /// `[tokens]` alone, for a command that needs nothing else to be right.
+    ///
+    /// # Errors
+    /// As [`Config::load`].
+    pub fn tokens(layers: &Layers) -> Result<model::token::TokensConfig, ConfigError> {
+        section::<model::token::TokensWritten, _>(layers, "tokens")
+    }
+}
+
+#[cfg(test)]
+mod tests;
