@@ -1,1 +1,3 @@
-fn main() {}
+//! Integration tests over real sockets and real neighbours; the folders mirror `src/`.
+
+mod http;

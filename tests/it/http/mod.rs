@@ -1,0 +1,1 @@
+//! The listener against clients that behave, and against those that do not.
