@@ -85,7 +85,7 @@ pub(super) async fn drive<S>(
     connection: Connection<'_, TokioIo<Watched>, S, OnTracker>,
     activity: Activity,
     limits: Limits,
-    stops: Stops,
+    stops: &Stops,
 ) where
     S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
     S::Future: Send + 'static,

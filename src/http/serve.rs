@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -75,12 +76,15 @@ where
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let stops = Stops { drain: shutdown.clone(), cut: CancellationToken::new() };
     let builder = Arc::new(connection::builder(tracker.clone()));
+    let ended = Arc::new(AtomicUsize::new(0));
     while let Some((socket, peer, place)) = next(&listener, &places, &shutdown).await {
-        let client = Client { socket, peer, limits, stops: stops.clone(), place };
+        let ended = Arc::clone(&ended);
+        let client = Client { socket, peer, limits, stops: stops.clone(), place, ended };
         tracker.spawn(client.serve(Arc::clone(&builder), handler.clone()));
     }
     drop(listener);
-    drain(&places, limits, &stops.cut).await
+    let cut = drain(&places, limits, &stops.cut).await;
+    Drained { ended: ended.load(Ordering::Relaxed), cut }
 }
 
 /// One accepted connection and all it needs.
@@ -90,6 +94,8 @@ struct Client {
     limits: Limits,
     stops: Stops,
     place: OwnedSemaphorePermit,
+    /// How many ended in good order after the stop.
+    ended: Arc<AtomicUsize>,
 }
 
 impl Client {
@@ -98,7 +104,7 @@ impl Client {
         H: Fn(Request<Bytes>) -> F + Clone + Send + 'static,
         F: Future<Output = Response<Body>> + Send + 'static,
     {
-        let Self { socket, peer, limits, stops, place } = self;
+        let Self { socket, peer, limits, stops, place, ended } = self;
         let activity = Activity::new();
         let io = TokioIo::new(Watched::new(socket, activity.clone()));
         let requests = activity.clone();
@@ -106,7 +112,10 @@ impl Client {
             let in_flight = requests.begin();
             service::answer(request, peer, limits, requests.clone(), in_flight, handler.clone())
         });
-        connection::drive(builder.serve_connection(io, service), activity, limits, stops).await;
+        connection::drive(builder.serve_connection(io, service), activity, limits, &stops).await;
+        if stops.drain.is_cancelled() && !stops.cut.is_cancelled() {
+            ended.fetch_add(1, Ordering::Relaxed);
+        }
         drop(place);
     }
 }
@@ -155,16 +164,15 @@ fn is_clients(error: &io::Error) -> bool {
     )
 }
 
-async fn drain(places: &Semaphore, limits: Limits, cut: &CancellationToken) -> Drained {
+/// Waits for the open connections, and returns how many had to be cut.
+async fn drain(places: &Semaphore, limits: Limits, cut: &CancellationToken) -> usize {
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
-    let open = || limits.max_connections.saturating_sub(places.available_permits());
-    let at_stop = open();
     if tokio::time::timeout(limits.drain_timeout, places.acquire_many(all)).await.is_ok() {
-        return Drained { ended: at_stop, cut: 0 };
+        return 0;
     }
-    let left = open();
+    let left = limits.max_connections.saturating_sub(places.available_permits());
     cut.cancel();
     // What does not even let go of its socket now is counted as cut all the same.
     let _ = tokio::time::timeout(CUT_GRACE, places.acquire_many(all)).await;
-    Drained { ended: at_stop.saturating_sub(left), cut: left }
+    left
 }

@@ -74,10 +74,11 @@ async fn who_is_idle_for_longer_than_the_header_timeout_and_then_asks_is_answere
 async fn who_asks_over_http2_after_being_idle_is_answered() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
-    sleep(HEADER * 2).await;
+    let longer = HEADER + Duration::from_millis(100);
+    sleep(longer).await;
     client.send([PREFACE, SETTINGS].concat()).await;
     for stream in [1, 3] {
-        sleep(HEADER * 2).await;
+        sleep(longer).await;
         client.request_h2(stream).await;
         assert_eq!(client.frame_of(0).await, (u32::from(stream), b"hello".to_vec()));
     }
