@@ -1,0 +1,125 @@
+//! [`App`]: build all, then run, then drain. Nothing is half-built: when [`App::build`] returns, the stores are open and
+//! the ports are bound.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::avatar::{Parts, Service};
+use crate::clock::Clock;
+use crate::config::Config;
+use crate::directory::Directory;
+use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, serve};
+use crate::origin::Origin;
+use crate::provider::Providers;
+use crate::routes::Site;
+use crate::store::{Disk, Generations, Memory};
+
+/// The admin API's bodies are small.
+const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(64 * 1024);
+/// How long background work (refreshes, write-backs, the disk's writer) may take after the last answer.
+const SETTLE: Duration = Duration::from_secs(5);
+
+/// A server that is ready to run.
+pub struct App {
+    site: Arc<Site>,
+    service: Arc<Service>,
+    server: ServerConfig,
+    sweep: Duration,
+    public: Listener,
+    admin: Option<Listener>,
+    tracker: TaskTracker,
+}
+
+impl App {
+    /// Opens the stores and binds the ports. The database and the providers may be down: they are asked when needed.
+    ///
+    /// # Errors
+    /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
+    pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+        let public = bind("server.listen", &config.server.listen).await?;
+        let admin = match &config.admin.listen {
+            Some(address) => Some(bind("admin.listen", address).await?),
+            None => None,
+        };
+        let tracker = TaskTracker::new();
+        let generations = Arc::new(Generations::default());
+        let max_pixels = config.origin.max_pixels;
+        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
+        let origin = Arc::new(Origin::new(config.origin, &Providers::operators(&config.providers))?);
+        let (row_fresh_for, sweep) = (config.directory.cache_for, config.directory.sweep);
+        let write_back = config.directory.write_back;
+        let service = Service::start(Parts {
+            request_timeout: config.server.request_timeout,
+            row_fresh_for,
+            write_back,
+            max_pixels,
+            clock,
+            directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
+            keyring: config.tokens.keyring,
+            providers: Providers::new(config.providers, config.link, origin),
+            memory: Memory::new(config.memory, generations.clone()),
+            disk,
+            generations,
+            tracker: tracker.clone(),
+            config: config.avatar,
+        })
+        .await;
+        let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
+        Ok(Self { site, service, server: config.server, sweep, public, admin, tracker })
+    }
+
+    /// Where browsers reach it; the port is the real one even if 0 was configured.
+    pub fn public_address(&self) -> ListenAddress {
+        self.public.local_address()
+    }
+
+    /// Where operators reach it.
+    pub fn admin_address(&self) -> Option<ListenAddress> {
+        self.admin.as_ref().map(Listener::local_address)
+    }
+
+    /// The service itself, for tests that sweep by hand.
+    pub fn service(&self) -> Arc<Service> {
+        self.service.clone()
+    }
+
+    /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
+    /// written.
+    pub async fn run(self, shutdown: CancellationToken) -> Drained {
+        let Self { site, service, server, sweep, public, admin, tracker } = self;
+        let sweeping = tracker.spawn(service.clone().sweep_regularly(sweep));
+        let public = {
+            let site = site.clone();
+            let handler = move |request| site.clone().public(request);
+            serve(public, server.limits(BodyLimit::None), handler, shutdown.clone(), tracker.clone())
+        };
+        let admin = async {
+            let Some(admin) = admin else { return };
+            let site = site.clone();
+            let handler = move |request| site.clone().admin(request);
+            serve(admin, server.limits(ADMIN_BODY), handler, shutdown.clone(), tracker.clone()).await;
+        };
+        let leaving = async {
+            shutdown.cancelled().await;
+            site.drain();
+        };
+        let (drained, (), ()) = tokio::join!(public, admin, leaving);
+        sweeping.abort();
+        service.disk().close().await;
+        tracker.close();
+        // The service and the disk's writer hold each other only through this handle.
+        drop((site, service));
+        if tokio::time::timeout(SETTLE, tracker.wait()).await.is_err() {
+            tracing::warn!(tasks = tracker.len(), "stopped with background work under way");
+        }
+        drained
+    }
+}
+
+async fn bind(key: &str, address: &ListenAddress) -> anyhow::Result<Listener> {
+    Listener::bind(address).await.with_context(|| format!("{key} = {address}"))
+}

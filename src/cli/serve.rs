@@ -1,0 +1,49 @@
+//! `avatar-proxy serve`: the server itself, until SIGTERM or SIGINT.
+
+use anyhow::Context;
+use tokio::signal::unix::{SignalKind, signal};
+use tokio_util::sync::CancellationToken;
+
+use super::failure::Failure;
+use crate::app::App;
+use crate::clock::Clock;
+use crate::config::{Config, Layers};
+use crate::telemetry;
+
+/// Runs the server; a second signal ends it at once.
+pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
+    let config = Config::from_layers(layers)?;
+    telemetry::init(config.log).context("the log could not be started")?;
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(run(config))?;
+    Ok(())
+}
+
+async fn run(config: Config) -> anyhow::Result<()> {
+    let shutdown = CancellationToken::new();
+    let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
+    let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
+    let app = App::build(config, Clock::system()).await?;
+    let (public, admin) = (app.public_address(), app.admin_address());
+    let admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string());
+    tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %public, %admin, "avatar-proxy serves");
+    let running = app.run(shutdown.clone());
+    tokio::pin!(running);
+    let mut stopping = false;
+    loop {
+        let name = tokio::select! {
+            drained = &mut running => {
+                tracing::info!(ended = drained.ended, cut = drained.cut, "stopped");
+                return Ok(());
+            }
+            _ = terminate.recv() => "SIGTERM",
+            _ = interrupt.recv() => "SIGINT",
+        };
+        if stopping {
+            anyhow::bail!("{name} again: stopped at once, answers under way are cut");
+        }
+        stopping = true;
+        tracing::info!(signal = name, "stopping: answers under way are finished first");
+        shutdown.cancel();
+    }
+}
