@@ -9,7 +9,7 @@
 //! |---|---|---|
 //! | 6 entrance | [`cli`], [`config`] | what the operator wants |
 //! | 5 front | | what this server answers |
-//! | 2 works | [`http`], [`store`] | five neighbours, blind to each other |
+//! | 2 works | [`origin`], [`http`], [`store`] | five neighbours, blind to each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
 //! | 0 ground | [`clock`], [`telemetry`] | time and logs |
 
@@ -18,5 +18,6 @@ pub mod clock;
 pub mod config;
 pub mod http;
 pub mod model;
+pub mod origin;
 pub mod store;
 pub mod telemetry;

@@ -1,0 +1,65 @@
+//! [`BaseUrl`]: an address that the operator wrote himself.
+
+use url::Url;
+
+/// The `base_url` of a provider. It may be plain HTTP and private, for exactly this scheme, host and port; addresses out
+/// of a reply, a row or a redirect never profit from it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct BaseUrl {
+    text: String,
+    url: Url,
+}
+
+impl BaseUrl {
+    /// `http` or `https` with a host, without credentials, query or fragment; a slash at the end is dropped.
+    pub fn parse(text: &str) -> Option<Self> {
+        let text = text.trim_end_matches('/').to_owned();
+        let url = Url::parse(&text).ok()?;
+        let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
+        let good = matches!(url.scheme(), "http" | "https") && url.has_host() && plain && url.fragment().is_none();
+        good.then_some(Self { text, url })
+    }
+
+    /// The text, without a slash at its end.
+    pub fn as_str(&self) -> &str {
+        &self.text
+    }
+
+    /// The host, as [`Url`] has it.
+    pub(super) fn host(&self) -> &str {
+        self.url.host_str().unwrap_or("")
+    }
+
+    /// Whether an address has this scheme, host and port.
+    pub(super) fn is_origin_of(&self, url: &Url) -> bool {
+        self.url.scheme() == url.scheme()
+            && self.url.host_str() == url.host_str()
+            && self.url.port_or_known_default() == url.port_or_known_default()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_operators_address_may_be_plain_and_private_but_holds_nothing_else() {
+        assert_eq!(BaseUrl::parse("http://telegram-bot-api:8081/").unwrap().as_str(), "http://telegram-bot-api:8081");
+        for text in ["", "telegram", "ftp://a", "https://u:p@a", "https://a?x=1", "https://a#b", "unix:/a"] {
+            assert_eq!(BaseUrl::parse(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn it_vouches_for_its_own_scheme_host_and_port_alone() {
+        let base = BaseUrl::parse("http://bots:8081").unwrap();
+        for (text, same) in [
+            ("http://bots:8081/file/x", true),
+            ("http://bots/file/x", false),
+            ("https://bots:8081/file/x", false),
+            ("http://bots.evil:8081/", false),
+        ] {
+            assert_eq!(base.is_origin_of(&Url::parse(text).unwrap()), same, "{text}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! Sections `[origin]` and `[images]`.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use ipnet::IpNet;
+
+use crate::model::{Invalid, units};
+
+/// Section `[origin]`, with the bound on pixels from `[images]`.
+#[derive(Debug, Clone)]
+pub struct OriginConfig {
+    /// A PEM file with further roots to trust.
+    pub ca: Option<PathBuf>,
+    /// For a TCP and TLS connection.
+    pub connect_timeout: Duration,
+    /// For a whole call, or a whole download.
+    pub timeout: Duration,
+    /// The largest picture, in bytes.
+    pub max_bytes: u64,
+    /// Redirects that are followed.
+    pub max_redirects: u32,
+    /// A picture of a greater declared length is streamed to a client that waits for it, in bytes.
+    pub stream_above: u64,
+    /// Development only: plain HTTP for pictures.
+    pub allow_http: bool,
+    /// Development only: networks that may be dialled although they are not public.
+    pub allow_private: Vec<IpNet>,
+    /// `images.max_pixels`: the largest picture, in pixels.
+    pub max_pixels: u64,
+}
+
+/// Section `[origin]` as written.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct OriginWritten {
+    ca: String,
+    connect_timeout: units::Span,
+    timeout: units::Span,
+    max_bytes: units::Size,
+    max_redirects: u32,
+    stream_above: units::Size,
+    allow_http: bool,
+    allow_private: Vec<String>,
+}
+
+/// Section `[images]` as written, so far as it is built.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ImagesWritten {
+    max_pixels: u64,
+}
+
+impl TryFrom<OriginWritten> for OriginConfig {
+    type Error = Invalid;
+
+    fn try_from(written: OriginWritten) -> Result<Self, Invalid> {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        if written.max_redirects > 20 {
+            return Err(Invalid::new("max_redirects", written.max_redirects.to_string(), "a number from 0 to 20"));
+        }
+        Ok(Self {
+            ca: (!written.ca.is_empty()).then(|| PathBuf::from(written.ca)),
+            connect_timeout: written.connect_timeout.at_least("connect_timeout", SHORTEST)?,
+            timeout: written.timeout.at_least("timeout", SHORTEST)?,
+            max_bytes: written.max_bytes.at_least("max_bytes", 1024)?,
+            max_redirects: written.max_redirects,
+            stream_above: written.stream_above.get(),
+            allow_http: written.allow_http,
+            allow_private: written.allow_private.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+            max_pixels: 0,
+        })
+    }
+}
+
+impl OriginConfig {
+    /// Adds the bound on pixels, which the operator finds in `[images]`.
+    pub fn with_images(self, images: &ImagesWritten) -> Result<Self, Invalid> {
+        if images.max_pixels == 0 {
+            return Err(Invalid::new("max_pixels", "0", "a number of 1 or more"));
+        }
+        Ok(Self { max_pixels: images.max_pixels, ..self })
+    }
+}
+
+/// A network, or a single address.
+fn network(text: &str) -> Result<IpNet, Invalid> {
+    text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| {
+        Invalid::new("allow_private", text, "a list of addresses or networks, such as \"10.0.0.0/8\" or \"::1\"")
+    })
+}

@@ -1,0 +1,225 @@
+//! [`Origin`]: the one client, and the two things that are asked of it: an API call and a picture.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+use std::sync::Arc;
+
+use bytes::{Bytes, BytesMut};
+use hyper::HeaderMap;
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, LOCATION};
+use reqwest::{Client, Response, redirect};
+use tokio::time::{Instant, timeout_at};
+use url::{Host, Url};
+
+use super::base_url::BaseUrl;
+use super::config::OriginConfig;
+use super::download::{Bounds, Download, deadline};
+use super::error::{FetchError, OriginError};
+use super::guard::Guard;
+use super::hosts::HostList;
+use super::resolver::Resolver;
+use crate::model::{Address, Secret};
+
+/// The largest reply of an API call. A profile is a few hundred bytes.
+const MAX_REPLY: usize = 1 << 20;
+/// Fixed, since whether it changes the picture is unknown (PROVIDERS 5.7).
+const PICTURES: HeaderValue = HeaderValue::from_static("image/jpeg,image/png,image/webp;q=0.9");
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
+const USER_AGENT: &str = concat!("avatar-proxy/", env!("CARGO_PKG_VERSION"));
+
+/// A call of a provider's API.
+#[derive(Debug, Clone, Copy)]
+pub struct Call<'a> {
+    /// Where, as the operator wrote it.
+    pub base: &'a BaseUrl,
+    /// What, from its slash on, encoded already. It may hold a secret (Telegram's holds the token).
+    pub path_and_query: &'a str,
+    /// The token for the `Authorization` header.
+    pub bearer: Option<&'a Secret>,
+}
+
+/// A provider's reply, whatever its status.
+#[derive(Debug, Clone)]
+pub struct Reply {
+    /// The HTTP status. It decides nothing (PROVIDERS 4).
+    pub status: u16,
+    /// All headers.
+    pub headers: HeaderMap,
+    /// At most 1 MiB.
+    pub body: Bytes,
+}
+
+/// Where a picture may come from.
+#[derive(Debug, Clone, Copy)]
+pub enum Reach<'a> {
+    /// From these hosts: the address is foreign.
+    Hosts(&'a HostList),
+    /// From what the operator wrote, by exactly its scheme, host and port.
+    Operator(&'a BaseUrl),
+}
+
+/// The door to the outside.
+pub struct Origin {
+    client: Client,
+    guard: Arc<Guard>,
+    operators: Arc<HashSet<String>>,
+    config: OriginConfig,
+}
+
+impl Origin {
+    /// Builds the client. `operators` are the addresses that the operator wrote himself.
+    ///
+    /// # Errors
+    /// When `origin.ca` cannot be read.
+    pub fn new(config: OriginConfig, operators: &[BaseUrl]) -> Result<Self, OriginError> {
+        let guard = Arc::new(Guard { allowed: config.allow_private.clone() });
+        let operators: Arc<HashSet<String>> = Arc::new(operators.iter().map(|base| base.host().to_owned()).collect());
+        let resolver =
+            Resolver { guard: guard.clone(), operators: operators.clone(), timeout: config.connect_timeout };
+        // One TLS provider in the whole tree. An error means that it is installed already.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        #[expect(clippy::disallowed_methods, reason = "this is the one client")]
+        let builder = Client::builder()
+            .user_agent(USER_AGENT)
+            .connect_timeout(config.connect_timeout)
+            .redirect(redirect::Policy::none())
+            .referer(false)
+            // SECURITY: a proxy from the environment would resolve and dial names that nobody judged.
+            .no_proxy()
+            .pool_max_idle_per_host(8)
+            .tls_certs_merge(further_roots(&config)?)
+            .dns_resolver(resolver);
+        let client = builder.build().map_err(OriginError::Client)?;
+        Ok(Self { client, guard, operators, config })
+    }
+
+    /// Asks a provider. Redirects are not followed: an API has none, and the token must not travel.
+    ///
+    /// # Errors
+    /// When no complete reply of at most 1 MiB comes within `origin.timeout`.
+    pub async fn call(&self, call: Call<'_>) -> Result<Reply, FetchError> {
+        let deadline = deadline(self.config.timeout);
+        let text = format!("{}{}", call.base.as_str(), call.path_and_query);
+        let address = Address::parse(&text).map_err(FetchError::Address)?;
+        let mut request = self.client.get(address.url().clone()).header(ACCEPT, JSON);
+        if let Some(token) = call.bearer {
+            request = request.bearer_auth(token.expose());
+        }
+        let mut response = send(request, deadline).await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let mut body = BytesMut::new();
+        while let Some(chunk) = chunk(&mut response, deadline).await? {
+            if body.len() + chunk.len() > MAX_REPLY {
+                return Err(FetchError::TooLarge(MAX_REPLY as u64));
+            }
+            body.extend_from_slice(&chunk);
+        }
+        Ok(Reply { status, headers, body: body.freeze() })
+    }
+
+    /// Opens a picture: follows redirects by hand with every check again, and reads as far as its dimensions.
+    ///
+    /// # Errors
+    /// When an address may not be asked, or what comes is no picture within the bounds.
+    pub async fn open(&self, address: &Address, reach: Reach<'_>) -> Result<Download, FetchError> {
+        let deadline = deadline(self.config.timeout);
+        let bounds = Bounds {
+            max_bytes: self.config.max_bytes,
+            max_pixels: self.config.max_pixels,
+            stream_above: self.config.stream_above,
+            deadline,
+        };
+        let mut address = address.clone();
+        for _ in 0..=self.config.max_redirects {
+            self.judge(&address, reach)?;
+            let request = self.client.get(address.url().clone()).header(ACCEPT, PICTURES);
+            let response = send(request.header(ACCEPT_ENCODING, IDENTITY), deadline).await?;
+            self.judge_dialled(&address, reach, &response)?;
+            match response.status().as_u16() {
+                200 => return Download::begin(response, bounds).await,
+                301 | 302 | 303 | 307 | 308 => address = location(&address, &response)?,
+                status => return Err(FetchError::Status(status)),
+            }
+        }
+        Err(FetchError::TooManyRedirects)
+    }
+
+    /// Whether an address may be asked at all. The same for the first one and for every redirect.
+    fn judge(&self, address: &Address, reach: Reach<'_>) -> Result<(), FetchError> {
+        let url = address.url();
+        let hosts = match reach {
+            Reach::Operator(base) if base.is_origin_of(url) => return Ok(()),
+            Reach::Operator(_) => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
+            Reach::Hosts(hosts) => hosts,
+        };
+        if !address.is_https() && !self.config.allow_http {
+            return Err(FetchError::NotHttps);
+        }
+        if !hosts.allows(address.host()) {
+            return Err(FetchError::HostNotAllowed(address.host().to_owned()));
+        }
+        let development = self.config.allow_http || !self.config.allow_private.is_empty();
+        if url.port().is_some() && !development {
+            return Err(FetchError::Port);
+        }
+        match literal(url) {
+            Some(ip) if !self.guard.allows(ip) => Err(FetchError::NotPublic(address.host().to_owned())),
+            Some(_) => Ok(()),
+            // SECURITY: the resolver lets an operator's own host be private. A foreign address may not borrow that.
+            None if self.operators.contains(address.host()) => {
+                Err(FetchError::HostNotAllowed(address.host().to_owned()))
+            }
+            None => Ok(()),
+        }
+    }
+
+    /// Whether what was really dialled may be. A second lock behind the resolver.
+    fn judge_dialled(&self, address: &Address, reach: Reach<'_>, response: &Response) -> Result<(), FetchError> {
+        match (reach, response.remote_addr()) {
+            (Reach::Operator(_), _) => Ok(()),
+            (Reach::Hosts(_), Some(dialled)) if self.guard.allows(dialled.ip()) => Ok(()),
+            (Reach::Hosts(_), _) => Err(FetchError::NotPublic(address.host().to_owned())),
+        }
+    }
+}
+
+fn literal(url: &Url) -> Option<IpAddr> {
+    match url.host()? {
+        Host::Ipv4(ip) => Some(ip.into()),
+        Host::Ipv6(ip) => Some(ip.into()),
+        Host::Domain(_) => None,
+    }
+}
+
+/// Where a redirect leads; its text must survive parsing as every other address.
+fn location(from: &Address, response: &Response) -> Result<Address, FetchError> {
+    let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
+    let location = location.ok_or(FetchError::BadRedirect)?;
+    match Address::parse(location) {
+        Ok(address) => Ok(address),
+        Err(crate::model::AddressError::NotAnAddress) => {
+            let joined = from.url().join(location).map_err(|_| FetchError::BadRedirect)?;
+            Address::parse(joined.as_str()).map_err(FetchError::Address)
+        }
+        Err(error) => Err(FetchError::Address(error)),
+    }
+}
+
+async fn send(request: reqwest::RequestBuilder, deadline: Instant) -> Result<Response, FetchError> {
+    let sent = timeout_at(deadline, request.send()).await.map_err(|_| FetchError::TimedOut)?;
+    sent.map_err(|error| FetchError::of(&error))
+}
+
+async fn chunk(response: &mut Response, deadline: Instant) -> Result<Option<Bytes>, FetchError> {
+    let received = timeout_at(deadline, response.chunk()).await.map_err(|_| FetchError::TimedOut)?;
+    received.map_err(|error| FetchError::of(&error))
+}
+
+fn further_roots(config: &OriginConfig) -> Result<Vec<reqwest::Certificate>, OriginError> {
+    let Some(path) = &config.ca else { return Ok(Vec::new()) };
+    let wrong = |reason: String| OriginError::Ca { path: path.display().to_string(), reason };
+    let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
+    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| wrong("no PEM certificates".into()))?;
+    if roots.is_empty() { Err(wrong("no PEM certificates".into())) } else { Ok(roots) }
+}

@@ -1,0 +1,151 @@
+//! Which IP addresses may be dialled: global unicast alone.
+//!
+//! SECURITY: every proxy of pictures that listed "private" ranges has missed some (PEERS 6: CGNAT, `0.0.0.0`, `::`,
+//! embedded IPv4). So what is not known to be global is refused.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use ipnet::IpNet;
+
+/// Refuses every address that is not global unicast, but for the networks that a developer allows.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Guard {
+    /// `origin.allow_private`.
+    pub(super) allowed: Vec<IpNet>,
+}
+
+impl Guard {
+    /// Whether this address may be dialled.
+    pub(super) fn allows(&self, ip: IpAddr) -> bool {
+        is_global(ip) || self.allowed.iter().any(|net| net.contains(&ip.to_canonical()))
+    }
+}
+
+/// Whether an address is global unicast (IANA's special-purpose registries, RFC 6890), embedded IPv4 included.
+pub fn is_global(ip: IpAddr) -> bool {
+    match ip {
+        IpAddr::V4(ip) => is_global_v4(ip),
+        IpAddr::V6(ip) => is_global_v6(ip),
+    }
+}
+
+fn is_global_v4(ip: Ipv4Addr) -> bool {
+    let [a, b, c, _] = ip.octets();
+    !matches!(
+        (a, b, c),
+        (0, ..)                    // RFC 791: this network; the unspecified address reaches loopback
+            | (10, ..)             // RFC 1918
+            | (100, 64..=127, _)   // RFC 6598: carrier-grade NAT
+            | (127, ..)            // RFC 1122: loopback
+            | (169, 254, _)        // RFC 3927: link-local, where clouds keep their metadata
+            | (172, 16..=31, _)    // RFC 1918
+            | (192, 0, 0)          // RFC 6890: protocol assignments
+            | (192, 0, 2)          // RFC 5737: documentation
+            | (192, 31, 196)       // RFC 7535: AS112
+            | (192, 52, 193)       // RFC 7450: AMT
+            | (192, 88, 99)        // RFC 7526: 6to4 relays, deprecated
+            | (192, 168, _)        // RFC 1918
+            | (192, 175, 48)       // RFC 7534: AS112
+            | (198, 18..=19, _)    // RFC 2544: benchmarks
+            | (198, 51, 100)       // RFC 5737: documentation
+            | (203, 0, 113)        // RFC 5737: documentation
+            | (224..=255, ..) // RFC 5771 multicast, RFC 1112 reserved, RFC 919 broadcast
+    )
+}
+
+fn is_global_v6(ip: Ipv6Addr) -> bool {
+    if let Some(embedded) = embedded_v4(ip) {
+        return is_global_v4(embedded);
+    }
+    let [a, b, ..] = ip.segments();
+    // RFC 4291: global unicast is 2000::/3; all else is special, local or unassigned.
+    let unicast = a & 0xe000 == 0x2000;
+    let special = (a == 0x2001 && b < 0x0200)           // RFC 2928: protocol assignments (ORCHID, benchmarks, ...)
+        || (a == 0x2001 && b == 0x0db8)                  // RFC 3849: documentation
+        || (a == 0x3fff && b < 0x1000)                   // RFC 9637: documentation
+        || (a == 0x2620 && b == 0x004f && ip.segments()[2] == 0x8000); // RFC 7534: AS112
+    unicast && !special
+}
+
+/// The IPv4 address inside an IPv6 address that only wraps one.
+fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
+    let segments = ip.segments();
+    let at = |high: usize| {
+        let [a, b] = segments[high].to_be_bytes();
+        let [c, d] = segments[high + 1].to_be_bytes();
+        Ipv4Addr::new(a, b, c, d)
+    };
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff, ..] => Some(at(6)),                   // RFC 4291: mapped
+        [0, 0, 0, 0, 0xffff, 0, ..] => Some(at(6)),                   // RFC 2765: translated
+        [0, 0, 0, 0, 0, 0, ..] => Some(at(6)),                        // RFC 4291: compatible; also :: and ::1
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(at(6)),                // RFC 6052: NAT64
+        [0x64, 0xff9b, 1, ..] => Some(nat64_local(ip)),               // RFC 8215: NAT64 for local use
+        [0x2002, ..] => Some(at(1)),                                  // RFC 3056: 6to4
+        [0x2001, 0, ..] => Some(Ipv4Addr::from_bits(!at(6).to_bits())), // RFC 4380: Teredo
+        [_, _, _, _, 0 | 0x0200, 0x5efe, ..] => Some(at(6)),          // RFC 5214: ISATAP
+        _ => None,
+    }
+}
+
+/// RFC 6052, 2.2: behind a /48 the address surrounds the eighth octet.
+fn nat64_local(ip: Ipv6Addr) -> Ipv4Addr {
+    let octets = ip.octets();
+    Ipv4Addr::new(octets[6], octets[7], octets[9], octets[10])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn global_unicast_may_be_dialled() {
+        for ip in ["1.1.1.1", "157.240.0.1", "172.15.0.1", "172.32.0.1", "100.128.0.1", "192.0.1.1", "223.255.255.255",
+            "2a03:2880:f12f:83:face:b00c:0:25de", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101", "2002:101:101::1"]
+        {
+            assert!(is_global(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn everything_else_may_not() {
+        for ip in [
+            "0.0.0.0", "0.1.2.3", "10.0.0.1", "100.64.0.1", "127.0.0.1", "127.255.255.254", "169.254.169.254", "172.16.0.1",
+            "172.31.255.255", "192.0.0.1", "192.0.2.1", "192.88.99.1", "192.168.1.1", "198.18.0.1", "198.51.100.1",
+            "203.0.113.1", "224.0.0.1", "240.0.0.1", "255.255.255.255", "::", "::1", "fe80::1", "fc00::1", "fd00:ec2::254",
+            "fec0::1", "ff02::1", "100::1", "2001:db8::1", "2001:2::1", "2001:10::1", "3fff::1", "4000::1",
+            "::ffff:127.0.0.1", "::ffff:0:127.0.0.1", "::127.0.0.1", "64:ff9b::a9fe:a9fe", "64:ff9b:1:7f00:0:100::",
+            "2002:7f00:1::", "2002:a9fe:a9fe::1", "2001:0:1234::80ff:fffe", "2a00::5efe:10.0.0.1", "2a00::200:5efe:127.0.0.1",
+        ] {
+            assert!(!is_global(ip.parse().unwrap()), "{ip}");
+        }
+    }
+
+    #[test]
+    fn a_developers_networks_may_be_dialled_in_either_form() {
+        let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] };
+        assert!(guard.allows("127.0.0.1".parse().unwrap()));
+        assert!(guard.allows("::ffff:127.0.0.1".parse().unwrap()));
+        assert!(!guard.allows("10.0.0.1".parse().unwrap()));
+        assert!(!guard.allows("::1".parse().unwrap()));
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn an_ipv4_address_is_judged_alike_in_every_wrapping(bits: u32, high: u64) {
+            let v4 = Ipv4Addr::from_bits(bits);
+            let [a, b, c, d] = v4.octets();
+            let (left, right) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));
+            let isatap = 0x2a00_u16;
+            for wrapped in [
+                v4.to_ipv6_mapped(),
+                Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, left, right),
+                Ipv6Addr::new(0x2002, left, right, high as u16, 0, 0, 0, 1),
+                Ipv6Addr::new(0x2001, 0, high as u16, 0, 0, 0, !left, !right),
+                Ipv6Addr::new(isatap, high as u16, 0, 0, 0x0200, 0x5efe, left, right),
+            ] {
+                proptest::prop_assert_eq!(is_global(wrapped.into()), is_global(v4.into()), "{}", wrapped);
+            }
+        }
+    }
+}

@@ -1,0 +1,21 @@
+//! WORKS: the only door to the outside. Providers ask through it, pictures come in through it.
+//!
+//! Reading order: [`Origin::open`] in `fetch`, `guard` (which addresses may be dialled), `hosts` (which hosts a provider
+//! may name), `resolver` (names become addresses that were judged), `download` (bytes that were judged).
+
+mod base_url;
+mod config;
+mod download;
+mod error;
+mod fetch;
+mod guard;
+mod hosts;
+mod resolver;
+
+pub use base_url::BaseUrl;
+pub use config::{ImagesWritten, OriginConfig, OriginWritten};
+pub use download::Download;
+pub use error::{FetchError, OriginError};
+pub use fetch::{Call, Origin, Reach, Reply};
+pub use guard::is_global;
+pub use hosts::HostList;

@@ -1,0 +1,50 @@
+//! [`Resolver`]: names become addresses that have been judged, and those are dialled.
+//!
+//! SECURITY: a name that is resolved once to be checked and once more to be dialled can answer differently (DNS
+//! rebinding). Here the checked answer is the dialled one.
+
+use std::collections::HashSet;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use reqwest::dns::{Addrs, Name, Resolve, Resolving};
+
+use super::guard::Guard;
+
+/// A name with an address that is not public. One is enough: an attacker could add a good one beside it.
+#[derive(Debug, thiserror::Error)]
+#[error("{0} leads to an address that is not public")]
+pub(super) struct Refused(pub(super) String);
+
+/// The system knows no address, or not in time.
+#[derive(Debug, thiserror::Error)]
+#[error("the name could not be resolved")]
+pub(super) struct Unresolved;
+
+/// The system's resolver behind the guard.
+pub(super) struct Resolver {
+    pub(super) guard: Arc<Guard>,
+    /// Hosts that the operator wrote himself: they may be private.
+    pub(super) operators: Arc<HashSet<String>>,
+    pub(super) timeout: Duration,
+}
+
+impl Resolve for Resolver {
+    fn resolve(&self, name: Name) -> Resolving {
+        let host = name.as_str().to_owned();
+        let (guard, timeout) = (self.guard.clone(), self.timeout);
+        let trusted = self.operators.contains(&host);
+        Box::pin(async move {
+            let looked_up = tokio::time::timeout(timeout, tokio::net::lookup_host((host.as_str(), 0))).await;
+            let addresses: Vec<SocketAddr> = match looked_up {
+                Ok(Ok(addresses)) => addresses.collect(),
+                Ok(Err(_)) | Err(_) => return Err(Unresolved.into()),
+            };
+            if !trusted && !addresses.iter().all(|address| guard.allows(address.ip())) {
+                return Err(Refused(host).into());
+            }
+            Ok(Box::new(addresses.into_iter()) as Addrs)
+        })
+    }
+}
