@@ -42,7 +42,7 @@ async fn rapid_resets_end_the_connection_and_hurt_nobody_else() {
         flood.extend([0, 0, 0, 8]);
     }
     attacker.send(flood).await;
-    attacker.to_end().await;
+    attacker.read_to_end().await;
     let mut client = server.client().await;
     client.get("/").await;
     client.until("hello").await;
