@@ -19,7 +19,8 @@ const SILHOUETTE: &str = concat!(
 /// One or two initials of `name` in white on the colour of `id`, as [`super::SVG`]; [`neutral`] where there are none.
 pub fn initials(id: &str, name: Option<&str>) -> Bytes {
     let Some(initials) = name.and_then(name::initials_of) else { return neutral() };
-    let size = if initials.chars().any(|c| c == '\u{200c}') { 40 } else { 48 };
+    // Two wide capitals must stay clear of the edge where a page cuts the picture round.
+    let size = if initials.chars().any(|c| c == '\u{200c}') { 36 } else { 46 };
     let mut svg = String::with_capacity(512);
     svg.push_str(OPEN);
     let fill = colour::of(id);

@@ -54,7 +54,9 @@ fn is_gap(c: char) -> bool {
 
 fn first_letter(word: &str) -> Option<&str> {
     let cluster = word.graphemes(true).find(|cluster| cluster.starts_with(char::is_alphanumeric))?;
-    Some(cut(cluster, MAX_LETTER))
+    // A digit dressed as an emoji (a keycap) is a digit.
+    let letter = cluster.split('\u{fe0f}').next()?;
+    Some(cut(letter, MAX_LETTER))
 }
 
 fn first_emoji(name: &str) -> Option<String> {
@@ -112,6 +114,7 @@ mod tests {
             ("नेहा शर्मा", "ने|श"),
             ("สมชาย", "ส"),
             ("Tom & Jerry", "T|J"),
+            ("1\u{fe0f}\u{20e3} First", "1|F"),
             ("🔥 Fire", "F"),
             ("🔥🔥", "🔥"),
             ("👩‍👩‍👧‍👦", "👩‍👩‍👧‍👦"),
