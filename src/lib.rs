@@ -19,5 +19,6 @@ pub mod config;
 pub mod http;
 pub mod model;
 pub mod origin;
+pub mod render;
 pub mod store;
 pub mod telemetry;

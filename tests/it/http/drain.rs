@@ -24,8 +24,8 @@ async fn answers_under_way_are_finished_and_idle_connections_end_at_once() {
 
     server.begin_stop();
     let began = Stopwatch::start();
-    fresh.to_end().await;
-    idle.to_end().await;
+    fresh.read_to_end().await;
+    idle.read_to_end().await;
     assert!(began.elapsed() < Duration::from_millis(300));
     assert!(TcpStream::connect(server.address).await.is_err(), "still accepting");
     let answer = busy.text_to_end().await;

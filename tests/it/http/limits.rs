@@ -10,7 +10,7 @@ use tokio::time::{sleep, timeout};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use super::util::{PREFACE, SETTINGS, Server, limits};
+use super::util::{IDLE, PREFACE, SETTINGS, Server, limits};
 
 #[tokio::test]
 async fn who_comes_beyond_the_limit_waits_until_somebody_leaves() {
@@ -42,7 +42,9 @@ async fn rapid_resets_end_the_connection_and_hurt_nobody_else() {
         flood.extend([0, 0, 0, 8]);
     }
     attacker.send(flood).await;
-    attacker.to_end().await;
+    attacker.read_to_end().await;
+    // At once, and not by the idle timeout.
+    attacker.assert_closed_after(Duration::ZERO, IDLE);
     let mut client = server.client().await;
     client.get("/").await;
     client.until("hello").await;

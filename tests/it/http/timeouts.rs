@@ -30,7 +30,7 @@ async fn dripped(client: &mut Client, bytes: &[u8], pause: Duration) {
 async fn who_sends_nothing_is_idle() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
-    assert!(client.to_end().await.is_empty());
+    assert!(client.read_to_end().await.is_empty());
     client.assert_closed_after(IDLE, IDLE + SLACK);
 }
 
@@ -40,7 +40,7 @@ async fn who_sends_only_a_part_of_the_preface_is_cut_by_the_header_timeout() {
         let server = Server::start(limits()).await;
         let mut client = server.client().await;
         client.send(part).await;
-        client.to_end().await;
+        client.read_to_end().await;
         client.assert_closed_after(HEADER, HEADER + SLACK);
     }
 }
@@ -90,7 +90,7 @@ async fn a_kept_connection_ends_when_it_has_been_idle() {
     let mut client = server.client().await;
     client.get("/sleep/300").await;
     client.until("slept").await;
-    client.to_end().await;
+    client.read_to_end().await;
     client.assert_closed_after(IDLE + Duration::from_millis(300), IDLE + Duration::from_millis(300) + SLACK);
 }
 
@@ -144,7 +144,7 @@ async fn who_does_not_read_the_answer_is_cut() {
     let mut client = server.client().await;
     client.get("/full/50000000").await;
     sleep(IDLE * 2 + SLACK).await;
-    let got = client.to_end().await;
+    let got = client.read_to_end().await;
     assert!(got.len() < 50_000_000, "all of it fitted into the buffers");
 }
 
@@ -155,7 +155,7 @@ async fn who_gives_an_http2_answer_no_window_is_cut() {
     // SETTINGS_INITIAL_WINDOW_SIZE = 0
     client.send([PREFACE, &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]].concat()).await;
     client.request_h2(1).await;
-    client.to_end().await;
+    client.read_to_end().await;
     client.assert_closed_after(IDLE, IDLE + SLACK);
 }
 

@@ -122,7 +122,7 @@ impl Client {
     }
 
     /// Everything until the server closes.
-    pub(super) async fn to_end(&mut self) -> Vec<u8> {
+    pub(super) async fn read_to_end(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
         let read = self.stream.read_to_end(&mut all);
         let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("never closed");
@@ -130,7 +130,7 @@ impl Client {
     }
 
     pub(super) async fn text_to_end(&mut self) -> String {
-        String::from_utf8(self.to_end().await).unwrap()
+        String::from_utf8(self.read_to_end().await).unwrap()
     }
 
     /// Reads until `text` has come.

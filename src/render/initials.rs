@@ -1,0 +1,132 @@
+//! The placeholder that shows whose picture is missing, and the one for nobody known.
+
+use std::fmt::Write;
+
+use bytes::Bytes;
+
+use super::{colour, name};
+
+/// The system's own fonts, so that nothing has to be loaded and every script has a chance.
+const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans',Arial,sans-serif";
+/// Also a size, since an `<img>` without one, and `naturalWidth`, should be that of a picture.
+const OPEN: &str =
+    r#"<svg xmlns="http://www.w3.org/2000/svg" width="256" height="256" viewBox="0 0 100 100" role="img">"#;
+const SILHOUETTE: &str = concat!(
+    r##"<rect width="100" height="100" fill="#697586"/>"##,
+    r##"<g fill="#e3e8ef"><circle cx="50" cy="39" r="17"/><path d="M16 100a34 34 0 0 1 68 0z"/></g></svg>"##
+);
+
+/// One or two initials of `name` in white on the colour of `id`, as [`super::SVG`]; [`neutral`] where there are none.
+pub fn initials(id: &str, name: Option<&str>) -> Bytes {
+    let Some(initials) = name.and_then(name::initials_of) else { return neutral() };
+    // Two wide capitals must stay clear of the edge where a page cuts the picture round.
+    let size = if initials.chars().any(|c| c == '\u{200c}') { 36 } else { 46 };
+    let mut svg = String::with_capacity(512);
+    svg.push_str(OPEN);
+    let fill = colour::of(id);
+    // The last attribute's value and the text are the only places for what came from outside, and both are escaped.
+    let _ = write!(
+        svg,
+        r##"<rect width="100" height="100" fill="{fill}"/><text x="50" y="50" fill="#fff" font-family="{FONTS}" font-size="{size}" font-weight="600" text-anchor="middle" dominant-baseline="central">"##,
+    );
+    escape_into(&mut svg, &initials);
+    svg.push_str("</text></svg>");
+    svg.into()
+}
+
+/// A silhouette, where no name is known, as [`super::SVG`].
+pub fn neutral() -> Bytes {
+    [OPEN, SILHOUETTE].concat().into()
+}
+
+fn escape_into(svg: &mut String, text: &str) {
+    for c in text.chars() {
+        match c {
+            '&' => svg.push_str("&amp;"),
+            '<' => svg.push_str("&lt;"),
+            '>' => svg.push_str("&gt;"),
+            '"' => svg.push_str("&quot;"),
+            '\'' => svg.push_str("&#39;"),
+            c => svg.push(c),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+    use quick_xml::events::Event;
+
+    use super::*;
+
+    /// The text of a document that must be well-formed, with `svg`, `rect`, `text`, `g`, `circle`, `path` and no other.
+    fn text_of(svg: &[u8]) -> String {
+        let mut reader = quick_xml::Reader::from_reader(svg);
+        reader.config_mut().check_end_names = true;
+        let mut text = String::new();
+        let mut open = 0;
+        loop {
+            match reader.read_event().unwrap() {
+                Event::Start(tag) => {
+                    assert!(
+                        ["svg", "text", "g"].contains(&std::str::from_utf8(tag.name().as_ref()).unwrap())
+                    );
+                    assert!(tag.attributes().all(|attribute| attribute.is_ok()));
+                    open += 1;
+                }
+                Event::Empty(tag) => {
+                    assert!(
+                        ["rect", "circle", "path"]
+                            .contains(&std::str::from_utf8(tag.name().as_ref()).unwrap())
+                    );
+                }
+                Event::End(_) => open -= 1,
+                Event::Text(part) => text.push_str(std::str::from_utf8(&part).unwrap()),
+                Event::Eof => break,
+                other => panic!("{other:?}"),
+            }
+        }
+        assert_eq!(open, 0, "an element is left open");
+        text
+    }
+
+    #[test]
+    fn the_initials_stand_in_the_text() {
+        assert_eq!(text_of(&initials("acme", Some("Acme Coffee"))), "A\u{200c}C");
+        assert_eq!(initials("acme", Some("Acme")), initials("acme", Some("Acme")));
+    }
+
+    #[test]
+    fn without_a_name_it_is_the_silhouette() {
+        for name in [None, Some(""), Some("<script>").map(|_| "<>")] {
+            assert_eq!(initials("acme", name), neutral());
+        }
+        assert_eq!(text_of(&neutral()), "");
+    }
+
+    #[test]
+    fn nothing_needs_a_style_a_script_or_an_address() {
+        let svg =
+            String::from_utf8(initials("a", Some("<script>alert(1)</script> \" onload=x")).to_vec()).unwrap();
+        for word in ["<style", "style=", "script", "href", "onload", "url("] {
+            assert!(!svg.contains(word), "{word}: {svg}");
+        }
+    }
+
+    #[test]
+    fn what_xml_reserves_is_escaped() {
+        let mut escaped = String::new();
+        escape_into(&mut escaped, "<&>\"'");
+        assert_eq!(escaped, "&lt;&amp;&gt;&quot;&#39;");
+    }
+
+    proptest! {
+        #[test]
+        fn any_name_makes_a_small_well_formed_picture(id in ".{0,64}", name in any::<String>()) {
+            let svg = initials(&id, Some(&name));
+            prop_assert!(svg.len() < 1024);
+            let text = text_of(&svg);
+            prop_assert!(text.chars().all(|c| !c.is_control()));
+        }
+    }
+}
