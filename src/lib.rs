@@ -3,5 +3,6 @@
 pub mod cli;
 pub mod clock;
 pub mod config;
+pub mod directory;
 pub mod model;
 pub mod telemetry;
