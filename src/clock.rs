@@ -42,6 +42,12 @@ impl Clock {
     }
 }
 
+/// Now by the monotonic clock of the runtime, which a test may pause. For deadlines, never for what is stored.
+#[expect(clippy::disallowed_methods, reason = "this is the one place")]
+pub fn monotonic() -> tokio::time::Instant {
+    tokio::time::Instant::now()
+}
+
 /// How long something takes, by the monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);

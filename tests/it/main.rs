@@ -1,6 +1,9 @@
-//! The integration tests, one binary. A folder here is called like the folder in `src/` that it is about.
+//! The integration tests, one binary, over real sockets and real neighbours. A folder here is called like the folder in
+//! `src/` that it is about.
 
-#![expect(clippy::unwrap_used, reason = "a test that cannot go on stops here")]
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helper fails by panicking, too")]
 
 /// The shape of the source itself: who may import whom, and who may use what.
 mod floors;
+/// The server's sockets: time limits on both versions, drain, what clients may do wrong.
+mod http;

@@ -1,0 +1,186 @@
+//! `[server]` and `[admin]`.
+
+use std::time::Duration;
+
+use crate::model::units::Span;
+use crate::model::{Invalid, Secret};
+
+use super::{BodyLimit, Limits, ListenAddress};
+
+/// Shorter timeouts would cut clients whose packets merely travel.
+const SHORTEST: Duration = Duration::from_millis(10);
+const MOST_CONNECTIONS: usize = 1_000_000;
+const ADDRESS: &str = "an address with its port, such as \"127.0.0.1:8080\", or \"unix:/path/of/the/socket\"";
+
+/// `[server]` as it is written.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ServerWritten {
+    listen: String,
+    header_timeout: Span,
+    idle_timeout: Span,
+    request_timeout: Span,
+    max_connections: usize,
+    drain_timeout: Span,
+}
+
+/// `[server]`: the public listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerConfig {
+    /// Where the public listener listens.
+    pub listen: ListenAddress,
+    /// From a request's first byte to the end of its head.
+    pub header_timeout: Duration,
+    /// Without a request, before the first one too; and without reading any of an answer.
+    pub idle_timeout: Duration,
+    /// The longest any answer may take to begin; obeyed by what answers.
+    pub request_timeout: Duration,
+    /// At one time, in all.
+    pub max_connections: usize,
+    /// How long a stop waits for answers under way.
+    pub drain_timeout: Duration,
+}
+
+/// `[admin]` as it is written.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AdminWritten {
+    listen: String,
+    token: Secret,
+}
+
+/// `[admin]`: the second listener.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AdminConfig {
+    /// Where it listens; `None` turns it off.
+    pub listen: Option<ListenAddress>,
+    /// The bearer token; `None` admits everybody who reaches a listener that only this machine can reach.
+    pub token: Option<Secret>,
+}
+
+impl TryFrom<ServerWritten> for ServerConfig {
+    type Error = Invalid;
+
+    fn try_from(written: ServerWritten) -> Result<Self, Invalid> {
+        let listen = ListenAddress::parse(&written.listen)
+            .ok_or_else(|| Invalid::new("listen", written.listen, ADDRESS))?;
+        if !(1..=MOST_CONNECTIONS).contains(&written.max_connections) {
+            return Err(Invalid::new(
+                "max_connections",
+                written.max_connections.to_string(),
+                format!("a number from 1 to {MOST_CONNECTIONS}"),
+            ));
+        }
+        Ok(Self {
+            listen,
+            header_timeout: written.header_timeout.at_least("header_timeout", SHORTEST)?,
+            idle_timeout: written.idle_timeout.at_least("idle_timeout", SHORTEST)?,
+            request_timeout: written.request_timeout.at_least("request_timeout", SHORTEST)?,
+            max_connections: written.max_connections,
+            drain_timeout: written.drain_timeout.at_least("drain_timeout", SHORTEST)?,
+        })
+    }
+}
+
+impl ServerConfig {
+    /// What the listeners hold their clients to.
+    pub fn limits(&self, body: BodyLimit) -> Limits {
+        Limits {
+            header_timeout: self.header_timeout,
+            idle_timeout: self.idle_timeout,
+            max_connections: self.max_connections,
+            drain_timeout: self.drain_timeout,
+            body,
+        }
+    }
+}
+
+impl TryFrom<AdminWritten> for AdminConfig {
+    type Error = Invalid;
+
+    fn try_from(written: AdminWritten) -> Result<Self, Invalid> {
+        let listen = match written.listen.as_str() {
+            "" => None,
+            text => Some(
+                ListenAddress::parse(text)
+                    .ok_or_else(|| Invalid::new("listen", text, format!("{ADDRESS}, or \"\" for none")))?,
+            ),
+        };
+        // SECURITY: the admin API deletes pictures; without a token only who is on this machine may reach it.
+        if written.token.is_empty() && listen.as_ref().is_some_and(|address| !address.is_local()) {
+            return Err(Invalid::new(
+                "token",
+                "<secret>",
+                format!("a bearer token, since {} can be reached from other machines", written.listen),
+            ));
+        }
+        Ok(Self { listen, token: (!written.token.is_empty()).then_some(written.token) })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn server(key: &str, value: &str) -> Result<ServerConfig, Invalid> {
+        let mut table: toml::Table = toml::from_str(
+            r#"
+            listen = "127.0.0.1:8080"
+            header_timeout = "10s"
+            idle_timeout = "75s"
+            request_timeout = "20s"
+            max_connections = 10000
+            drain_timeout = "20s"
+            "#,
+        )
+        .unwrap();
+        if !key.is_empty() {
+            table.insert(key.into(), value.parse().unwrap());
+        }
+        table.try_into::<ServerWritten>().unwrap().try_into()
+    }
+
+    fn admin(listen: &str, token: &str) -> Result<AdminConfig, Invalid> {
+        AdminWritten { listen: listen.into(), token: Secret::new(token) }.try_into()
+    }
+
+    #[test]
+    fn the_contract_of_the_server_section_is_read() {
+        let config = server("", "").unwrap();
+        assert_eq!(config.listen, ListenAddress::Tcp("127.0.0.1:8080".parse().unwrap()));
+        assert_eq!(config.header_timeout, Duration::from_secs(10));
+        assert_eq!(config.max_connections, 10_000);
+        let unix = server("listen", "\"unix:/run/a.sock\"").unwrap();
+        assert_eq!(unix.listen, ListenAddress::Unix("/run/a.sock".into()));
+    }
+
+    #[test]
+    fn a_broken_bound_names_its_key() {
+        for (key, value) in [
+            ("listen", "\"8080\""),
+            ("listen", "\"localhost:8080\""),
+            ("listen", "\"unix:relative.sock\""),
+            ("header_timeout", "\"9ms\""),
+            ("idle_timeout", "\"0s\""),
+            ("request_timeout", "\"0s\""),
+            ("drain_timeout", "\"0s\""),
+            ("max_connections", "0"),
+            ("max_connections", "1000001"),
+        ] {
+            assert_eq!(server(key, value).unwrap_err().key, key, "{value}");
+        }
+    }
+
+    #[test]
+    fn the_admin_token_may_be_empty_only_where_other_machines_cannot_come() {
+        for local in ["127.0.0.1:9180", "[::1]:9180", "[::ffff:127.0.0.1]:9180", "unix:/run/admin.sock"] {
+            assert_eq!(admin(local, "").unwrap().token, None, "{local}");
+        }
+        for open in ["0.0.0.0:9180", "[::]:9180", "10.0.0.1:9180"] {
+            assert_eq!(admin(open, "").unwrap_err().key, "token", "{open}");
+            assert!(admin(open, "secret").unwrap().token.is_some(), "{open}");
+        }
+        assert_eq!(admin("", "").unwrap().listen, None);
+        assert_eq!(admin("nowhere", "").unwrap_err().key, "listen");
+    }
+}

@@ -1,0 +1,152 @@
+//! One client, from its first byte to its last.
+
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+
+use hyper::body::Incoming;
+use hyper::rt::Executor;
+use hyper::service::Service;
+use hyper::{Request, Response};
+use hyper_util::rt::TokioIo;
+use hyper_util::server::conn::auto::{Builder, Connection};
+use tokio::time::{Sleep, sleep_until};
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use crate::clock::monotonic;
+
+use super::Limits;
+use super::activity::{Activity, End};
+use super::io::Watched;
+use super::service::Tracked;
+
+/// The most bytes of a request's head, and of all that is read ahead of one.
+const MAX_HEAD: usize = 16 << 10;
+const MAX_HEADERS: usize = 64;
+const MAX_STREAMS: u32 = 100;
+/// SECURITY: streams that a client opened and reset before we looked at them (Rapid Reset, RUSTSEC-2024-0003), and those
+/// that it made us reset (MadeYouReset). More, and the connection is over.
+const MAX_PENDING_RESETS: usize = 20;
+const MAX_LOCAL_RESETS: usize = 128;
+
+/// Runs HTTP/2 streams where shutdown waits for them.
+#[derive(Debug, Clone)]
+pub(super) struct OnTracker(pub(super) TaskTracker);
+
+impl<F> Executor<F> for OnTracker
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    fn execute(&self, future: F) {
+        self.0.spawn(future);
+    }
+}
+
+/// hyper with our limits.
+pub(super) fn builder(tracker: TaskTracker) -> Builder<OnTracker> {
+    let mut builder = Builder::new(OnTracker(tracker));
+    builder
+        .http1()
+        .half_close(false)
+        .max_buf_size(MAX_HEAD)
+        .max_headers(MAX_HEADERS)
+        // See `activity`: it counts from the wrong moment.
+        .header_read_timeout(None);
+    builder
+        .http2()
+        .max_concurrent_streams(MAX_STREAMS)
+        .max_header_list_size(16 << 10)
+        .max_pending_accept_reset_streams(MAX_PENDING_RESETS)
+        .max_local_error_reset_streams(MAX_LOCAL_RESETS);
+    builder
+}
+
+/// When a connection has to end early.
+#[derive(Debug, Clone)]
+pub(super) struct Stops {
+    /// Finish what is under way.
+    pub(super) drain: CancellationToken,
+    /// Now.
+    pub(super) cut: CancellationToken,
+}
+
+enum Step {
+    Over(Result<(), Box<dyn std::error::Error + Send + Sync>>),
+    Due(End),
+    Drain,
+    Cut,
+}
+
+/// Drives a connection to its end. Dropping it is what closes the socket.
+pub(super) async fn drive<S>(
+    connection: Connection<'_, TokioIo<Watched>, S, OnTracker>,
+    activity: Activity,
+    limits: Limits,
+    stops: &Stops,
+) where
+    S: Service<Request<Incoming>, Response = Response<Tracked>, Error = Infallible>,
+    S::Future: Send + 'static,
+{
+    let mut connection = pin!(connection);
+    let (mut drain, mut cut) = (pin!(stops.drain.cancelled()), pin!(stops.cut.cancelled()));
+    let mut sleep = pin!(sleep_until(monotonic() + limits.idle_timeout));
+    let mut draining = false;
+    loop {
+        let step = poll_fn(|cx| {
+            if let Poll::Ready(result) = connection.as_mut().poll(cx) {
+                return Poll::Ready(Step::Over(result));
+            }
+            if cut.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Cut);
+            }
+            if !draining && drain.as_mut().poll(cx).is_ready() {
+                return Poll::Ready(Step::Drain);
+            }
+            poll_due(sleep.as_mut(), &activity, &limits, cx).map(Step::Due)
+        });
+        match step.await {
+            Step::Over(Ok(())) => return,
+            // The client's doing: it left, or spoke nonsense.
+            Step::Over(Err(error)) => return tracing::debug!(error, "connection ended"),
+            Step::Due(end @ (End::Head | End::Stalled | End::Goodbye)) => {
+                return tracing::debug!(?end, "connection closed");
+            }
+            Step::Cut => return,
+            Step::Drain => draining = true,
+            Step::Due(End::Idle) => {}
+        }
+        activity.goodbye();
+        connection.as_mut().graceful_shutdown();
+    }
+}
+
+/// Ready when a clock of `activity` has run out.
+///
+/// The sleep is only ever moved to an earlier time, and when it ends it is moved to what is then due: cheaper than one
+/// move for each request. It never sleeps longer than `idle_timeout`, and no clock that starts meanwhile can run out
+/// before that, except those that this task itself starts by reading and therefore sees here.
+fn poll_due(
+    mut sleep: Pin<&mut Sleep>,
+    activity: &Activity,
+    limits: &Limits,
+    cx: &mut Context<'_>,
+) -> Poll<End> {
+    loop {
+        let deadline = activity.deadline(limits);
+        if let Some((at, _)) = deadline
+            && at < sleep.deadline()
+        {
+            sleep.as_mut().reset(at);
+        }
+        ready!(sleep.as_mut().poll(cx));
+        let now = monotonic();
+        match deadline {
+            Some((at, end)) if at <= now => return Poll::Ready(end),
+            Some((at, _)) => sleep.as_mut().reset(at),
+            None => sleep.as_mut().reset(now + limits.idle_timeout),
+        }
+    }
+}

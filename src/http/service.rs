@@ -1,0 +1,207 @@
+//! One request: its body is judged, the handler is asked, the answer is watched until the client has it.
+
+use std::any::Any;
+use std::convert::Infallible;
+use std::future::{Future, poll_fn};
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http_body_util::{BodyExt, LengthLimitError, Limited};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::{Method, Request, Response, StatusCode, Version};
+
+use super::activity::{Activity, InFlight};
+use super::{Body, BodyError, BodyLimit, Limits, Peer};
+
+/// What a listener answers with.
+pub(super) async fn answer<H, F>(
+    request: Request<Incoming>,
+    peer: Peer,
+    limits: Limits,
+    activity: Activity,
+    in_flight: InFlight,
+    handler: H,
+) -> Result<Response<Tracked>, Infallible>
+where
+    H: Fn(Request<Bytes>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let (mut head, body) = request.into_parts();
+    let (version, is_head) = (head.version, head.method == Method::HEAD);
+    head.extensions.insert(peer);
+    let (response, close) = match admit(&head.method, body, limits, &activity).await {
+        Admitted::Read(bytes) => (guarded(handler, Request::from_parts(head, bytes)).await, false),
+        Admitted::Unread => (guarded(handler, Request::from_parts(head, Bytes::new())).await, true),
+        Admitted::Refused(refusal) => (refusal.response(), true),
+    };
+    if close {
+        activity.leave_unread();
+    }
+    Ok(finish(response, is_head, close && version != Version::HTTP_2, in_flight))
+}
+
+enum Admitted {
+    /// The body, which may be empty, has been read.
+    Read(Bytes),
+    /// There is a body, and the handler decides without it; the connection ends with the answer.
+    Unread,
+    /// The handler is not asked.
+    Refused(Refusal),
+}
+
+/// Answers that are given without the handler.
+#[derive(Debug, Clone, Copy)]
+enum Refusal {
+    BodyNotAllowed,
+    BodyTooLong,
+    BodyTooSlow,
+    BodyBroken,
+    Internal,
+}
+
+/// SECURITY: a body that nobody expects is how requests are smuggled past a proxy in front of us (CVE-2025-4366 and its
+/// like), so it is neither read as a request nor skipped: the answer ends the connection.
+async fn admit(method: &Method, body: Incoming, limits: Limits, activity: &Activity) -> Admitted {
+    if body.is_end_stream() {
+        return Admitted::Read(Bytes::new());
+    }
+    if matches!(*method, Method::GET | Method::HEAD) {
+        return Admitted::Refused(Refusal::BodyNotAllowed);
+    }
+    match limits.body {
+        BodyLimit::None => Admitted::Unread,
+        BodyLimit::UpTo(most) => match collect(body, most, limits.header_timeout).await {
+            Ok(bytes) => {
+                activity.body_read();
+                Admitted::Read(bytes)
+            }
+            Err(refusal) => Admitted::Refused(refusal),
+        },
+    }
+}
+
+async fn collect(body: Incoming, most: usize, within: Duration) -> Result<Bytes, Refusal> {
+    match tokio::time::timeout(within, Limited::new(body, most).collect()).await {
+        Ok(Ok(collected)) => Ok(collected.to_bytes()),
+        Ok(Err(error)) if error.is::<LengthLimitError>() => Err(Refusal::BodyTooLong),
+        Ok(Err(_)) => Err(Refusal::BodyBroken),
+        Err(_) => Err(Refusal::BodyTooSlow),
+    }
+}
+
+/// The handler's answer, or 500 if it panics. Other clients are not affected by what one request triggers.
+async fn guarded<H, F>(handler: H, request: Request<Bytes>) -> Response<Body>
+where
+    H: Fn(Request<Bytes>) -> F,
+    F: Future<Output = Response<Body>>,
+{
+    let mut asked = pin!(async move { handler(request).await });
+    let answered = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| asked.as_mut().poll(cx))) {
+        Ok(poll) => poll.map(Ok),
+        Err(panic) => Poll::Ready(Err(panic)),
+    })
+    .await;
+    answered.unwrap_or_else(|panic| after_panic(&panic))
+}
+
+fn after_panic(_panic: &Box<dyn Any + Send>) -> Response<Body> {
+    // SECURITY: neither the panic's message, which may quote a value, nor the request is told to anybody.
+    tracing::error!("a request's handler panicked; the client was answered with 500");
+    Refusal::Internal.response()
+}
+
+fn finish(response: Response<Body>, is_head: bool, close: bool, in_flight: InFlight) -> Response<Tracked> {
+    let (mut head, mut body) = response.into_parts();
+    if close {
+        head.headers.insert(CONNECTION, HeaderValue::from_static("close"));
+    }
+    if !body.is_empty() {
+        head.headers.insert(CONTENT_LENGTH, HeaderValue::from(body.len()));
+    }
+    if is_head {
+        body = Body::empty();
+    }
+    Response::from_parts(head, Tracked::new(body, in_flight))
+}
+
+impl Refusal {
+    fn response(self) -> Response<Body> {
+        let (status, json) = match self {
+            Self::BodyNotAllowed => (
+                StatusCode::BAD_REQUEST,
+                r#"{"code":"body_not_allowed","message":"a GET or HEAD request has no body"}"#,
+            ),
+            Self::BodyTooLong => (
+                StatusCode::PAYLOAD_TOO_LARGE,
+                r#"{"code":"body_too_long","message":"the request's body is too long"}"#,
+            ),
+            Self::BodyTooSlow => (
+                StatusCode::REQUEST_TIMEOUT,
+                r#"{"code":"body_too_slow","message":"the request's body did not come in time"}"#,
+            ),
+            Self::BodyBroken => (
+                StatusCode::BAD_REQUEST,
+                r#"{"code":"body_broken","message":"the request's body is malformed or incomplete"}"#,
+            ),
+            Self::Internal => (
+                StatusCode::INTERNAL_SERVER_ERROR,
+                r#"{"code":"internal","message":"something went wrong in this server"}"#,
+            ),
+        };
+        let mut response = Response::new(Body::full(json));
+        *response.status_mut() = status;
+        let headers = response.headers_mut();
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        headers.insert("x-content-type-options", HeaderValue::from_static("nosniff"));
+        response
+    }
+}
+
+/// A body that tells [`Activity`] how it fares, and that keeps its request in flight while it lives.
+#[derive(Debug)]
+pub(super) struct Tracked {
+    body: Body,
+    in_flight: InFlight,
+}
+
+impl Tracked {
+    fn new(body: Body, mut in_flight: InFlight) -> Self {
+        in_flight.piece();
+        Self { body, in_flight }
+    }
+}
+
+impl HttpBody for Tracked {
+    type Data = Bytes;
+    type Error = BodyError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
+        let this = &mut *self;
+        let polled = Pin::new(&mut this.body).poll_frame(cx);
+        if polled.is_pending() {
+            this.in_flight.working();
+        }
+        let frame = ready!(polled);
+        this.in_flight.piece();
+        if let Some(Err(error)) = &frame {
+            tracing::debug!(%error, "an answer broke off");
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

@@ -1,0 +1,179 @@
+//! Who is cut, when, and who is not.
+
+use std::time::Duration;
+
+use tokio::time::sleep;
+
+use super::util::{Client, HEADER, IDLE, PING, PREFACE, SETTINGS, Server, limits};
+
+const SLACK: Duration = Duration::from_millis(350);
+
+async fn dripped(client: &mut Client, bytes: &[u8], pause: Duration) {
+    let (mut reader, mut writer) = client.stream.split();
+    let drip = async {
+        for byte in bytes.iter().cycle() {
+            if tokio::io::AsyncWriteExt::write_all(&mut writer, &[*byte]).await.is_err() {
+                break;
+            }
+            sleep(pause).await;
+        }
+    };
+    let mut all = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut all) => {}
+        () = sleep(Duration::from_secs(10)) => panic!("never closed"),
+    }
+}
+
+#[tokio::test]
+async fn who_sends_nothing_is_idle() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    assert!(client.to_end().await.is_empty());
+    client.assert_closed_after(IDLE, IDLE + SLACK);
+}
+
+#[tokio::test]
+async fn who_sends_only_a_part_of_the_preface_is_cut_by_the_header_timeout() {
+    for part in ["PRI *", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
+        let server = Server::start(limits()).await;
+        let mut client = server.client().await;
+        client.send(part).await;
+        client.to_end().await;
+        client.assert_closed_after(HEADER, HEADER + SLACK);
+    }
+}
+
+#[tokio::test]
+async fn who_sends_a_byte_now_and_then_is_cut_by_the_header_timeout() {
+    let server = Server::start(limits()).await;
+    for bytes in [
+        b"GET / HTTP/1.1\r\nX-Long: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy".as_slice(),
+        b"\r\n",
+        PREFACE,
+    ] {
+        let mut client = server.client().await;
+        dripped(&mut client, bytes, Duration::from_millis(50)).await;
+        client.assert_closed_after(HEADER, HEADER + SLACK);
+    }
+}
+
+#[tokio::test]
+async fn who_is_idle_for_longer_than_the_header_timeout_and_then_asks_is_answered() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    for _ in 0..3 {
+        sleep(HEADER * 2).await;
+        client.get("/").await;
+        client.until("hello").await;
+    }
+}
+
+#[tokio::test]
+async fn who_asks_over_http2_after_being_idle_is_answered() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    let longer = HEADER + Duration::from_millis(100);
+    sleep(longer).await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    for stream in [1, 3] {
+        sleep(longer).await;
+        client.request_h2(stream).await;
+        assert_eq!(client.frame_of(0).await, (u32::from(stream), b"hello".to_vec()));
+    }
+}
+
+#[tokio::test]
+async fn a_kept_connection_ends_when_it_has_been_idle() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.get("/sleep/300").await;
+    client.until("slept").await;
+    client.to_end().await;
+    client.assert_closed_after(IDLE + Duration::from_millis(300), IDLE + Duration::from_millis(300) + SLACK);
+}
+
+#[tokio::test]
+async fn an_answer_that_takes_longer_than_every_timeout_is_not_cut() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.get("/sleep/2000").await;
+    client.until("slept").await;
+}
+
+#[tokio::test]
+async fn http2_pings_do_not_keep_a_connection() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    dripped_frames(&mut client, PING).await;
+    // GOAWAY comes at the idle timeout; a client that does not go then is closed on after the header timeout.
+    client.assert_closed_after(IDLE, IDLE + HEADER + SLACK);
+}
+
+async fn dripped_frames(client: &mut Client, frame: &[u8]) {
+    let (mut reader, mut writer) = client.stream.split();
+    let drip = async {
+        while tokio::io::AsyncWriteExt::write_all(&mut writer, frame).await.is_ok() {
+            sleep(Duration::from_millis(100)).await;
+        }
+    };
+    let mut all = Vec::new();
+    tokio::select! {
+        () = drip => {}
+        _ = tokio::io::AsyncReadExt::read_to_end(&mut reader, &mut all) => {}
+        () = sleep(Duration::from_secs(10)) => panic!("never closed"),
+    }
+}
+
+#[tokio::test]
+async fn http2_headers_without_an_end_are_cut_by_the_header_timeout() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    // HEADERS with `:method GET` and no END_HEADERS, then CONTINUATIONs of one byte.
+    client.send([0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82]).await;
+    dripped_frames(&mut client, &[0, 0, 1, 9, 0, 0, 0, 0, 1, 0x84]).await;
+    client.assert_closed_after(Duration::ZERO, HEADER + SLACK);
+}
+
+#[tokio::test]
+async fn who_does_not_read_the_answer_is_cut() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.get("/full/50000000").await;
+    sleep(IDLE * 2 + SLACK).await;
+    let got = client.to_end().await;
+    assert!(got.len() < 50_000_000, "all of it fitted into the buffers");
+}
+
+#[tokio::test]
+async fn who_gives_an_http2_answer_no_window_is_cut() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    // SETTINGS_INITIAL_WINDOW_SIZE = 0
+    client.send([PREFACE, &[0, 0, 6, 4, 0, 0, 0, 0, 0, 0, 4, 0, 0, 0, 0]].concat()).await;
+    client.request_h2(1).await;
+    client.to_end().await;
+    client.assert_closed_after(IDLE, IDLE + SLACK);
+}
+
+#[tokio::test]
+async fn who_reads_slowly_is_not_cut() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send("GET /full/2000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;
+    let mut got = 0;
+    let mut buffer = vec![0; 100_000];
+    loop {
+        let read = tokio::io::AsyncReadExt::read(&mut client.stream, &mut buffer).await.unwrap();
+        if read == 0 {
+            break;
+        }
+        got += read;
+        sleep(Duration::from_millis(100)).await;
+    }
+    assert!(got > 2_000_000, "only {got} bytes came");
+    client.assert_closed_after(IDLE, Duration::from_secs(30));
+}

@@ -1,0 +1,175 @@
+//! A server with short times, and clients that say exactly what a test wants them to say.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use avatar_proxy::clock::Stopwatch;
+use avatar_proxy::http::{Body, BodyError, BodyLimit, Drained, Limits, ListenAddress, Listener, serve};
+use bytes::Bytes;
+use futures_util::{StreamExt, stream};
+use hyper::{Request, Response, StatusCode};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+pub(super) const HEADER: Duration = Duration::from_millis(400);
+pub(super) const IDLE: Duration = Duration::from_millis(1200);
+pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+pub(super) const SETTINGS: &[u8] = &[0, 0, 0, 4, 0, 0, 0, 0, 0];
+pub(super) const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
+/// `GET /` with `:authority a`, END_STREAM and END_HEADERS, but for the stream's number.
+const GET: &[u8] = &[0, 0, 6, 1, 5, 0, 0, 0, 0, 0x82, 0x84, 0x86, 0x41, 0x01, b'a'];
+
+pub(super) fn limits() -> Limits {
+    Limits {
+        header_timeout: HEADER,
+        idle_timeout: IDLE,
+        max_connections: 100,
+        drain_timeout: Duration::from_secs(5),
+        body: BodyLimit::None,
+    }
+}
+
+pub(super) struct Server {
+    pub(super) address: SocketAddr,
+    shutdown: CancellationToken,
+    served: JoinHandle<Drained>,
+    tracker: TaskTracker,
+}
+
+impl Server {
+    pub(super) async fn start(limits: Limits) -> Self {
+        let any = ListenAddress::Tcp("127.0.0.1:0".parse().unwrap());
+        let listener = Listener::bind(&any).await.unwrap();
+        let ListenAddress::Tcp(address) = listener.local_address() else { panic!("not TCP") };
+        let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
+        let served = tracker.spawn(serve(listener, limits, handle, shutdown.clone(), tracker.clone()));
+        Self { address, shutdown, served, tracker }
+    }
+
+    pub(super) async fn client(&self) -> Client {
+        Client { stream: TcpStream::connect(self.address).await.unwrap(), since: Stopwatch::start() }
+    }
+
+    pub(super) fn begin_stop(&self) {
+        self.shutdown.cancel();
+    }
+
+    /// Stops, and holds it to leaving no task behind.
+    pub(super) async fn stop(self) -> Drained {
+        self.shutdown.cancel();
+        let drained = self.served.await.unwrap();
+        self.tracker.close();
+        tokio::time::timeout(Duration::from_secs(2), self.tracker.wait()).await.expect("tasks are left");
+        drained
+    }
+}
+
+/// What the paths of the tests mean.
+async fn handle(request: Request<Bytes>) -> Response<Body> {
+    let path = request.uri().path().to_owned();
+    match path.split('/').collect::<Vec<_>>()[1..] {
+        ["sleep", millis] => {
+            tokio::time::sleep(Duration::from_millis(millis.parse().unwrap())).await;
+            Response::new(Body::full("slept"))
+        }
+        ["full", length] => Response::new(Body::full(vec![b'x'; length.parse().unwrap()])),
+        ["short"] => Response::new(broken(true)),
+        ["failed"] => Response::new(broken(false)),
+        ["panic"] => panic!("planted"),
+        ["echo"] => Response::new(Body::full(request.into_body())),
+        _ if request.method() == hyper::Method::POST => {
+            let mut response = Response::new(Body::empty());
+            *response.status_mut() = StatusCode::METHOD_NOT_ALLOWED;
+            response
+        }
+        _ => Response::new(Body::full("hello")),
+    }
+}
+
+/// Declares ten bytes, gives five, then ends or fails.
+fn broken(early: bool) -> Body {
+    let end = (!early).then(|| Err(BodyError::Source("planted".into())));
+    // The pause lets the first half leave before the second fails.
+    let end = stream::iter(end).then(|item| async {
+        tokio::time::sleep(Duration::from_millis(50)).await;
+        item
+    });
+    Body::stream(10, Box::pin(stream::iter([Ok(Bytes::from_static(b"01234"))]).chain(end)))
+}
+
+pub(super) struct Client {
+    pub(super) stream: TcpStream,
+    since: Stopwatch,
+}
+
+impl Client {
+    pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
+        // The server may have closed already; the reading side tells.
+        let _ = self.stream.write_all(bytes.as_ref()).await;
+    }
+
+    pub(super) async fn get(&mut self, path: &str) {
+        self.send(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n")).await;
+    }
+
+    pub(super) async fn request_h2(&mut self, stream: u8) {
+        let mut frame = GET.to_vec();
+        frame[8] = stream;
+        self.send(frame).await;
+    }
+
+    /// Everything until the server closes.
+    pub(super) async fn to_end(&mut self) -> Vec<u8> {
+        let mut all = Vec::new();
+        let read = self.stream.read_to_end(&mut all);
+        let _ = tokio::time::timeout(Duration::from_secs(10), read).await.expect("never closed");
+        all
+    }
+
+    pub(super) async fn text_to_end(&mut self) -> String {
+        String::from_utf8(self.to_end().await).unwrap()
+    }
+
+    /// Reads until `text` has come.
+    pub(super) async fn until(&mut self, text: &str) -> String {
+        let mut all = String::new();
+        let reading = async {
+            while !all.contains(text) {
+                let mut byte = [0];
+                assert_eq!(self.stream.read(&mut byte).await.unwrap(), 1, "closed after {all:?}");
+                all.push(char::from(byte[0]));
+            }
+        };
+        tokio::time::timeout(Duration::from_secs(10), reading).await.expect("never came");
+        all
+    }
+
+    /// The next frame of HTTP/2: its type, its stream and its payload.
+    pub(super) async fn frame(&mut self) -> Option<(u8, u32, Vec<u8>)> {
+        let mut head = [0; 9];
+        let read = tokio::time::timeout(Duration::from_secs(10), self.stream.read_exact(&mut head));
+        read.await.expect("no frame").ok()?;
+        let mut payload = vec![0; u32::from_be_bytes([0, head[0], head[1], head[2]]) as usize];
+        self.stream.read_exact(&mut payload).await.ok()?;
+        Some((head[3], u32::from_be_bytes([head[5], head[6], head[7], head[8]]), payload))
+    }
+
+    /// Frames until one of this type, which is returned.
+    pub(super) async fn frame_of(&mut self, kind: u8) -> (u32, Vec<u8>) {
+        loop {
+            let (found, stream, payload) = self.frame().await.expect("closed before the frame");
+            if found == kind {
+                return (stream, payload);
+            }
+        }
+    }
+
+    #[track_caller]
+    pub(super) fn assert_closed_after(&self, least: Duration, most: Duration) {
+        let lasted = self.since.elapsed();
+        assert!(least <= lasted && lasted < most, "closed after {lasted:?}, not {least:?} to {most:?}");
+    }
+}
