@@ -122,6 +122,8 @@ impl fmt::Debug for Address {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
 
     #[test]
@@ -171,5 +173,29 @@ mod tests {
     fn debug_shows_no_path_and_no_query() {
         let address = Address::parse("https://api.telegram.org/file/bot1:SECRET/p.jpg?oe=SIGNED").unwrap();
         assert_eq!(format!("{address:?}"), "https://api.telegram.org/<secret>");
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_text_never_panics_and_what_is_accepted_keeps_its_text(
+            text in r"\PC{0,80}|https?:(/|\\){0,3}[a-zA-Z0-9.:@\[\]%_-]{0,30}[/?#][!-~ ]{0,60}|https://[a-z.]{1,20}/[!-~]{0,60}",
+        ) {
+            if let Ok(address) = Address::parse(&text) {
+                prop_assert_eq!(address.expose(), &text);
+                // What goes into the request line is the tail of what was given.
+                let sent = &address.url()[url::Position::BeforePath..url::Position::AfterQuery];
+                let given = text.split('#').next().unwrap_or("");
+                prop_assert!(given.ends_with(sent) || given.ends_with(&sent[1..]), "{}", text);
+            }
+        }
+
+        #[test]
+        fn ordinary_signed_addresses_are_accepted(
+            path in r"(/[A-Za-z0-9_~-][A-Za-z0-9._~-]{0,20}){1,4}",
+            query in r"([a-z_]{1,8}=([A-Za-z0-9._~:/-]|%[0-9A-F]{2}){0,20}&?){0,6}",
+        ) {
+            let text = format!("https://scontent.xx.fbcdn.net{path}?{query}");
+            prop_assert!(Address::parse(&text).is_ok(), "{}", text);
+        }
     }
 }

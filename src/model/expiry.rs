@@ -1,9 +1,385 @@
 //! When a signed address ends, read out of its own parameters (PROVIDERS 8).
 
+use std::borrow::Cow;
+use std::time::Duration;
+
+use base64::Engine;
+use base64::engine::general_purpose::URL_SAFE;
+
 use super::{Address, Timestamp};
 
-/// The end of the address's signature; the earliest if it names several, `None` if it names none that is sane.
+/// Which parameter tells the end, and where that is true.
+struct Rule {
+    name: &'static str,
+    only: Only,
+    read: Read,
+}
+
+/// Names that are too general count only under a condition.
+enum Only {
+    Always,
+    /// On that domain and below it.
+    Host(&'static str),
+    /// Where all these parameters stand beside it.
+    With(&'static [&'static str]),
+}
+
+/// How the value is written.
+enum Read {
+    Hex,
+    Decimal,
+    /// `<epoch>_<md5>`.
+    DecimalBefore(char),
+    /// Akamai's `st=<epoch>~exp=<epoch>~acl=...`.
+    ExpOf,
+    /// `YYYY-MM-DDTHH:MM:SSZ`, or the date alone.
+    Iso8601,
+    /// CloudFront's base64 JSON with its own three characters.
+    Policy,
+    /// Seconds after the date of that other parameter, `YYYYMMDDTHHMMSSZ`.
+    SecondsAfter(&'static str),
+}
+
+const fn rule(name: &'static str, only: Only, read: Read) -> Rule {
+    Rule { name, only, read }
+}
+
+/// PROVIDERS 8 line by line; `/vp/<md5>/<HEX>/` is no parameter and has [`in_path`]. Cloudflare's `verify` names the
+/// time of issue, so no end can be derived; LinkedIn's `identifierExpiresInSeconds` stands in the reply, not here.
+const RULES: [Rule; 15] = [
+    rule("oe", Only::Always, Read::Hex), // Meta: fbcdn, cdninstagram, whatsapp
+    rule("ext", Only::Always, Read::Decimal), // Meta's lookaside
+    rule("__gda__", Only::Always, Read::DecimalBefore('_')), // Meta behind Akamai
+    rule("x-expires", Only::Always, Read::Decimal), // TikTok, ByteDance
+    rule("e", Only::Host("licdn.com"), Read::Decimal), // LinkedIn
+    rule("ex", Only::With(&["is", "hm"]), Read::Hex), // Discord
+    rule("Expires", Only::Always, Read::Decimal), // CloudFront, S3 v2, GCS v2, Alibaba
+    rule("Policy", Only::Always, Read::Policy), // CloudFront with its own policy
+    rule("X-Amz-Expires", Only::Always, Read::SecondsAfter("X-Amz-Date")), // S3 v4, R2, MinIO
+    rule("X-Goog-Expires", Only::Always, Read::SecondsAfter("X-Goog-Date")), // GCS v4
+    rule("se", Only::With(&["sig", "sv"]), Read::Iso8601), // Azure SAS
+    rule("hdnts", Only::Always, Read::ExpOf), // Akamai
+    rule("hdnea", Only::Always, Read::ExpOf),
+    rule("__token__", Only::Always, Read::ExpOf),
+    rule("expires", Only::Always, Read::Decimal), // imgix and others, sometimes in milliseconds
+];
+
+const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// Above it a number is milliseconds: as seconds it would be the year 5138.
+const MILLIS_ABOVE: i64 = 100_000_000_000;
+
+/// The end of the address's signature; the earliest if it names several, `None` if it names none that is sane: more
+/// than a year past or ten years ahead.
 pub fn expires_at(address: &Address, now: Timestamp) -> Option<Timestamp> {
-    let _ = (address, now);
-    None
+    RULES
+        .iter()
+        .filter(|rule| rule.only.holds(address))
+        .filter_map(|rule| rule.read.of(&parameter(address, rule.name)?, address))
+        .chain(in_path(address))
+        .map(|number| {
+            if number > MILLIS_ABOVE { Timestamp::from_millis(number) } else { Timestamp::from_secs(number) }
+        })
+        .filter(|end| now - YEAR < *end && *end < now + YEAR * 10)
+        .min()
+}
+
+impl Only {
+    fn holds(&self, address: &Address) -> bool {
+        match self {
+            Self::Always => true,
+            Self::Host(domain) => {
+                let below = address.host().strip_suffix(domain);
+                below.is_some_and(|label| label.is_empty() || label.ends_with('.'))
+            }
+            Self::With(names) => names.iter().all(|name| parameter(address, name).is_some()),
+        }
+    }
+}
+
+impl Read {
+    fn of(&self, value: &str, address: &Address) -> Option<i64> {
+        match self {
+            Self::Hex => hex(value),
+            Self::Decimal => decimal(value),
+            Self::DecimalBefore(end) => decimal(value.split(*end).next()?),
+            Self::ExpOf => decimal(value.split('~').find_map(|part| part.strip_prefix("exp="))?),
+            Self::Iso8601 => iso8601(value),
+            Self::Policy => policy(value),
+            Self::SecondsAfter(date) => {
+                let date = compact(&parameter(address, date)?)?;
+                date.checked_add(decimal(value)?)
+            }
+        }
+    }
+}
+
+/// The first value of a parameter, percent-decoded.
+fn parameter<'a>(address: &'a Address, name: &'a str) -> Option<Cow<'a, str>> {
+    let value = address.parameters(name).next()?;
+    percent_encoding::percent_decode_str(value).decode_utf8().ok()
+}
+
+/// Instagram from 2018 to 2020: `/vp/<md5>/<HEX>/t51...`.
+fn in_path(address: &Address) -> Option<i64> {
+    let mut segments = address.path_and_query().0.split('/').skip_while(|segment| *segment != "vp").skip(1);
+    let md5 = segments.next()?;
+    let is_md5 = md5.len() == 32 && md5.bytes().all(|byte| byte.is_ascii_hexdigit());
+    is_md5.then(|| segments.next()).flatten().and_then(hex)
+}
+
+fn hex(text: &str) -> Option<i64> {
+    let fits = (1..=12).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    fits.then(|| i64::from_str_radix(text, 16).ok()).flatten()
+}
+
+fn decimal(text: &str) -> Option<i64> {
+    let fits = (1..=15).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    fits.then(|| text.parse().ok()).flatten()
+}
+
+/// CloudFront replaces `+ = /` in its base64 by `- _ ~`; the url-safe alphabet says `- = _`.
+fn policy(value: &str) -> Option<i64> {
+    let text: String = value
+        .chars()
+        .map(|character| match character {
+            '_' => '=',
+            '~' => '_',
+            other => other,
+        })
+        .collect();
+    let policy: serde_json::Value = serde_json::from_slice(&URL_SAFE.decode(text).ok()?).ok()?;
+    policy.get("Statement")?.as_array()?.iter().filter_map(ends).min()
+}
+
+fn ends(statement: &serde_json::Value) -> Option<i64> {
+    statement.get("Condition")?.get("DateLessThan")?.get("AWS:EpochTime")?.as_i64()
+}
+
+/// `YYYYMMDDTHHMMSSZ`.
+fn compact(text: &str) -> Option<i64> {
+    let (date, time) = text.strip_suffix('Z')?.split_once('T')?;
+    if date.len() != 8 || time.len() != 6 {
+        return None;
+    }
+    let part = |text: &str, from: usize, to: usize| decimal(text.get(from..to)?);
+    let day = days(part(date, 0, 4)?, part(date, 4, 6)?, part(date, 6, 8)?)?;
+    Some(day * 86_400 + seconds(part(time, 0, 2)?, part(time, 2, 4)?, part(time, 4, 6)?)?)
+}
+
+/// `YYYY-MM-DD`, with `THH:MM:SSZ`, `THH:MMZ` or nothing behind it; a fraction of a second is left out.
+fn iso8601(text: &str) -> Option<i64> {
+    let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
+    let mut date = date.splitn(3, '-').map(decimal);
+    let day = days(date.next()??, date.next()??, date.next()??)?;
+    let Some(time) = time else { return Some(day * 86_400) };
+    let time = time.strip_suffix('Z')?;
+    let mut time = time.split('.').next()?.splitn(3, ':').map(decimal);
+    let (hour, minute, second) = (time.next()??, time.next()??, time.next().unwrap_or(Some(0))?);
+    Some(day * 86_400 + seconds(hour, minute, second)?)
+}
+
+/// Days from 1970-01-01 in the Gregorian calendar (Howard Hinnant, `days_from_civil`): years begin in March, so that
+/// the leap day comes last.
+fn days(year: i64, month: i64, day: i64) -> Option<i64> {
+    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
+        return None;
+    }
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, of_era) = (year / 400, year % 400);
+    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+}
+
+fn seconds(hour: i64, minute: i64, second: i64) -> Option<i64> {
+    (hour < 24 && minute < 60 && second <= 60).then_some(hour * 3600 + minute * 60 + second)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn end(address: &str, now: &str) -> Option<i64> {
+        let address = Address::parse(address).unwrap_or_else(|error| panic!("{address}: {error}"));
+        expires_at(&address, Timestamp::from_secs(iso8601(now).unwrap())).map(Timestamp::as_millis)
+    }
+
+    #[track_caller]
+    fn assert_ends(address: &str, seen: &str, expected: &str) {
+        assert_eq!(end(address, seen), iso8601(expected).map(|secs| secs * 1000), "{address}");
+    }
+
+    #[test]
+    fn the_ends_of_metas_real_addresses_are_read() {
+        for (oe, seen, expected) in [
+            ("675F45D2", "2024-12-11T18:13:50Z", "2024-12-15T21:10:42Z"),
+            ("675F3D44", "2024-12-11T18:13:50Z", "2024-12-15T20:34:12Z"),
+            ("675F3B25", "2024-12-11T18:13:50Z", "2024-12-15T20:25:09Z"),
+            ("66648E8A", "2024-06-04T16:07Z", "2024-06-08T17:02:02Z"),
+            ("666C070A", "2024-06-10T01:07Z", "2024-06-14T09:02:02Z"),
+            ("6983E684", "2026-01-31T16:14Z", "2026-02-05T00:38:28Z"),
+            ("69840A27", "2026-01-31T16:14Z", "2026-02-05T03:10:31Z"),
+            ("6a5cfe14", "2026-07-15T06:02:12Z", "2026-07-19T16:40:52Z"),
+            ("6A842163", "2026-08-13", "2026-08-18T09:09:55Z"),
+            ("611247E2", "2021-08-05", "2021-08-10T09:33:22Z"),
+        ] {
+            let address = format!(
+                "https://scontent.xx.fbcdn.net/v/t39.30808-1/1_n.jpg?stp=a&oh=00_A&oe={oe}&_nc_sid=1"
+            );
+            assert_ends(&address, seen, expected);
+        }
+        let lookaside =
+            "https://platform-lookaside.fbsbx.com/platform/profilepic/?asid=1&ext=1715208892&hash=Aa";
+        assert_ends(lookaside, "2024-04-08T22:54:52Z", "2024-05-08T22:54:52Z");
+        let path = "https://scontent.cdninstagram.com/vp/0123456789abcdef0123456789abcdef/5DA39AF1/t51.2885-19/1_n.jpg";
+        assert_ends(path, "2019-06-25", "2019-10-13T21:45:21Z");
+        let gda = "https://fbcdn-profile-a.akamaihd.net/1_n.jpg?oh=a&oe=57CC2026&__gda__=1472900000_0123456789abcdef";
+        assert_ends(gda, "2016-06-01", "2016-09-03T10:53:20Z");
+    }
+
+    #[test]
+    fn the_ends_of_other_families_are_read() {
+        for (address, seen, expected) in [
+            (
+                "https://p16-sign-va.tiktokcdn.com/a~c5_100x100.jpeg?x-expires=1700000000&x-signature=a%2Bb%3D",
+                "2023-11-14",
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "https://media.licdn.com/dms/image/a?e=1773878400&v=beta&t=x",
+                "2026-01-01",
+                "2026-03-19T00:00:00Z",
+            ),
+            (
+                "https://cdn.discordapp.com/attachments/1/2/a.png?ex=6554a880&is=65538880&hm=0a",
+                "2023-11-14",
+                "2023-11-15T11:16:16Z",
+            ),
+            (
+                "https://d1.cloudfront.net/a.jpg?Expires=1700000000&Signature=x&Key-Pair-Id=K",
+                "2023-11-14",
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "https://b.s3.amazonaws.com/a.jpg?X-Amz-Date=20240229T235959Z&X-Amz-Expires=604800",
+                "2024-03-01",
+                "2024-03-07T23:59:59Z",
+            ),
+            (
+                "https://storage.googleapis.com/b/a.jpg?X-Goog-Expires=60&X-Goog-Date=20231231T235930Z",
+                "2023-12-31",
+                "2024-01-01T00:00:30Z",
+            ),
+            (
+                "https://a.blob.core.windows.net/c/a.jpg?sv=2022-11-02&se=2024-02-29T08%3A30%3A00Z&sig=x",
+                "2024-02-28",
+                "2024-02-29T08:30:00Z",
+            ),
+            (
+                "https://a.blob.core.windows.net/c/a.jpg?sv=2022-11-02&se=2024-03-01&sig=x",
+                "2024-02-28",
+                "2024-03-01",
+            ),
+            (
+                "https://a.akamaized.net/a.jpg?hdnts=st=1699990000~exp=1700000000~acl=/*~hmac=0a",
+                "2023-11-14",
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "https://a.akamaized.net/a.jpg?hdnea=exp%3D1700000000~hmac%3D0a",
+                "2023-11-14",
+                "2023-11-14T22:13:20Z",
+            ),
+            ("https://a.imgix.net/a.jpg?expires=1700000000&s=0a", "2023-11-14", "2023-11-14T22:13:20Z"),
+        ] {
+            assert_ends(address, seen, expected);
+        }
+        assert_eq!(
+            end("https://a.example/a.jpg?expires=1728262583176", "2024-10-01"),
+            Some(1_728_262_583_176)
+        );
+    }
+
+    #[test]
+    fn a_cloudfront_policy_is_read_in_its_own_alphabet() {
+        let json = r#"{"Statement":[{"Resource":"https://d1.cloudfront.net/??>>~~*","Condition":{"DateLessThan":{"AWS:EpochTime":1700000000}}}]}"#;
+        let policy = base64::engine::general_purpose::STANDARD.encode(json);
+        assert!(policy.contains(['+', '/']) && policy.ends_with('='), "{policy} shows the alphabet");
+        let policy = policy.replace('+', "-").replace('=', "_").replace('/', "~");
+        assert_ends(
+            &format!("https://d1.cloudfront.net/a.jpg?Policy={policy}&Signature=x"),
+            "2023-11-14",
+            "2023-11-14T22:13:20Z",
+        );
+    }
+
+    #[test]
+    fn the_earliest_of_several_ends_counts() {
+        assert_ends(
+            "https://a.example/a.jpg?Expires=1700000500&oe=6553F100&ext=1700000900",
+            "2023-11-14",
+            "2023-11-14T22:13:20Z",
+        );
+    }
+
+    #[test]
+    fn what_is_no_end_or_not_sane_tells_nothing() {
+        for address in [
+            "https://pbs.twimg.com/profile_images/1/a_400x400.jpg",
+            "https://a.example/a.jpg?e=1700000000",
+            "https://notlicdn.com/a.jpg?e=1700000000",
+            "https://a.example/a.jpg?ex=6554a880",
+            "https://a.example/a.jpg?se=2023-11-20",
+            "https://a.example/a.jpg?verify=1700000000-mac",
+            "https://a.example/a.jpg?oe=",
+            "https://a.example/a.jpg?oe=zz&Expires=-5&ext=+1700000000&expires=soon",
+            "https://a.example/a.jpg?oe=1&ext=0&Expires=9999999999",
+            "https://a.example/a.jpg?oe=FFFFFFFFFFFFFFFF&ext=999999999999999999999",
+            "https://a.example/a.jpg?X-Amz-Expires=3600",
+            "https://a.example/a.jpg?X-Amz-Date=20231399T000000Z&X-Amz-Expires=3600",
+            "https://a.example/a.jpg?Policy=e30_&Signature=x",
+            "https://a.example/vp/short/5DA39AF1/a.jpg",
+        ] {
+            assert_eq!(end(address, "2023-11-14"), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_end_within_the_last_year_is_still_told() {
+        assert_ends("https://a.example/a.jpg?oe=6553F100", "2024-11-01", "2023-11-14T22:13:20Z");
+        assert_eq!(end("https://a.example/a.jpg?oe=6553F100", "2024-11-20"), None);
+    }
+
+    proptest! {
+        #[test]
+        fn arbitrary_addresses_never_panic(
+            query in r"((oe|ext|__gda__|x-expires|e|ex|is|hm|Expires|Policy|X-Amz-Date|X-Amz-Expires|se|sig|sv|hdnts|expires)=[0-9A-Za-z_~:.%-]{0,20}&){0,8}",
+            path in r"(/vp)?(/[0-9a-f]{32})?(/[0-9A-F]{0,20}){0,3}",
+            now in any::<i64>(),
+        ) {
+            for host in ["media.licdn.com", "a.example"] {
+                if let Ok(address) = Address::parse(&format!("https://{host}{path}?{query}")) {
+                    let _ = expires_at(&address, Timestamp::from_millis(now));
+                }
+            }
+        }
+
+        #[test]
+        fn a_hex_end_is_read_back(secs in 1_700_000_000i64..1_900_000_000) {
+            let address = Address::parse(&format!("https://a.fbcdn.net/a.jpg?oe={secs:X}")).unwrap();
+            let now = Timestamp::from_secs(secs - 400_000);
+            prop_assert_eq!(expires_at(&address, now), Some(Timestamp::from_secs(secs)));
+        }
+
+        #[test]
+        fn days_agree_with_the_dates_of_http(secs in 0i64..4_102_444_800) {
+            // httpdate knows the same calendar: format, take apart, compare.
+            let text = httpdate::fmt_http_date(Timestamp::from_secs(secs).to_system_time());
+            let months = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+            let month = months.iter().position(|month| *month == &text[8..11]).unwrap() + 1;
+            let iso = format!("{}-{month:02}-{}T{}Z", &text[12..16], &text[5..7], &text[17..25]);
+            prop_assert_eq!(iso8601(&iso), Some(secs));
+        }
+    }
 }

@@ -30,5 +30,5 @@ pub use link::{Link, LinkConfig, LinkWritten};
 pub use picture::{ETag, Picture, PictureKind};
 pub use provider::Provider;
 pub use secret::Secret;
-pub use sniff::{ImageHeader, SniffError, sniff};
+pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};

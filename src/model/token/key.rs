@@ -22,7 +22,7 @@ use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
-use super::layout::{base64_bytes, hex_bytes};
+use super::candidate::{base64_bytes, hex_bytes};
 use crate::model::Secret;
 
 /// 32 bytes, wiped when dropped.

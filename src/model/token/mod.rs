@@ -1,7 +1,9 @@
 //! Opening tokens that dashboards sealed with AES-256-GCM (PROVIDERS 9).
 //!
-//! Reading order: [`Keyring::open`] here, the ways to read a value in `layout.rs`, the forms of a key in `key.rs`.
+//! Reading order: [`Keyring::open`] here, the ways to read a value in `layout.rs` and
+//! `candidate.rs`, the forms of a key in `key.rs`.
 
+mod candidate;
 mod key;
 mod layout;
 #[cfg(test)]
@@ -13,8 +15,8 @@ use aes_gcm::{Aes256Gcm, Nonce};
 use zeroize::Zeroizing;
 
 use super::{Invalid, SealedToken, Secret};
+use candidate::{Candidate, candidates};
 use key::Key;
-use layout::Candidate;
 pub use layout::{Encoding, Layout};
 use unseal::unseal;
 
@@ -151,7 +153,7 @@ impl Keyring {
         if self.is_empty() {
             return Err(OpenError::NoKeys);
         }
-        let mut candidates = layout::candidates(sealed);
+        let mut candidates = candidates(sealed);
         candidates.retain(|candidate| self.pinned.is_none_or(|layout| layout == candidate.layout));
         if candidates.is_empty() {
             return Err(OpenError::UnknownLayout);

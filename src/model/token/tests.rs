@@ -1,8 +1,11 @@
 //! The keyring against values that a real Node program sealed, and against arbitrary text.
 
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use proptest::prelude::*;
 
-use super::layout::{MAX_CANDIDATES, base64_bytes, candidates};
+use super::candidate::{MAX_CANDIDATES, base64_bytes};
 use super::*;
 
 /// Made by `tests/fixtures/tokens/make.mjs`.
@@ -44,22 +47,18 @@ fn keyring(keys: &[&str]) -> Keyring {
     config(keys, "auto").map(|config| config.keyring).unwrap()
 }
 
-/// scrypt takes a while in a debug build: each key is derived once.
-fn keyrings(format: impl Fn(&Fixture) -> String) -> Vec<(Fixture, std::rc::Rc<Keyring>)> {
-    let mut made = std::collections::HashMap::new();
-    let keyring_of = |fixture: &Fixture| {
-        let format = format(fixture);
-        let made = made.entry((fixture.key.clone(), format.clone()));
-        made.or_insert_with(|| std::rc::Rc::new(config(&[&fixture.key], &format).unwrap().keyring)).clone()
+/// Every fixture with a keyring of its key; each is derived once, since scrypt takes a while in a debug build.
+fn keyrings(format: impl Fn(&Fixture) -> String) -> Vec<(Fixture, Rc<Keyring>)> {
+    let mut made: HashMap<(String, String), Rc<Keyring>> = HashMap::new();
+    let with_keyring = |fixture: Fixture| {
+        let format = format(&fixture);
+        let keyring = made
+            .entry((fixture.key.clone(), format.clone()))
+            .or_insert_with(|| Rc::new(config(&[&fixture.key], &format).unwrap().keyring));
+        let keyring = Rc::clone(keyring);
+        (fixture, keyring)
     };
-    let mut keyring_of = keyring_of;
-    fixtures()
-        .into_iter()
-        .map(|fixture| {
-            let keyring = keyring_of(&fixture);
-            (fixture, keyring)
-        })
-        .collect()
+    fixtures().into_iter().map(with_keyring).collect()
 }
 
 #[test]
@@ -191,7 +190,7 @@ proptest! {
         let sealed = SealedToken { value: Secret::new(value), iv: iv.map(Secret::new), tag: tag.map(Secret::new) };
         prop_assert!(candidates(&sealed).len() < MAX_CANDIDATES);
         let plain = sealed.value.expose().starts_with("plain:");
-        prop_assert!(plain || keyring(&[NEW, OLD]).open(&sealed).is_err());
+        prop_assert!(plain || stayed_closed(&keyring(&[NEW, OLD]).open(&sealed)));
     }
 
     #[test]
@@ -209,16 +208,21 @@ proptest! {
     }
 
     #[test]
-    fn a_flipped_bit_never_opens(fixture in 0usize..200, position in any::<prop::sample::Index>(), bit in 0u8..8) {
+    fn a_flipped_bit_never_opens(fixture in any::<prop::sample::Index>(), position in any::<prop::sample::Index>(), bit in 0u8..8) {
         // Of the key that needs no derivation; within a wrapped text a flip may be a change of hex case only.
         let usable = |f: &Fixture| f.key.len() == 64 && f.iv.is_none() && !f.name.contains("base64 of");
         let all: Vec<Fixture> = fixtures().into_iter().filter(usable).collect();
-        let fixture = &all[fixture % all.len()];
+        let fixture = &all[fixture.index(all.len())];
         let flipped = flip(&fixture.value, position, bit);
         prop_assume!(flipped.is_some());
         let opened = keyring(&[&fixture.key]).open(&SealedToken::of(flipped.unwrap()));
-        prop_assert!(opened.is_err(), "{}", fixture.name);
+        prop_assert!(stayed_closed(&opened), "{}", fixture.name);
     }
+}
+
+/// No tag held: `NotText` would mean that one did.
+fn stayed_closed(opened: &Result<Opened, OpenError>) -> bool {
+    matches!(opened, Err(OpenError::NoKeyFits | OpenError::UnknownLayout))
 }
 
 /// Flips one bit of the bytes that one part of the text stands for: in the text itself a flip may be a change of hex

@@ -2,8 +2,9 @@
 
 use zeroize::Zeroizing;
 
+use super::candidate::Candidate;
 use super::key::Key;
-use super::layout::{Candidate, Layout};
+use super::layout::Layout;
 
 /// The candidate's text under that key, if its tag holds.
 pub(super) fn unseal(key: &Key, candidate: &Candidate) -> Option<Zeroizing<Vec<u8>>> {
