@@ -1,6 +1,7 @@
 //! ENTRANCE: the commands. Each is one function in a file of its own; this one reads the arguments and ends the process.
 
 mod args;
+mod check;
 mod failure;
 mod health;
 mod token;
@@ -29,6 +30,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = Environment::new(std::env::vars_os())?;
     let layers = Layers::load(arguments.config.as_deref(), &environment)?;
     match &arguments.command {
+        Command::Check => check::check(&layers),
         Command::ShowConfig => show_config(&layers),
         Command::Token(TokenCommand::Seal) => token::seal(&layers),
         Command::Token(TokenCommand::Check) => token::check(&layers),

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::schema::{self, Kind};
 use super::*;
-use crate::model::{Invalid, Secret, units};
+use crate::model::{Invalid, units};
 
 /// Every key of the contract (`config.toml` of the design), in its order.
 const CONTRACT: &str = "
@@ -83,11 +83,9 @@ fn one_line(error: &ConfigError) -> String {
     text
 }
 
-/// Sections as another folder would write them: rules, blocks, secrets, variants.
+/// A section as another folder would write it.
 fn typed(layers: &Layers) -> Result<(), ConfigError> {
     section::<AvatarWritten, Avatar>(layers, "avatar")?;
-    section::<TokensWritten, Tokens>(layers, "tokens")?;
-    blocks::<ConnectionWritten, Connection>(layers, "connection")?;
     Ok(())
 }
 
@@ -119,56 +117,6 @@ impl TryFrom<AvatarWritten> for Avatar {
             return Err(Invalid::new("forget_after", "its own words", "at least stale_if_error"));
         }
         Ok(Self)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct TokensWritten {
-    keys: Vec<Secret>,
-    #[expect(dead_code, reason = "only its deserialisation is under test")]
-    format: String,
-}
-
-struct Tokens;
-
-impl TryFrom<TokensWritten> for Tokens {
-    type Error = Invalid;
-    fn try_from(written: TokensWritten) -> Result<Self, Invalid> {
-        match written.keys.iter().find(|key| key.expose().len() != 64) {
-            Some(key) => Err(Invalid::new("keys", key.expose(), "64 hex characters")),
-            None => Ok(Self),
-        }
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-#[expect(dead_code, reason = "only its deserialisation is under test")]
-struct ConnectionWritten {
-    id: String,
-    provider: Kinds,
-    #[serde(default)]
-    token: Option<Secret>,
-}
-
-#[derive(Deserialize)]
-#[serde(rename_all = "lowercase")]
-enum Kinds {
-    Instagram,
-    Facebook,
-    Telegram,
-}
-
-struct Connection;
-
-impl TryFrom<ConnectionWritten> for Connection {
-    type Error = Invalid;
-    fn try_from(written: ConnectionWritten) -> Result<Self, Invalid> {
-        match written.id.contains(' ') {
-            true => Err(Invalid::new("id", format!("{:?}", written.id), "1 to 64 of A-Z a-z 0-9 _ -")),
-            false => Ok(Self),
-        }
     }
 }
 
@@ -442,34 +390,32 @@ fn a_broken_rule_names_the_key_that_breaks_it_and_where_it_was_written() {
 
 #[test]
 fn a_block_is_named_by_its_number_counted_from_one() {
-    let good = "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\n";
+    let good = "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = \"plain:hunter2\"\n";
     for (second, expected) in [
-        (
-            "id = \"b c\"\nprovider = \"facebook\"",
-            "connection[2].id = \"b c\": expected 1 to 64 of A-Z a-z 0-9 _ -",
-        ),
+        ("id = \"a\"", "connection[2].id = \"a\": expected an id that no other block has"),
         (
             "id = \"b\"\nprovider = \"facebok\"",
-            "connection[2].provider = \"facebok\": expected one of \"instagram\", \"facebook\", \"telegram\"; did you \
-             mean \"facebook\"?",
+            "connection[2].provider = \"facebok\": expected instagram, facebook or telegram (did you mean \
+             \"facebook\"?)",
         ),
+        ("id = \"b\"\nnme = \"x\"", "there is no `connection[2].nme`; did you mean `name`?"),
         (
-            "id = \"b\"\nprovider = \"facebook\"\ntokn = \"x\"",
-            "there is no `connection[2].tokn`; did you mean `token`?",
+            "id = \"b\"\nzzzzzzz = \"x\"",
+            "there is no `connection[2].zzzzzzz`; there are id, provider, account, token, name, picture_url",
         ),
-        (
-            "id = \"b\"\nprovider = \"facebook\"\nzzzzzzz = \"x\"",
-            "there is no `connection[2].zzzzzzz`; there are id, provider, token",
-        ),
-        ("id = \"b\"", "connection[2]: expected the key `provider` in it"),
-        ("id = 5\nprovider = \"facebook\"", "connection[2].id = 5: expected a text in quotes"),
-        (
-            "id = \"b\"\nprovider = \"facebook\"\ntoken = 777",
-            "connection[2].token = \"<hidden>\": expected a text in quotes",
-        ),
+        ("provider = \"facebook\"", "connection[2]: expected the key `id` in it"),
+        ("id = 5", "connection[2].id = 5: expected a text in quotes"),
+        ("id = \"b\"\ntoken = 777", "connection[2].token = \"<hidden>\": expected a text in quotes"),
     ] {
-        let file = format!("{good}[[connection]]\n{second}\n");
-        assert_eq!(complaint(&file), format!("my.toml: {expected}"));
+        let mut second = format!("[[connection]]\n{second}\n");
+        for (key, line) in
+            [("provider", "provider = \"facebook\"\n"), ("token", "token = \"plain:hunter2\"\n")]
+        {
+            if !second.contains(&format!("{key} = ")) {
+                second.push_str(line);
+            }
+        }
+        assert_eq!(complaint(&format!("{good}{second}")), format!("my.toml: {expected}"));
     }
     assert_eq!(
         complaint("connection = 5"),
