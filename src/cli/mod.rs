@@ -17,11 +17,16 @@ use failure::Failure;
 
 /// Runs the command of the process's arguments: 0 = done, 1 = failed, 2 = wrong arguments or configuration.
 pub fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("avatar-proxy: {failure:#}");
-            failure.exit_code()
+            match arguments.command {
+                // Docker reserves 2 in a HEALTHCHECK, and unhealthy is all that it can understand.
+                Command::Health => ExitCode::FAILURE,
+                _ => failure.exit_code(),
+            }
         }
     }
 }

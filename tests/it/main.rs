@@ -3,6 +3,8 @@
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test's helper fails by panicking, too")]
 
+/// The commands, run as processes: what they print, where, and how they end.
+mod cli;
 /// The shape of the source itself: who may import whom, and who may use what.
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.
