@@ -43,6 +43,8 @@ pub(crate) struct Arguments {
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    /// Try the configuration, the keys and the database, and say which tables were found
+    Check,
     /// Print every option in force and where it was written, secrets hidden
     ShowConfig,
     /// Seal an access token, or find out how one is sealed

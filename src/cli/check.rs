@@ -1,36 +1,146 @@
-//! `avatar-proxy check`: whether the server would work as it is configured.
+//! `check`: tries the configuration, the keys and the database, and says of each wanted table whether it is there.
 
-use anyhow::Context;
+use std::time::Duration;
 
-use super::failure::Failure;
-use super::say;
+use anyhow::{Context, anyhow};
+
+use super::{Failure, say};
+use crate::clock::Clock;
 use crate::config::{Config, Layers};
-use crate::directory::Directory;
+use crate::directory::{Directory, FoundTable, Lookup, Survey, SurveyedTable};
+use crate::model::AvatarId;
+use crate::model::token::{Keyring, OpenError};
 
-/// Prints what it finds; fails where the server could not answer for anything.
+/// Prints what was found; fails if something has to be put right.
 pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
-    say("configuration: right\n")?;
-    let keys = config.tokens.keyring.len();
-    say(&match keys {
-        0 => "tokens: no key; only tokens written as \"plain:...\" can be opened\n".to_owned(),
-        keys => format!("tokens: {keys} {}\n", if keys == 1 { "key" } else { "keys" }),
-    })?;
-    let entries = config.connections.len();
-    say(&format!("[[connection]]: {entries}\n"))?;
-    if !config.directory.has_database() {
-        say("directory: no database (directory.url is empty)\n")?;
-        return match entries {
-            0 => Err(anyhow::anyhow!("no connection can be found: set directory.url or write [[connection]] blocks").into()),
-            _ => Ok(()),
-        };
+    say("configuration   right\n")?;
+    say(&format!("tokens.keys     {}\n", counted(config.tokens.keyring.len(), "key")))?;
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    runtime.context("no runtime")?.block_on(neighbours(config))
+}
+
+async fn neighbours(config: Config) -> Result<(), Failure> {
+    let ids: Vec<AvatarId> = config.connections.iter().map(|entry| entry.id().clone()).collect();
+    // A check asks nothing twice, so what is unknown need not be remembered.
+    let directory = Directory::new(config.directory, config.connections, Duration::ZERO)
+        .context("the directory cannot be used")?;
+    let closed = closed_tokens(&directory, &config.tokens.keyring, &ids).await?;
+    say(&entries(ids.len(), &closed))?;
+    let survey = directory.survey().await.context("the database cannot be asked")?;
+    say(&database(&survey))?;
+    match (survey.problem, closed.is_empty()) {
+        (Some(problem), _) => Err(anyhow!(problem).into()),
+        (None, false) => Err(anyhow!("some tokens of [[connection]] blocks cannot be opened").into()),
+        (None, true) => Ok(()),
     }
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().context("no runtime")?;
-    let survey = runtime.block_on(async {
-        let directory = Directory::new(config.directory, config.connections, config.avatar.unknown_for)?;
-        directory.survey().await
-    });
-    let survey = survey.context("directory")?;
-    say(&format!("{survey}\n"))?;
-    Ok(())
+}
+
+/// The `[[connection]]` blocks whose tokens no key opens.
+async fn closed_tokens<'i>(
+    directory: &Directory,
+    keyring: &Keyring,
+    ids: &'i [AvatarId],
+) -> anyhow::Result<Vec<(&'i AvatarId, OpenError)>> {
+    let now = Clock::system().now();
+    let mut closed = Vec::new();
+    for id in ids {
+        if let Lookup::Found(row) = directory.lookup(id, now).await?
+            && let Err(error) = keyring.open(&row.connection.token)
+        {
+            closed.push((id, error));
+        }
+    }
+    Ok(closed)
+}
+
+fn entries(number: usize, closed: &[(&AvatarId, OpenError)]) -> String {
+    let mut out = format!("[[connection]]  {}\n", counted(number, "block"));
+    for (id, error) in closed {
+        out.push_str(&format!("  {id}: {error}\n"));
+    }
+    out
+}
+
+fn database(survey: &Survey) -> String {
+    let Some(engine) = survey.engine else {
+        return "database        none: directory.url and DATABASE_URL are empty\n".to_owned();
+    };
+    let tables = survey.tables.iter().map(table).collect::<String>();
+    format!("database        {engine}\n{tables}")
+}
+
+fn table(surveyed: &SurveyedTable) -> String {
+    let provider = surveyed.provider.as_str();
+    match &surveyed.found {
+        Ok(found) => format!("  {provider:<13} {}\n", described(found)),
+        Err(problem) => format!("  {provider:<13} {}: {problem}\n", surveyed.names.join(" or ")),
+    }
+}
+
+fn described(found: &FoundTable) -> String {
+    let mut out = format!("{}: found, columns {}, ids {}", found.table, found.style, found.id_type);
+    if !found.lacking.is_empty() {
+        out.push_str(&format!(", without {}", found.lacking.join(", ")));
+    }
+    if let Some(longest) = found.picture_max {
+        out.push_str(&format!(", addresses up to {longest} characters"));
+    }
+    out
+}
+
+fn counted(number: usize, noun: &str) -> String {
+    match number {
+        0 => "none".to_owned(),
+        1 => format!("1 {noun}"),
+        _ => format!("{number} {noun}s"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Provider;
+
+    #[test]
+    fn each_wanted_table_is_told_found_or_not() {
+        let surveyed = |found| SurveyedTable {
+            provider: Provider::Facebook,
+            names: vec!["PageConnection".to_owned(), "page_connection".to_owned()],
+            found,
+        };
+        let found = FoundTable {
+            table: "PageConnection".to_owned(),
+            style: "camelCase",
+            id_type: "integer",
+            lacking: vec!["pageName".to_owned()],
+            picture_max: Some(191),
+        };
+        let survey = Survey {
+            engine: Some("MySQL"),
+            entries: 0,
+            tables: vec![surveyed(Ok(found)), surveyed(Err("not found".to_owned()))],
+            problem: None,
+        };
+        assert_eq!(
+            database(&survey),
+            "database        MySQL\n  facebook      PageConnection: found, columns camelCase, ids integer, without \
+             pageName, addresses up to 191 characters\n  facebook      PageConnection or page_connection: not found\n"
+        );
+    }
+
+    #[test]
+    fn without_a_database_it_says_so() {
+        let survey = Survey { engine: None, entries: 0, tables: Vec::new(), problem: None };
+        assert_eq!(database(&survey), "database        none: directory.url and DATABASE_URL are empty\n");
+    }
+
+    #[test]
+    fn a_token_that_no_key_opens_is_told_by_its_id() {
+        let id = AvatarId::parse("acme").unwrap();
+        assert_eq!(
+            entries(2, &[(&id, OpenError::NoKeys)]),
+            "[[connection]]  2 blocks\n  acme: the token is sealed, and tokens.keys is empty\n"
+        );
+    }
 }

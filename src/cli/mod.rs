@@ -1,6 +1,7 @@
 //! ENTRANCE: the commands. Each is one function in a file of its own; this one reads the arguments and ends the process.
 
 mod args;
+mod check;
 mod failure;
 mod health;
 mod token;
@@ -16,11 +17,16 @@ use failure::Failure;
 
 /// Runs the command of the process's arguments: 0 = done, 1 = failed, 2 = wrong arguments or configuration.
 pub fn main() -> ExitCode {
-    match run(&Arguments::parse()) {
+    let arguments = Arguments::parse();
+    match run(&arguments) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("avatar-proxy: {failure:#}");
-            failure.exit_code()
+            match arguments.command {
+                // Docker reserves 2 in a HEALTHCHECK, and unhealthy is all that it can understand.
+                Command::Health => ExitCode::FAILURE,
+                _ => failure.exit_code(),
+            }
         }
     }
 }
@@ -29,6 +35,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = Environment::new(std::env::vars_os())?;
     let layers = Layers::load(arguments.config.as_deref(), &environment)?;
     match &arguments.command {
+        Command::Check => check::check(&layers),
         Command::ShowConfig => show_config(&layers),
         Command::Token(TokenCommand::Seal) => token::seal(&layers),
         Command::Token(TokenCommand::Check) => token::check(&layers),

@@ -15,19 +15,28 @@ mod source;
 mod text;
 mod types;
 
+use std::collections::HashSet;
 use std::path::Path;
 
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::Layers;
-pub use section::{blocks, section, written};
+use section::{blocks, section, written};
 pub use show::show;
 pub use source::Source;
 
-use crate::{model, telemetry};
+use crate::{directory, http, model, telemetry};
 
 /// Every section, checked.
 pub struct Config {
+    /// `[server]`
+    pub server: http::ServerConfig,
+    /// `[admin]`
+    pub admin: http::AdminConfig,
+    /// `[directory]`
+    pub directory: directory::DirectoryConfig,
+    /// `[[connection]]`
+    pub connections: Vec<directory::ConnectionEntry>,
     /// `[tokens]`
     pub tokens: model::token::TokensConfig,
     /// `[link]`
@@ -51,6 +60,10 @@ impl Config {
     /// As [`Config::load`].
     pub fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
         Ok(Self {
+            server: section::<http::ServerWritten, _>(layers, "server")?,
+            admin: section::<http::AdminWritten, _>(layers, "admin")?,
+            directory: section::<directory::DirectoryWritten, _>(layers, "directory")?,
+            connections: connections(layers)?,
             tokens: Self::tokens(layers)?,
             link: section::<model::LinkWritten, _>(layers, "link")?,
             log: written(layers, "log")?,
@@ -63,6 +76,21 @@ impl Config {
     /// As [`Config::load`].
     pub fn tokens(layers: &Layers) -> Result<model::token::TokensConfig, ConfigError> {
         section::<model::token::TokensWritten, _>(layers, "tokens")
+    }
+}
+
+/// No two blocks have one id: nobody could say whose picture it is.
+fn connections(layers: &Layers) -> Result<Vec<directory::ConnectionEntry>, ConfigError> {
+    let all = blocks::<directory::ConnectionWritten, directory::ConnectionEntry>(layers, "connection")?;
+    let mut ids = HashSet::new();
+    match all.iter().position(|entry| !ids.insert(entry.id())) {
+        None => Ok(all),
+        Some(second) => Err(ConfigError::Wrong {
+            from: layers.source("connection"),
+            key: format!("connection[{}].id", second + 1),
+            value: text::quoted(all[second].id().as_str()),
+            expected: "an id that no other block has".to_owned(),
+        }),
     }
 }
 

@@ -11,7 +11,7 @@ use crate::model::Invalid;
 ///
 /// # Errors
 /// An unknown key in a block, a value that is none of its type's, or a broken rule.
-pub fn section<W, C>(layers: &Layers, path: &str) -> Result<C, ConfigError>
+pub(super) fn section<W, C>(layers: &Layers, path: &str) -> Result<C, ConfigError>
 where
     W: DeserializeOwned,
     C: TryFrom<W, Error = Invalid>,
@@ -23,7 +23,7 @@ where
 ///
 /// # Errors
 /// As [`section`]; the key says which block, counted from 1.
-pub fn blocks<W, C>(layers: &Layers, path: &str) -> Result<Vec<C>, ConfigError>
+pub(super) fn blocks<W, C>(layers: &Layers, path: &str) -> Result<Vec<C>, ConfigError>
 where
     W: DeserializeOwned,
     C: TryFrom<W, Error = Invalid>,
@@ -39,7 +39,7 @@ where
 ///
 /// # Errors
 /// An unknown key in a block, or a value that is none of its type's.
-pub fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Result<W, ConfigError> {
+pub(super) fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Result<W, ConfigError> {
     serde_path_to_error::deserialize(layers.section(path)).map_err(|error| {
         let key = below(path, &counted_from_one(error.path()));
         misfit(layers, key, error.inner().message())

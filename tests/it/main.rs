@@ -1,9 +1,15 @@
-//! The integration tests, one binary: real sockets and real neighbours. A folder here is called like the folder in
+//! The integration tests, one binary, over real sockets and real neighbours. A folder here is called like the folder in
 //! `src/` that it is about.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops here, helpers too")]
 
+/// The commands, run as processes: what they print, where, and how they end.
+mod cli;
+/// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
+mod directory;
 /// The shape of the source itself: who may import whom, and who may use what.
 mod floors;
-/// The listener: timeouts, limits, drain, on both HTTP versions.
+/// The server's sockets: time limits on both versions, drain, what clients may do wrong.
 mod http;
+/// Neighbours, started on free loopback ports and stopped again.
+mod support;

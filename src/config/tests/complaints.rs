@@ -1,0 +1,313 @@
+//! Every error line, word for word.
+
+use serde::Deserialize;
+
+use super::*;
+use crate::model::{Invalid, units};
+
+/// What is wrong with a file, as the operator reads it, the file called `my.toml`.
+fn complaint(file: &str) -> String {
+    let files = Files::new();
+    let path = files.write("my.toml", file);
+    let error = Layers::load(Some(&path), &environment([]))
+        .and_then(|layers| {
+            Config::from_layers(&layers)?;
+            typed(&layers)
+        })
+        .expect_err("this file is wrong");
+    one_line(&error).replace(&path.display().to_string(), "my.toml")
+}
+
+fn complaint_of_variable(name: &str, value: &str) -> String {
+    let error = Layers::load(None, &environment([(name, value)]))
+        .and_then(|layers| {
+            Config::from_layers(&layers)?;
+            typed(&layers)
+        })
+        .expect_err("this variable is wrong");
+    one_line(&error)
+}
+
+#[track_caller]
+fn one_line(error: &ConfigError) -> String {
+    let text = error.to_string();
+    assert!(!text.contains('\n'), "{text}");
+    text
+}
+
+/// A section as another folder would write it.
+fn typed(layers: &Layers) -> Result<(), ConfigError> {
+    section::<AvatarWritten, Avatar>(layers, "avatar")?;
+    Ok(())
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+#[expect(dead_code, reason = "only its deserialisation is under test")]
+struct AvatarWritten {
+    fresh_for: units::Span,
+    refresh_ahead: f64,
+    max_refreshes: usize,
+    queue: usize,
+    stale_while_revalidate: units::Span,
+    stale_if_error: units::Span,
+    forget_after: units::Span,
+    wait: units::Span,
+    no_picture_for: units::Span,
+    unknown_for: units::Span,
+    retry_min: units::Span,
+    retry_max: units::Span,
+}
+
+#[derive(Debug)]
+struct Avatar;
+
+impl TryFrom<AvatarWritten> for Avatar {
+    type Error = Invalid;
+    fn try_from(written: AvatarWritten) -> Result<Self, Invalid> {
+        if written.forget_after.get() < written.stale_if_error.get() {
+            return Err(Invalid::new("forget_after", "its own words", "at least stale_if_error"));
+        }
+        Ok(Self)
+    }
+}
+
+#[test]
+fn each_feature_that_is_not_built_is_refused_by_name() {
+    for (file, key) in [
+        ("server.public_url = \"https://a.example\"", "server.public_url"),
+        ("[server.tls]\ncert = \"a.pem\"", "server.tls"),
+        ("[redis]\nurl = \"redis://localhost\"", "redis"),
+        ("[[providers.json]]\nname = \"threads\"", "providers.json"),
+        ("[images]\nsizes = [32]", "images.sizes"),
+        ("[images]\nquality = 82", "images.quality"),
+        ("[images]\nformats = [\"jpeg\"]", "images.formats"),
+        ("[images]\nnegotiate = true", "images.negotiate"),
+        ("[images]\nworkers = 1", "images.workers"),
+        ("[images]\nqueue = 1", "images.queue"),
+        ("[access]\nsigning_keys = [\"k\"]", "access"),
+        ("[events]\nurl = \"https://a.example\"", "events"),
+    ] {
+        assert_eq!(complaint(file), format!("my.toml: `{key}` is not supported yet; leave it out"));
+    }
+    for (name, key) in [
+        ("AVATAR_PROXY__ACCESS__SIGNING_KEYS", "access.signing_keys"),
+        ("AVATAR_PROXY__REDIS__TLS__CA", "redis.tls.ca"),
+    ] {
+        let expected = format!("{name}: `{key}` is not supported yet; leave it out");
+        assert_eq!(complaint_of_variable(name, "x"), expected);
+    }
+    assert_eq!(
+        complaint_of_variable("AVATAR_PROXY__EVENTS__SECRET_FILE", "/run/secrets/x"),
+        "AVATAR_PROXY__EVENTS__SECRET_FILE: `events.secret` is not supported yet; leave it out"
+    );
+}
+
+#[test]
+fn an_unknown_key_names_the_one_that_was_meant() {
+    for (file, expected) in [
+        (
+            "[avatar]\nfresh_four = \"6h\"",
+            "there is no `avatar.fresh_four`; did you mean `avatar.fresh_for`?",
+        ),
+        ("[avater]\nfresh_for = \"6h\"", "there is no `avater`; did you mean `avatar`?"),
+        (
+            "[avatar]\nmax_age = \"6h\"",
+            "there is no `avatar.max_age`; did you mean `avatar.headers.max_age`?",
+        ),
+        ("[[connections]]\nid = \"a\"", "there is no `connections`; did you mean `connection`?"),
+        ("[disk]\nzzzzz = 1", "there is no `disk.zzzzz`; [disk] has path, max_bytes"),
+        ("\"a.b\" = 1", "there is no `\"a.b\"`; see config.toml for every key there is"),
+        ("[tokens]\nkey = \"0123456789abcdef\"", "there is no `tokens.key`; did you mean `tokens.keys`?"),
+    ] {
+        assert_eq!(complaint(file), format!("my.toml: {expected}"));
+    }
+    for (name, expected) in [
+        (
+            "AVATAR_PROXY__AVATAR__FRESH_FOUR",
+            "there is no `avatar.fresh_four`; did you mean `AVATAR_PROXY__AVATAR__FRESH_FOR`?",
+        ),
+        (
+            "AVATAR_PROXY__TOKENS__KEY_FILE",
+            "there is no `tokens.key`; did you mean `AVATAR_PROXY__TOKENS__KEYS_FILE`?",
+        ),
+    ] {
+        assert_eq!(complaint_of_variable(name, "x").replace(" (x)", ""), format!("{name}: {expected}"));
+    }
+}
+
+#[test]
+fn a_wrong_type_or_unit_names_key_value_and_what_would_be_right() {
+    for (file, expected) in [
+        ("link.margin = 6", "link.margin = 6: expected a text in quotes, such as \"12h\""),
+        (
+            "link.margin = \"6\"",
+            "link.margin = \"6\": expected a duration with its unit (ms, s, m, h, d), such as \"90s\" or \"6h\"",
+        ),
+        ("avatar.queue = \"10\"", "avatar.queue = \"10\": expected a whole number, such as 10000"),
+        ("avatar.queue = -1", "avatar.queue = -1: expected a whole number of 0 or more"),
+        ("avatar.refresh_ahead = \"x\"", "avatar.refresh_ahead = \"x\": expected a number, such as 0.8"),
+        ("directory.write_back = 1", "directory.write_back = 1: expected true or false"),
+        (
+            "providers.facebook.hosts = \"fbcdn.net\"",
+            "providers.facebook.hosts = \"fbcdn.net\": expected a list of texts, such as \
+             [\"fbcdn.net\", \"fbsbx.com\", \"cdninstagram.com\"]",
+        ),
+        (
+            "origin.allow_private = [1]",
+            "origin.allow_private = [1]: expected a list of texts, such as [\"...\", \"...\"]",
+        ),
+        ("avatar = 5", "avatar = 5: expected a section, [avatar]"),
+        (
+            "log.level = \"inf\"",
+            "log.level = \"inf\": expected one of \"error\", \"warn\", \"info\", \"debug\", \
+                                 \"trace\"; did you mean \"info\"?",
+        ),
+        (
+            "disk.path = [\"a\\nb\"]",
+            "disk.path = [\"a\\nb\"]: expected a text in quotes, such as \
+                                     \"data/avatar-proxy.db\"",
+        ),
+    ] {
+        assert_eq!(complaint(file), format!("my.toml: {expected}"));
+    }
+    for (name, value, expected) in [
+        (
+            "AVATAR_PROXY__AVATAR__QUEUE",
+            "ten",
+            "avatar.queue = \"ten\": expected a whole number, such as 10000",
+        ),
+        (
+            "AVATAR_PROXY__PROVIDERS__FACEBOOK__HOSTS",
+            "fbcdn.net",
+            "providers.facebook.hosts = \"fbcdn.net\": expected a list of texts as TOML writes it, such as \
+             [\"...\", \"...\"]",
+        ),
+        (
+            "AVATAR_PROXY__LINK__MARGIN",
+            "6 hours",
+            "link.margin = \"6 hours\": expected a duration with its unit (ms, s, m, h, d), such as \"90s\" or \"6h\"",
+        ),
+    ] {
+        assert_eq!(complaint_of_variable(name, value), format!("{name}: {expected}"));
+    }
+}
+
+#[test]
+fn a_variable_that_can_hold_no_key_is_refused() {
+    for (name, value, expected) in [
+        ("AVATAR_PROXY__AVATAR", "x", "expected one key of [avatar], such as AVATAR_PROXY__AVATAR__..."),
+        (
+            "AVATAR_PROXY__CONNECTION",
+            "[]",
+            "expected [[connection]] blocks in a file; no variable can hold them",
+        ),
+        ("AVATAR_PROXY__Log__level", "info", "expected upper case, AVATAR_PROXY__LOG__LEVEL"),
+    ] {
+        assert_eq!(complaint_of_variable(name, value), format!("{name}: {expected}"));
+    }
+}
+
+#[test]
+fn a_broken_rule_names_the_key_that_breaks_it_and_where_it_was_written() {
+    assert_eq!(
+        complaint("link.default_ttl = \"0s\""),
+        "my.toml: link.default_ttl = \"0s\": expected at least 1s"
+    );
+    assert_eq!(
+        complaint("avatar.stale_if_error = \"366d\""),
+        "default: avatar.forget_after = \"365d\": expected at least stale_if_error"
+    );
+}
+
+#[test]
+fn a_block_is_named_by_its_number_counted_from_one() {
+    let good = "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = \"plain:hunter2\"\n";
+    for (second, expected) in [
+        ("id = \"a\"", "connection[2].id = \"a\": expected an id that no other block has"),
+        (
+            "id = \"b\"\nprovider = \"facebok\"",
+            "connection[2].provider = \"facebok\": expected instagram, facebook or telegram (did you mean \
+             \"facebook\"?)",
+        ),
+        ("id = \"b\"\nnme = \"x\"", "there is no `connection[2].nme`; did you mean `name`?"),
+        (
+            "id = \"b\"\nzzzzzzz = \"x\"",
+            "there is no `connection[2].zzzzzzz`; there are id, provider, account, token, name, picture_url",
+        ),
+        ("provider = \"facebook\"", "connection[2]: expected the key `id` in it"),
+        ("id = 5", "connection[2].id = 5: expected a text in quotes"),
+        ("id = \"b\"\ntoken = 777", "connection[2].token = \"<hidden>\": expected a text in quotes"),
+    ] {
+        let mut second = format!("[[connection]]\n{second}\n");
+        for (key, line) in
+            [("provider", "provider = \"facebook\"\n"), ("token", "token = \"plain:hunter2\"\n")]
+        {
+            if !second.contains(&format!("{key} = ")) {
+                second.push_str(line);
+            }
+        }
+        assert_eq!(complaint(&format!("{good}{second}")), format!("my.toml: {expected}"));
+    }
+    assert_eq!(
+        complaint("connection = 5"),
+        "my.toml: connection = \"<hidden>\": expected blocks, each under a line [[connection]]"
+    );
+}
+
+#[test]
+fn a_secret_is_in_no_error_line() {
+    for file in [
+        "tokens.keys = \"hunter2\"",
+        "tokens.keys = [\"hunter2\"]",
+        "tokens.keys = [777777]",
+        "tokens.key = \"hunter2\"",
+        "admin.token = [\"hunter2\"]",
+        "admin.token = 777777",
+        "directory.url = [\"hunter2\"]",
+        "connection = \"hunter2\"",
+        "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = [\"hunter2\"]",
+        "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntokn = \"hunter2\"",
+        "admin.token = \"hunter2",
+        "admin.token = hunter2",
+        "[providers.facebook.app_secret]\nhunter = \"hunter2\"",
+    ] {
+        let complaint = complaint(file);
+        assert!(!complaint.contains("hunter2") && !complaint.contains("777777"), "{complaint}");
+    }
+    let complaint = complaint_of_variable("AVATAR_PROXY__TOKENS__KEYS", "hunter2");
+    assert_eq!(
+        complaint,
+        "AVATAR_PROXY__TOKENS__KEYS: tokens.keys = \"<hidden>\": expected a list of texts as TOML writes it, such as \
+         [\"...\", \"...\"]"
+    );
+}
+
+#[test]
+fn a_file_that_is_not_toml_is_refused_by_line_and_column() {
+    assert_eq!(complaint("[avatar]\n  fresh_for = = 6"), "my.toml:2:15: extra `=`, expected nothing");
+    assert_eq!(complaint("[avatar]\nwait = \"1s\"\nwait = \"2s\""), "my.toml:3:1: duplicate key");
+}
+
+#[test]
+fn a_file_that_cannot_be_read_is_named() {
+    let missing = Layers::load(Some(Path::new("/no/such.toml")), &environment([])).err().unwrap();
+    assert_eq!(one_line(&missing), "/no/such.toml: cannot be read: No such file or directory (os error 2)");
+    assert_eq!(
+        complaint_of_variable("AVATAR_PROXY__ADMIN__TOKEN_FILE", "/no/such"),
+        "AVATAR_PROXY__ADMIN__TOKEN_FILE (/no/such): cannot be read: No such file or directory (os error 2)"
+    );
+    let files = Files::new();
+    let long = files.write("long.toml", &"#".repeat((1 << 20) + 1));
+    let error = Layers::load(Some(&long), &environment([])).err().unwrap();
+    assert!(one_line(&error).ends_with("cannot be read: it is longer than 1 MiB"), "{error}");
+}
+
+#[test]
+fn an_unknown_section_lists_those_there_are() {
+    assert_eq!(
+        complaint("[zzzzz]\nx = 1"),
+        "my.toml: there is no `zzzzz`; there are server, admin, avatar, link, memory, disk, directory, tokens, \
+         providers, origin, images, fallback, log, connection"
+    );
+}

@@ -1,0 +1,309 @@
+//! The sections `[directory]`, `[[directory.table]]` and `[[connection]]`.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::url::{Source, parse};
+use crate::model::units::Span;
+use crate::model::{AvatarId, Connection, Invalid, Provider, SealedToken, Secret};
+
+/// `[directory]` as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DirectoryWritten {
+    /// The database; empty = none.
+    pub url: Secret,
+    /// Connections to it, at most.
+    pub max_connections: u32,
+    /// How long a row is believed without another look.
+    pub cache_for: Span,
+    /// How long a query may take, waiting for a connection included.
+    pub timeout: Span,
+    /// How often all kept ids are held against the directory; `0s` = never.
+    pub sweep: Span,
+    /// Whether fresh addresses are saved in the row.
+    pub write_back: bool,
+    /// `[[directory.table]]`; none = the dashboard's three tables are looked for.
+    #[serde(default)]
+    pub table: Vec<TableWritten>,
+}
+
+/// One `[[directory.table]]` as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TableWritten {
+    /// Whose accounts the rows are.
+    pub provider: String,
+    /// The table's name as the database spells it.
+    pub table: String,
+    /// The column of the row's id.
+    pub id: String,
+    /// Put before the row's id in the address.
+    #[serde(default)]
+    pub prefix: String,
+    /// The column of the account at the provider.
+    #[serde(default)]
+    pub account: String,
+    /// The column of the sealed token.
+    pub token: String,
+    /// The column of its initialisation vector, if it is one of its own.
+    #[serde(default)]
+    pub token_iv: String,
+    /// The column of its authentication tag, if it is one of its own.
+    #[serde(default)]
+    pub token_tag: String,
+    /// The column of the picture's address.
+    #[serde(default)]
+    pub picture_url: String,
+    /// The column of the account's name.
+    #[serde(default)]
+    pub name: String,
+}
+
+/// One `[[connection]]` as it is written.
+#[derive(Debug, Clone, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ConnectionWritten {
+    /// The id in the address.
+    pub id: String,
+    /// Whose API to ask.
+    pub provider: String,
+    /// The account at the provider; empty = the token's own.
+    #[serde(default)]
+    pub account: String,
+    /// Sealed as in the dashboard, or `plain:...`.
+    pub token: Secret,
+    /// For initials.
+    #[serde(default)]
+    pub name: String,
+    /// An address to begin with.
+    #[serde(default = "nothing")]
+    pub picture_url: Secret,
+}
+
+fn nothing() -> Secret {
+    Secret::new("")
+}
+
+/// `[directory]` as it is meant.
+#[derive(Debug, Clone)]
+pub struct DirectoryConfig {
+    /// Where the database is; `None` = only `[[connection]]`.
+    pub source: Option<Source>,
+    /// Connections to it, at most.
+    pub max_connections: u32,
+    /// How long a row is believed without another look.
+    pub cache_for: Duration,
+    /// How long a query may take, waiting for a connection included.
+    pub timeout: Duration,
+    /// How often all kept ids are held against the directory; `None` = never.
+    pub sweep: Option<Duration>,
+    /// Whether fresh addresses are saved in the row.
+    pub write_back: bool,
+    /// The tables; none = the dashboard's three are looked for.
+    pub tables: Vec<TableConfig>,
+}
+
+/// One table with the names of its columns.
+#[derive(Debug, Clone)]
+pub struct TableConfig {
+    /// Whose accounts the rows are.
+    pub provider: Provider,
+    /// The table's name.
+    pub table: String,
+    /// Put before the row's id in the address; may be empty.
+    pub prefix: String,
+    /// Its columns.
+    pub columns: Columns,
+}
+
+/// The names of a table's columns.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Columns {
+    /// The row's id.
+    pub id: String,
+    /// The sealed token.
+    pub token: String,
+    /// Its initialisation vector.
+    pub token_iv: Option<String>,
+    /// Its authentication tag.
+    pub token_tag: Option<String>,
+    /// The account at the provider.
+    pub account: Option<String>,
+    /// The account's name.
+    pub name: Option<String>,
+    /// The picture's address.
+    pub picture_url: Option<String>,
+}
+
+/// A connection that stands in the configuration.
+#[derive(Debug, Clone)]
+pub struct ConnectionEntry(pub(super) Connection);
+
+impl TryFrom<DirectoryWritten> for DirectoryConfig {
+    type Error = Invalid;
+
+    fn try_from(written: DirectoryWritten) -> Result<Self, Invalid> {
+        let source = match written.url.expose() {
+            "" => None,
+            url => Some(parse(url).map_err(|expected| Invalid::new("url", "<secret>", expected))?),
+        };
+        if !(1..=1000).contains(&written.max_connections) {
+            return Err(Invalid::new("max_connections", written.max_connections.to_string(), "1 to 1000"));
+        }
+        Ok(Self {
+            source,
+            max_connections: written.max_connections,
+            cache_for: written.cache_for.get(),
+            timeout: written.timeout.at_least("timeout", Duration::from_millis(10))?,
+            sweep: Some(written.sweep.get()).filter(|span| !span.is_zero()),
+            write_back: written.write_back,
+            tables: written.table.into_iter().map(TableConfig::try_from).collect::<Result<_, _>>()?,
+        })
+    }
+}
+
+impl TryFrom<TableWritten> for TableConfig {
+    type Error = Invalid;
+
+    fn try_from(written: TableWritten) -> Result<Self, Invalid> {
+        let prefix = written.prefix;
+        if !prefix.is_empty() && !AvatarId::check(&prefix) {
+            return Err(Invalid::new("table.prefix", prefix, "characters of A-Z, a-z, 0-9, _ and -"));
+        }
+        Ok(Self {
+            provider: provider("table.provider", &written.provider)?,
+            table: needed("table.table", written.table)?,
+            prefix,
+            columns: Columns {
+                id: needed("table.id", written.id)?,
+                token: needed("table.token", written.token)?,
+                token_iv: optional("table.token_iv", written.token_iv)?,
+                token_tag: optional("table.token_tag", written.token_tag)?,
+                account: optional("table.account", written.account)?,
+                name: optional("table.name", written.name)?,
+                picture_url: optional("table.picture_url", written.picture_url)?,
+            },
+        })
+    }
+}
+
+impl TryFrom<ConnectionWritten> for ConnectionEntry {
+    type Error = Invalid;
+
+    fn try_from(written: ConnectionWritten) -> Result<Self, Invalid> {
+        let id = AvatarId::parse(&written.id)
+            .map_err(|error| Invalid::new("id", format!("{:?}", written.id), error.to_string()))?;
+        let filled = |text: String| (!text.is_empty()).then_some(text);
+        Ok(Self(Connection {
+            id,
+            provider: provider("provider", &written.provider)?,
+            account: filled(written.account),
+            token: SealedToken { value: written.token, iv: None, tag: None },
+            name: filled(written.name).map(Into::into),
+            picture_url: Some(written.picture_url).filter(|url| !url.is_empty()),
+            table: None,
+        }))
+    }
+}
+
+impl ConnectionEntry {
+    /// The id in the address.
+    pub fn id(&self) -> &AvatarId {
+        &self.0.id
+    }
+}
+
+impl fmt::Display for TableConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.table)
+    }
+}
+
+fn provider(key: &'static str, name: &str) -> Result<Provider, Invalid> {
+    Provider::from_name(name).ok_or_else(|| {
+        let near = Provider::ALL.into_iter().find(|known| strsim::jaro_winkler(known.as_str(), name) > 0.8);
+        let hint = near.map(|known| format!(" (did you mean \"{known}\"?)")).unwrap_or_default();
+        Invalid::new(key, format!("{name:?}"), format!("instagram, facebook or telegram{hint}"))
+    })
+}
+
+/// A name of a table or column: anything that `Dialect::quote` takes.
+fn needed(key: &'static str, name: String) -> Result<String, Invalid> {
+    if name.is_empty() || name.contains('\0') {
+        return Err(Invalid::new(key, format!("{name:?}"), "a name without a NUL"));
+    }
+    Ok(name)
+}
+
+fn optional(key: &'static str, name: String) -> Result<Option<String>, Invalid> {
+    if name.is_empty() { Ok(None) } else { needed(key, name).map(Some) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn written(change: &str) -> Result<DirectoryConfig, String> {
+        let mut table: toml::Table = toml::from_str(
+            "url = ''\nmax_connections = 4\ncache_for = '60s'\ntimeout = '2s'\nsweep = '24h'\nwrite_back = true",
+        )
+        .unwrap();
+        table.extend(toml::from_str::<toml::Table>(change).unwrap());
+        let written: DirectoryWritten =
+            table.try_into().map_err(|error: toml::de::Error| error.to_string())?;
+        DirectoryConfig::try_from(written).map_err(|error| error.to_string())
+    }
+
+    #[test]
+    fn bounds_are_named_with_what_would_be_right() {
+        for (change, error) in [
+            ("max_connections = 0", "max_connections = 0: expected 1 to 1000"),
+            ("max_connections = 1001", "max_connections = 1001: expected 1 to 1000"),
+            ("timeout = '9ms'", "timeout = 9ms: expected at least 10ms"),
+            (
+                "table = [{ provider = 'facebok', table = 't', id = 'i', token = 'k' }]",
+                "table.provider = \"facebok\": expected instagram, facebook or telegram (did you mean \"facebook\"?)",
+            ),
+            (
+                "table = [{ provider = 'facebook', table = 't', id = 'i', token = \"a\\u0000b\" }]",
+                "table.token = \"a\\0b\": expected a name without a NUL",
+            ),
+        ] {
+            assert_eq!(written(change).unwrap_err(), error);
+        }
+    }
+
+    #[test]
+    fn a_refused_url_is_not_repeated() {
+        let error = written("url = 'prisma://x/?api_key=hunter2'").unwrap_err();
+        assert!(error.starts_with("url = <secret>: expected") && !error.contains("hunter2"), "{error}");
+    }
+
+    #[test]
+    fn no_sweep_is_written_as_zero() {
+        assert_eq!(written("sweep = '0s'").unwrap().sweep, None);
+        assert_eq!(written("").unwrap().sweep, Some(Duration::from_secs(86_400)));
+    }
+
+    #[test]
+    fn an_unknown_key_is_refused() {
+        assert!(written("cache = '1s'").is_err());
+        assert!(
+            written("table = [{ provider = 'facebook', table = 't', id = 'i', token = 'k', x = 1 }]")
+                .is_err()
+        );
+    }
+
+    #[test]
+    fn an_entry_needs_an_id_that_fits_an_address() {
+        let entry = |id: &str| {
+            let text = format!("id = '{id}'\nprovider = 'telegram'\ntoken = 'plain:1:A'");
+            ConnectionEntry::try_from(toml::from_str::<ConnectionWritten>(&text).unwrap())
+        };
+        assert_eq!(entry("acme").unwrap().id().as_str(), "acme");
+        assert!(entry("a/b").is_err());
+    }
+}

@@ -1,0 +1,293 @@
+//! WORKS: who is behind a connection id. `[[connection]]` entries, and rows of the dashboard's database.
+//!
+//! Reading order: [`Directory::lookup`] here, `schema` (which tables are there), `table` (their statements), `dialect`
+//! (where the three databases differ), `engine` (the connections). No statement changes anything but a row's
+//! `picture_url`, and no error ever means that a row is gone.
+
+mod cache;
+mod config;
+mod dialect;
+mod engine;
+mod error;
+mod schema;
+mod survey;
+mod table;
+mod url;
+mod write_back;
+
+use std::collections::{HashMap, HashSet};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::time::Duration;
+
+pub use config::{
+    Columns, ConnectionEntry, ConnectionWritten, DirectoryConfig, DirectoryWritten, TableConfig, TableWritten,
+};
+pub use error::DirectoryError;
+pub use survey::{FoundTable, Survey, SurveyedTable};
+pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
+pub use write_back::WriteBack;
+
+use crate::model::{AvatarId, Connection, Fingerprint, Timestamp};
+use cache::Cache;
+use engine::{Engine, Keep};
+use error::{Failure, FailureKind};
+use schema::{Schema, Wanted};
+
+/// How long a look at the tables holds while one of them is missing.
+const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// Ids in one statement of [`Directory::existing`].
+const BATCH: usize = 500;
+
+/// What the directory says about an id.
+#[derive(Debug, Clone)]
+pub enum Lookup {
+    /// There is such a connection.
+    Found(Arc<Row>),
+    /// There is none: every table that could hold it was asked.
+    Unknown,
+}
+
+/// A connection and when it was read.
+#[derive(Debug, Clone)]
+pub struct Row {
+    /// The connection.
+    pub connection: Connection,
+    /// When it was read.
+    pub read_at: Timestamp,
+    /// Of provider, account and sealed token.
+    pub fingerprint: Fingerprint,
+}
+
+impl Row {
+    pub(crate) fn new(connection: Connection, read_at: Timestamp) -> Self {
+        Self { fingerprint: connection.fingerprint(), connection, read_at }
+    }
+}
+
+/// The configured connections and the dashboard's database. An id that stands in `[[connection]]` is taken from there,
+/// whatever the database holds.
+pub struct Directory {
+    config: DirectoryConfig,
+    entries: HashMap<AvatarId, Connection>,
+    wanted: Vec<Wanted>,
+    /// Opened at the first query, since sqlx needs the running runtime.
+    engine: OnceLock<Engine>,
+    /// Held while the tables are looked for, so that one look serves all who wait for it.
+    schema: tokio::sync::Mutex<Looked>,
+    /// Counts the looks; who waited through one takes its result.
+    looks: AtomicU64,
+    cache: Cache,
+    warned: Mutex<HashSet<usize>>,
+}
+
+/// The last look at the tables.
+#[derive(Default)]
+struct Looked {
+    schema: Option<Arc<Schema>>,
+    /// When; `None` = by a caller without a clock.
+    at: Option<Timestamp>,
+    /// Why there is none.
+    failure: Option<DirectoryError>,
+    /// Which of the wanted tables were ever there.
+    known: Vec<bool>,
+}
+
+/// The tables as they are known, and what keeps an id from being called unknown.
+struct View {
+    schema: Arc<Schema>,
+    problem: Option<DirectoryError>,
+}
+
+impl Directory {
+    /// Opens nothing yet: a database that is down is found out at the first query.
+    ///
+    /// # Errors
+    /// [`DirectoryError::Misconfigured`] if two `[[connection]]` entries have the same id.
+    pub fn new(
+        config: DirectoryConfig,
+        connections: Vec<ConnectionEntry>,
+        unknown_for: Duration,
+    ) -> Result<Self, DirectoryError> {
+        let mut entries = HashMap::with_capacity(connections.len());
+        for ConnectionEntry(connection) in connections {
+            let id = connection.id.clone();
+            if entries.insert(id.clone(), connection).is_some() {
+                return Err(DirectoryError::Misconfigured(format!("two [[connection]] have the id {id}")));
+            }
+        }
+        let wanted = schema::wanted(&config);
+        Ok(Self {
+            cache: Cache::new(config.cache_for, unknown_for),
+            schema: tokio::sync::Mutex::new(Looked { known: vec![false; wanted.len()], ..Looked::default() }),
+            looks: AtomicU64::new(0),
+            engine: OnceLock::new(),
+            warned: Mutex::new(HashSet::new()),
+            config,
+            entries,
+            wanted,
+        })
+    }
+
+    /// What is known of the id; a database is asked only where nothing fresh is held.
+    pub async fn lookup(&self, id: &AvatarId, now: Timestamp) -> Result<Lookup, DirectoryError> {
+        match self.cache.get(id, now) {
+            Some(lookup) => Ok(lookup),
+            None => self.read(id, now).await,
+        }
+    }
+
+    /// Reads the row again, whatever is held, and holds it from then on.
+    ///
+    /// # Errors
+    /// As [`DirectoryError`] says; what was held stays held.
+    pub async fn read(&self, id: &AvatarId, now: Timestamp) -> Result<Lookup, DirectoryError> {
+        if let Some(connection) = self.entries.get(id) {
+            return Ok(Lookup::Found(Arc::new(Row::new(connection.clone(), now))));
+        }
+        if self.config.source.is_none() {
+            return Ok(Lookup::Unknown);
+        }
+        let lookup = match self.select(id, now).await? {
+            Some(connection) => Lookup::Found(Arc::new(Row::new(connection, now))),
+            None => Lookup::Unknown,
+        };
+        self.cache.put(id.clone(), lookup.clone(), now);
+        Ok(lookup)
+    }
+
+    /// Drops what is held of the id, so that the next lookup reads it.
+    pub fn forget(&self, id: &AvatarId) {
+        self.cache.forget(id);
+    }
+
+    /// Which of the ids exist, for the sweep.
+    ///
+    /// # Errors
+    /// If any table could not be asked: then none of the ids may be taken as gone.
+    pub async fn existing(&self, ids: &[AvatarId]) -> Result<HashSet<AvatarId>, DirectoryError> {
+        let mut existing: HashSet<AvatarId> =
+            ids.iter().filter(|id| self.entries.contains_key(*id)).cloned().collect();
+        if self.config.source.is_none() {
+            return Ok(existing);
+        }
+        let view = self.view(None).await?;
+        view.problem.map_or(Ok(()), Err)?;
+        for table in view.schema.tables() {
+            let held: HashMap<&str, &AvatarId> =
+                ids.iter().filter_map(|id| table.row_id(id).map(|row| (row, id))).collect();
+            let rows: Vec<&str> = held.keys().copied().collect();
+            for batch in rows.chunks(BATCH) {
+                let answer = self.engine()?.run(&table.select_ids(batch.len()), batch, Keep::Once).await;
+                let answer = self.heed(answer).await?;
+                let found = answer.rows.iter().flatten().flatten();
+                existing.extend(found.filter_map(|row| held.get(row.as_str())).map(|id| (*id).clone()));
+            }
+        }
+        Ok(existing)
+    }
+
+    /// Asks every table that could hold the id.
+    async fn select(&self, id: &AvatarId, now: Timestamp) -> Result<Option<Connection>, DirectoryError> {
+        let view = self.view(Some(now)).await?;
+        if let Some(problem) = view.schema.ambiguity() {
+            return Err(DirectoryError::Misconfigured(problem));
+        }
+        let mut found: Vec<(Connection, &str)> = Vec::new();
+        for table in view.schema.tables() {
+            let Some(row_id) = table.row_id(id) else { continue };
+            let answer = self.engine()?.run(table.select(), &[row_id, row_id], Keep::Prepared).await;
+            let rows = self.heed(answer).await?.rows;
+            let connections = rows.into_iter().filter_map(|row| table.connection(id, row));
+            found.extend(connections.map(|connection| (connection, table.name.as_str())));
+        }
+        match found.len() {
+            // A table that is missing may be the one that holds it.
+            0 => view.problem.map_or(Ok(None), Err),
+            1 => Ok(found.pop().map(|(connection, _)| connection)),
+            _ => {
+                let tables = found.iter().map(|(_, table)| format!("{table:?}")).collect();
+                Err(DirectoryError::Ambiguous { id: id.clone(), tables })
+            }
+        }
+    }
+
+    /// The tables, looked for where that has not been done, or where a minute ago one was missing.
+    async fn view(&self, now: Option<Timestamp>) -> Result<View, DirectoryError> {
+        let before = self.looks.load(Ordering::Acquire);
+        let mut looked = self.schema.lock().await;
+        let waited = before != self.looks.load(Ordering::Acquire);
+        if let (true, Some(failure)) = (waited, &looked.failure) {
+            return Err(failure.clone());
+        }
+        let schema = match &looked.schema {
+            Some(schema) if schema.is_complete() || !is_over(looked.at, now) => Arc::clone(schema),
+            Some(_) | None => self.look(&mut looked, now).await?,
+        };
+        let problem = schema.problem(&self.wanted, &looked.known);
+        Ok(View { schema, problem })
+    }
+
+    async fn look(&self, looked: &mut Looked, now: Option<Timestamp>) -> Result<Arc<Schema>, DirectoryError> {
+        let (engine, source) = (self.engine()?, self.source()?);
+        let result = Schema::look(engine, source, &self.wanted).await;
+        self.looks.fetch_add(1, Ordering::AcqRel);
+        match result {
+            Ok(schema) => {
+                let schema = Arc::new(schema);
+                for table in schema.tables() {
+                    looked.known[table.index] = true;
+                }
+                *looked = Looked {
+                    schema: Some(Arc::clone(&schema)),
+                    at: now,
+                    failure: None,
+                    known: std::mem::take(&mut looked.known),
+                };
+                Ok(schema)
+            }
+            Err(failure) => {
+                let error = DirectoryError::from(failure);
+                looked.failure = Some(error.clone());
+                Err(error)
+            }
+        }
+    }
+
+    /// After a table or column has gone, the tables are looked for anew.
+    async fn heed<T>(&self, answer: Result<T, Failure>) -> Result<T, DirectoryError> {
+        if matches!(&answer, Err(Failure { kind: FailureKind::Missing, .. })) {
+            self.schema.lock().await.schema = None;
+        }
+        answer.map_err(DirectoryError::from)
+    }
+
+    fn source(&self) -> Result<&Source, DirectoryError> {
+        self.config
+            .source
+            .as_ref()
+            .ok_or_else(|| DirectoryError::Misconfigured("no database is configured".to_owned()))
+    }
+
+    fn engine(&self) -> Result<&Engine, DirectoryError> {
+        let source = self.source()?;
+        let DirectoryConfig { max_connections, timeout, .. } = self.config;
+        Ok(self.engine.get_or_init(|| Engine::open(source, max_connections, timeout)))
+    }
+}
+
+/// Whether a look that missed a table may be repeated. A caller without a clock does not repeat it.
+fn is_over(looked_at: Option<Timestamp>, now: Option<Timestamp>) -> bool {
+    match (looked_at, now) {
+        (Some(at), Some(now)) => now.since(at) >= LOOK_AGAIN,
+        (None, Some(_)) => true,
+        (_, None) => false,
+    }
+}
+
+impl fmt::Debug for Directory {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Directory with {} entries and {:?}", self.entries.len(), self.config.source)
+    }
+}

@@ -1,0 +1,90 @@
+//! What `avatar-proxy check` tells about the database.
+
+use super::dialect::IdType;
+use super::schema::{Look, Schema};
+use super::{Directory, DirectoryError};
+use crate::model::Provider;
+
+/// The database and what was found in it. Holds no secret.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Survey {
+    /// `PostgreSQL`, `MySQL` or `SQLite`; `None` if only `[[connection]]` is configured.
+    pub engine: Option<&'static str>,
+    /// How many connections stand in the configuration.
+    pub entries: usize,
+    /// Each wanted table.
+    pub tables: Vec<SurveyedTable>,
+    /// What has to be put right, if anything.
+    pub problem: Option<String>,
+}
+
+/// A wanted table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SurveyedTable {
+    /// Whose accounts it would hold.
+    pub provider: Provider,
+    /// The names that were looked for.
+    pub names: Vec<String>,
+    /// What was found; the error says what is wrong with it.
+    pub found: Result<FoundTable, String>,
+}
+
+/// A table that is used.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundTable {
+    /// Its name in the database's own spelling.
+    pub table: String,
+    /// How its columns are spelled: `camelCase`, `snake_case` or `as configured`.
+    pub style: &'static str,
+    /// `text`, `uuid` or `integer`.
+    pub id_type: &'static str,
+    /// Columns that it could have and has not.
+    pub lacking: Vec<String>,
+    /// The longest address that its column takes, in characters; `None` = not limited, or there is no such column.
+    pub picture_max: Option<usize>,
+}
+
+impl Directory {
+    /// Looks for each table, whatever is known of it.
+    ///
+    /// # Errors
+    /// If the database cannot be asked.
+    pub async fn survey(&self) -> Result<Survey, DirectoryError> {
+        let entries = self.entries.len();
+        let Some(source) = &self.config.source else {
+            return Ok(Survey { engine: None, entries, tables: Vec::new(), problem: None });
+        };
+        let engine = self.engine()?;
+        let schema = Schema::look(engine, source, &self.wanted).await?;
+        let tables = self.wanted.iter().zip(&schema.looks).map(|(wanted, look)| SurveyedTable {
+            provider: wanted.provider,
+            names: wanted.names.clone(),
+            found: found(look),
+        });
+        let known = vec![false; self.wanted.len()];
+        Ok(Survey {
+            engine: Some(engine.dialect().name()),
+            entries,
+            tables: tables.collect(),
+            problem: schema.problem(&self.wanted, &known).map(|problem| problem.to_string()),
+        })
+    }
+}
+
+fn found(look: &Look) -> Result<FoundTable, String> {
+    match look {
+        Look::Absent => Err("not found".to_owned()),
+        Look::Unusable { table, problem } => Err(format!("{table:?}: {problem}")),
+        Look::Found(taken) => Ok(FoundTable {
+            table: taken.table.name.clone(),
+            style: taken.style,
+            id_type: match taken.table.id_type {
+                IdType::Text => "text",
+                IdType::Uuid => "uuid",
+                IdType::Integer { .. } => "integer",
+            },
+            lacking: taken.lacking.clone(),
+            picture_max: taken.table.picture_max,
+        }),
+    }
+}

@@ -1,0 +1,260 @@
+//! [`Table`]: a table that was found, with its statements made once.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
+use super::dialect::{Column, Dialect, IdType};
+use crate::model::{AvatarId, Connection, Provider, SealedToken, Secret};
+
+/// A table whose columns are known.
+#[derive(Debug)]
+pub(super) struct Table {
+    /// Its place among the wanted tables: [`Connection::table`].
+    pub(super) index: usize,
+    pub(super) provider: Provider,
+    /// Its name in the database's own spelling.
+    pub(super) name: String,
+    pub(super) prefix: String,
+    pub(super) id_type: IdType,
+    pub(super) picture_max: Option<usize>,
+    bytes: TokenBytes,
+    dialect: Dialect,
+    id: Column,
+    select: String,
+    /// Ends before the list of ids.
+    select_ids: String,
+    update: Option<String>,
+}
+
+/// The found columns of a table.
+#[derive(Debug)]
+pub(super) struct Found {
+    pub(super) id: Column,
+    pub(super) token: Column,
+    pub(super) token_iv: Option<Column>,
+    pub(super) token_tag: Option<Column>,
+    pub(super) account: Option<Column>,
+    pub(super) name: Option<Column>,
+    pub(super) picture_url: Option<Column>,
+}
+
+/// Which of the token's columns hold bytes (Prisma's `Bytes`) and come in hexadecimal.
+#[derive(Debug, Clone, Copy)]
+struct TokenBytes {
+    value: bool,
+    iv: bool,
+    tag: bool,
+}
+
+/// What identifies a table to the maker of its statements.
+pub(super) struct Named<'a> {
+    pub(super) index: usize,
+    pub(super) provider: Provider,
+    pub(super) prefix: &'a str,
+    pub(super) schema: Option<&'a str>,
+    pub(super) name: &'a str,
+}
+
+impl Table {
+    /// Makes the statements; the error says what is wrong with the table.
+    pub(super) fn new(dialect: Dialect, named: &Named<'_>, found: Found) -> Result<Self, String> {
+        let id_type = dialect
+            .id_type(&found.id)
+            .ok_or_else(|| format!("its id is of type {}: text, uuid or integer is needed", found.id.full))?;
+        let quoted = Quoted { dialect, table: qualified(dialect, named)? };
+        let bytes =
+            |column: &Option<Column>| column.as_ref().is_some_and(|column| dialect.holds_bytes(column));
+        let row_is = quoted.row_is(&found.id, id_type)?;
+        let update = match &found.picture_url {
+            Some(picture) => Some(quoted.update(picture, &found.id, id_type)?),
+            None => None,
+        };
+        Ok(Self {
+            index: named.index,
+            provider: named.provider,
+            name: named.name.to_owned(),
+            prefix: named.prefix.to_owned(),
+            picture_max: found.picture_url.as_ref().and_then(|column| column.max_len),
+            bytes: TokenBytes {
+                value: dialect.holds_bytes(&found.token),
+                iv: bytes(&found.token_iv),
+                tag: bytes(&found.token_tag),
+            },
+            select: format!("{} WHERE {row_is} LIMIT 2", quoted.select(&found)?),
+            select_ids: quoted.select_ids(&found.id)?,
+            update,
+            dialect,
+            id_type,
+            id: found.id,
+        })
+    }
+
+    /// The row's own id within an address's id; `None` if this table cannot hold it, and need not be asked.
+    ///
+    /// Only the spelling that the database itself would print is taken: `007` and an upper-case UUID find their rows
+    /// too, and would be aliases that a purge never reaches.
+    pub(super) fn row_id<'a>(&self, id: &'a AvatarId) -> Option<&'a str> {
+        let text = id.as_str().strip_prefix(&self.prefix)?;
+        let fits = match self.id_type {
+            IdType::Text => !text.is_empty(),
+            IdType::Uuid => is_uuid(text),
+            IdType::Integer { unsigned: false } => text.parse::<i64>().is_ok_and(|n| n.to_string() == text),
+            IdType::Integer { unsigned: true } => text.parse::<u64>().is_ok_and(|n| n.to_string() == text),
+        };
+        fits.then_some(text)
+    }
+
+    /// Binds the row's id twice: once for the index, once for the comparison byte for byte.
+    pub(super) fn select(&self) -> &str {
+        &self.select
+    }
+
+    /// Selects which of `count` row ids exist; binds them all.
+    pub(super) fn select_ids(&self, count: usize) -> String {
+        let parameters: Vec<String> =
+            (1..=count).map(|n| self.dialect.id_parameter(n, self.id_type, &self.id)).collect();
+        format!("{} ({})", self.select_ids, parameters.join(", "))
+    }
+
+    /// Binds the new address, the row's id twice and the old address, empty for none. `None` without such a column.
+    pub(super) fn update(&self) -> Option<&str> {
+        self.update.as_deref()
+    }
+
+    /// A selected row as a connection; `None` if its id is another one after all.
+    pub(super) fn connection(&self, id: &AvatarId, row: Vec<Option<String>>) -> Option<Connection> {
+        let [row_id, token, iv, tag, account, name, picture_url]: [Option<String>; 7] =
+            row.try_into().ok()?;
+        if row_id.as_deref() != self.row_id(id) {
+            return None;
+        }
+        let filled = |text: Option<String>| text.filter(|text| !text.is_empty());
+        let secret =
+            |text, bytes| filled(text).map(|text| Secret::new(if bytes { base64_of(&text) } else { text }));
+        Some(Connection {
+            id: id.clone(),
+            provider: self.provider,
+            account: filled(account),
+            token: SealedToken {
+                value: secret(token, self.bytes.value).unwrap_or_else(|| Secret::new("")),
+                iv: secret(iv, self.bytes.iv),
+                tag: secret(tag, self.bytes.tag),
+            },
+            name: filled(name).map(Into::into),
+            picture_url: filled(picture_url).map(Secret::new),
+            table: Some(self.index),
+        })
+    }
+}
+
+/// The statements' parts. Columns are always written with the table's alias: SQLite would read a quoted name that is no
+/// column as a text.
+struct Quoted {
+    dialect: Dialect,
+    table: String,
+}
+
+impl Quoted {
+    fn column(&self, column: &Column) -> Result<String, String> {
+        Ok(format!("t.{}", quote(self.dialect, &column.name)?))
+    }
+
+    fn text(&self, column: &Column) -> Result<String, String> {
+        Ok(self.dialect.text(&self.column(column)?))
+    }
+
+    fn optional_text(&self, column: &Option<Column>) -> Result<String, String> {
+        column.as_ref().map_or_else(|| Ok(self.dialect.null().to_owned()), |column| self.text(column))
+    }
+
+    fn token(&self, column: &Option<Column>) -> Result<String, String> {
+        match column {
+            Some(column) if self.dialect.holds_bytes(column) => Ok(self.dialect.hex(&self.column(column)?)),
+            other => self.optional_text(other),
+        }
+    }
+
+    /// In the order in which [`Table::connection`] takes them.
+    fn select(&self, found: &Found) -> Result<String, String> {
+        let columns = [
+            self.text(&found.id)?,
+            self.token(&Some(found.token.clone()))?,
+            self.token(&found.token_iv)?,
+            self.token(&found.token_tag)?,
+            self.optional_text(&found.account)?,
+            self.optional_text(&found.name)?,
+            self.optional_text(&found.picture_url)?,
+        ];
+        Ok(format!("SELECT {} FROM {} AS t", columns.join(", "), self.table))
+    }
+
+    fn select_ids(&self, id: &Column) -> Result<String, String> {
+        Ok(format!("SELECT {} FROM {} AS t WHERE {} IN", self.text(id)?, self.table, self.column(id)?))
+    }
+
+    fn row_is(&self, id: &Column, id_type: IdType) -> Result<String, String> {
+        self.row_is_from(1, id, id_type)
+    }
+
+    fn row_is_from(&self, first: usize, id: &Column, id_type: IdType) -> Result<String, String> {
+        let indexed = self.dialect.id_parameter(first, id_type, id);
+        let exact = self.dialect.exactly(&self.text(id)?, &self.dialect.parameter(first + 1));
+        Ok(format!("{} = {indexed} AND {exact}", self.column(id)?))
+    }
+
+    fn update(&self, picture: &Column, id: &Column, id_type: IdType) -> Result<String, String> {
+        let held = format!("COALESCE({}, '')", self.text(picture)?);
+        Ok(format!(
+            "UPDATE {} AS t SET {} = {} WHERE {} AND {}",
+            self.table,
+            quote(self.dialect, &picture.name)?,
+            self.dialect.parameter(1),
+            self.row_is_from(2, id, id_type)?,
+            self.dialect.exactly(&held, &self.dialect.parameter(4)),
+        ))
+    }
+}
+
+fn qualified(dialect: Dialect, named: &Named<'_>) -> Result<String, String> {
+    let table = quote(dialect, named.name)?;
+    match named.schema {
+        Some(schema) => Ok(format!("{}.{table}", quote(dialect, schema)?)),
+        None => Ok(table),
+    }
+}
+
+fn quote(dialect: Dialect, name: &str) -> Result<String, String> {
+    dialect.quote(name).ok_or_else(|| format!("{name:?} is no name"))
+}
+
+/// 8-4-4-4-12 in lower case (RFC 9562 4), as the databases print it.
+fn is_uuid(text: &str) -> bool {
+    text.len() == 36
+        && text.bytes().enumerate().all(|(at, byte)| match at {
+            8 | 13 | 18 | 23 => byte == b'-',
+            _ => matches!(byte, b'0'..=b'9' | b'a'..=b'f'),
+        })
+}
+
+/// What a dashboard would have written into a text column (PROVIDERS 9, row 7).
+fn base64_of(hexadecimal: &str) -> String {
+    hex::decode(hexadecimal).map(|bytes| STANDARD.encode(bytes)).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_lower_case_uuids_are_ids() {
+        assert!(is_uuid("018f3a5e-7b1c-7cc0-9d3e-0123456789ab"));
+        for text in ["018F3A5E-7B1C-7CC0-9D3E-0123456789AB", "018f3a5e7b1c7cc09d3e0123456789ab", "7", ""] {
+            assert!(!is_uuid(text), "{text}");
+        }
+    }
+
+    #[test]
+    fn bytes_become_base64() {
+        assert_eq!(base64_of("00FFab"), "AP+r");
+    }
+}
