@@ -1,0 +1,6 @@
+//! The neighbours of the tests: real servers on free loopback ports, in folders of their own, that end with the tests.
+
+pub(crate) mod mariadb;
+pub(crate) mod pgbouncer;
+pub(crate) mod postgres;
+pub(crate) mod server;
