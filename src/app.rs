@@ -28,7 +28,7 @@ pub struct App {
     site: Arc<Site>,
     service: Arc<Service>,
     server: ServerConfig,
-    sweep: Duration,
+    sweep: Option<Duration>,
     public: Listener,
     admin: Option<Listener>,
     tracker: TaskTracker,

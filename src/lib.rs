@@ -7,12 +7,19 @@
 //!
 //! | floor | folders | what it knows |
 //! |---|---|---|
-//! | 6 entrance | [`cli`], [`config`] | what the operator wants |
-//! | 5 front | | what this server answers |
-//! | 2 works | [`origin`], [`http`], [`store`] | five neighbours, blind to each other |
+//! | 6 entrance | [`cli`], [`config`], [`app`] | what the operator wants; build all, run, drain |
+//! | 5 front | [`routes`] | what this server answers |
+//! | 4 service | [`avatar`] | what it means to serve an avatar |
+//! | 3 providers | [`provider`] | from a connection to its picture's address |
+//! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours, blind to each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
 //! | 0 ground | [`clock`], [`telemetry`] | time and logs |
+//!
+//! One request goes through six files, down and up again: `routes/mod`, `routes/avatar`, `avatar/service`,
+//! `avatar/refresh`, `provider/<kind>`, `origin/fetch`. Read them in this order.
 
+pub mod app;
+pub mod avatar;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -20,6 +27,8 @@ pub mod directory;
 pub mod http;
 pub mod model;
 pub mod origin;
+pub mod provider;
 pub mod render;
+pub mod routes;
 pub mod store;
 pub mod telemetry;

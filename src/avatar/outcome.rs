@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::token::OpenError;
-use crate::model::{AvatarId, Scope, Timestamp, Trouble, TroubleClass, transient_pause};
+use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, transient_pause};
 use crate::origin::FetchError;
 use crate::provider::ProviderError;
 
@@ -79,5 +79,29 @@ impl From<ProviderError> for Failure {
 impl From<OpenError> for Failure {
     fn from(error: OpenError) -> Self {
         Self::new(TroubleClass::Misconfigured, format!("token: {error}"))
+    }
+}
+
+impl From<FetchError> for Failure {
+    fn from(error: FetchError) -> Self {
+        let class = match &error {
+            // The next attempt would meet the same: the address, the bound or the list of hosts must change.
+            FetchError::NotHttps
+            | FetchError::HostNotAllowed(_)
+            | FetchError::Port
+            | FetchError::NotPublic(_)
+            | FetchError::Address(_)
+            | FetchError::TooLarge(_)
+            | FetchError::NotAPicture(SniffError::Dimensions { .. }) => TroubleClass::Misconfigured,
+            FetchError::TooManyRedirects
+            | FetchError::BadRedirect
+            | FetchError::Status(_)
+            | FetchError::Encoded
+            | FetchError::Truncated
+            | FetchError::NotAPicture(SniffError::NotAPicture | SniffError::Incomplete)
+            | FetchError::TimedOut
+            | FetchError::Connection(_) => TroubleClass::Transient,
+        };
+        Self::new(class, format!("picture: {error}"))
     }
 }

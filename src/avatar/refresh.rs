@@ -17,7 +17,7 @@ use super::outcome::Failure;
 use crate::clock::Clock;
 use crate::directory::Row;
 use crate::model::token::Keyring;
-use crate::model::{Content, Entry, Link, Picture, Timestamp, TroubleClass, Windows, sniff};
+use crate::model::{Content, Entry, Link, Picture, SniffError, Timestamp, TroubleClass, Windows, sniff};
 use crate::origin::{Download, FetchError};
 use crate::provider::{Providers, Resolution};
 
@@ -148,8 +148,10 @@ impl Climb<'_> {
             _ => download.gather().await?,
         };
         // Length and type agree; the whole must still have the header that its beginning had.
-        if sniff(&bytes, self.max_pixels).ok() != Some(header) {
-            return Err(FetchError::NotAPicture);
+        match sniff(&bytes, self.max_pixels) {
+            Ok(whole) if whole == header => {}
+            Ok(_) => return Err(FetchError::NotAPicture(SniffError::NotAPicture)),
+            Err(error) => return Err(FetchError::NotAPicture(error)),
         }
         Ok(Picture::new(bytes, header, link.identity.clone(), last_modified))
     }

@@ -24,11 +24,9 @@ pub enum Swept {
 }
 
 impl Service {
-    /// Sweeps each time `every` has passed, until the task is dropped; `Duration::ZERO` = never.
-    pub async fn sweep_regularly(self: Arc<Self>, every: Duration) {
-        if every.is_zero() {
-            return;
-        }
+    /// Sweeps each time `every` has passed, until the task is dropped; `None` = never.
+    pub async fn sweep_regularly(self: Arc<Self>, every: Option<Duration>) {
+        let Some(every) = every else { return };
         let mut last = self.parts.clock.now();
         loop {
             tokio::time::sleep(TICK.min(every)).await;

@@ -31,18 +31,28 @@ Examples:
 
 /// One stable address for the profile picture of each connected social account.
 #[derive(Debug, Parser)]
-#[command(version, after_help = EXAMPLES, max_term_width = 120, arg_required_else_help = true)]
+#[command(version, after_help = EXAMPLES, max_term_width = 120)]
 pub(crate) struct Arguments {
     /// Read options from this file, over the defaults and below the environment
     #[arg(long, value_name = "FILE", env = "AVATAR_PROXY_CONFIG", global = true)]
     pub(crate) config: Option<PathBuf>,
+    /// Without one: serve
     #[command(subcommand)]
-    pub(crate) command: Command,
+    command: Option<Command>,
+}
+
+impl Arguments {
+    /// What to do; `serve` where nothing is said.
+    pub(crate) fn command(&self) -> &Command {
+        self.command.as_ref().unwrap_or(&Command::Serve)
+    }
 }
 
 /// What to do.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
+    /// Serve avatars until SIGTERM or SIGINT; what happens without a command
+    Serve,
     /// Try the configuration, the keys and the database, and say which tables were found
     Check,
     /// Print every option in force and where it was written, secrets hidden

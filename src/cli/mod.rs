@@ -4,6 +4,7 @@ mod args;
 mod check;
 mod failure;
 mod health;
+mod serve;
 mod token;
 
 use std::io::{ErrorKind, Write};
@@ -22,7 +23,7 @@ pub fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => {
             eprintln!("avatar-proxy: {failure:#}");
-            match arguments.command {
+            match arguments.command() {
                 // Docker reserves 2 in a HEALTHCHECK, and unhealthy is all that it can understand.
                 Command::Health => ExitCode::FAILURE,
                 _ => failure.exit_code(),
@@ -34,7 +35,8 @@ pub fn main() -> ExitCode {
 fn run(arguments: &Arguments) -> Result<(), Failure> {
     let environment = Environment::new(std::env::vars_os())?;
     let layers = Layers::load(arguments.config.as_deref(), &environment)?;
-    match &arguments.command {
+    match arguments.command() {
+        Command::Serve => serve::serve(&layers),
         Command::Check => check::check(&layers),
         Command::ShowConfig => show_config(&layers),
         Command::Token(TokenCommand::Seal) => token::seal(&layers),

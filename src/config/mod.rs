@@ -25,7 +25,7 @@ use section::{blocks, section, written};
 pub use show::show;
 pub use source::Source;
 
-use crate::{directory, http, model, telemetry};
+use crate::{avatar, directory, http, model, origin, provider, routes, store, telemetry};
 
 /// Every section, checked.
 pub struct Config {
@@ -33,6 +33,14 @@ pub struct Config {
     pub server: http::ServerConfig,
     /// `[admin]`
     pub admin: http::AdminConfig,
+    /// `[avatar]`
+    pub avatar: avatar::AvatarConfig,
+    /// `[avatar.headers]`
+    pub headers: routes::HeadersConfig,
+    /// `[memory]`
+    pub memory: store::MemoryConfig,
+    /// `[disk]`
+    pub disk: store::DiskConfig,
     /// `[directory]`
     pub directory: directory::DirectoryConfig,
     /// `[[connection]]`
@@ -41,6 +49,12 @@ pub struct Config {
     pub tokens: model::token::TokensConfig,
     /// `[link]`
     pub link: model::LinkConfig,
+    /// `[providers]`
+    pub providers: provider::ProvidersConfig,
+    /// `[origin]`, with `[images]`
+    pub origin: origin::OriginConfig,
+    /// `[fallback]`
+    pub fallback: routes::FallbackConfig,
     /// `[log]`
     pub log: telemetry::LogConfig,
 }
@@ -62,10 +76,22 @@ impl Config {
         Ok(Self {
             server: section::<http::ServerWritten, _>(layers, "server")?,
             admin: section::<http::AdminWritten, _>(layers, "admin")?,
+            avatar: section::<avatar::AvatarWritten, _>(layers, "avatar")?,
+            headers: section::<routes::HeadersWritten, _>(layers, "avatar.headers")?,
+            memory: section::<store::MemoryWritten, _>(layers, "memory")?,
+            disk: section::<store::DiskWritten, _>(layers, "disk")?,
             directory: section::<directory::DirectoryWritten, _>(layers, "directory")?,
             connections: connections(layers)?,
             tokens: Self::tokens(layers)?,
             link: section::<model::LinkWritten, _>(layers, "link")?,
+            providers: provider::ProvidersConfig {
+                instagram: section::<provider::InstagramWritten, _>(layers, "providers.instagram")?,
+                facebook: section::<provider::FacebookWritten, _>(layers, "providers.facebook")?,
+                telegram: section::<provider::TelegramWritten, _>(layers, "providers.telegram")?,
+            },
+            origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
+                .with_images(section::<origin::ImagesWritten, _>(layers, "images")?),
+            fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,
             log: written(layers, "log")?,
         })
     }

@@ -44,11 +44,29 @@ pub struct OriginWritten {
     allow_private: Vec<String>,
 }
 
-/// Section `[images]` as written, so far as it is built.
+/// Section `[images]`, so far as it is built.
+#[derive(Debug, Clone, Copy)]
+pub struct ImagesConfig {
+    /// The largest picture, in pixels.
+    pub max_pixels: u64,
+}
+
+/// Section `[images]` as written.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ImagesWritten {
     max_pixels: u64,
+}
+
+impl TryFrom<ImagesWritten> for ImagesConfig {
+    type Error = Invalid;
+
+    fn try_from(written: ImagesWritten) -> Result<Self, Invalid> {
+        if written.max_pixels == 0 {
+            return Err(Invalid::new("max_pixels", "0", "a number of 1 or more"));
+        }
+        Ok(Self { max_pixels: written.max_pixels })
+    }
 }
 
 impl TryFrom<OriginWritten> for OriginConfig {
@@ -75,11 +93,8 @@ impl TryFrom<OriginWritten> for OriginConfig {
 
 impl OriginConfig {
     /// Adds the bound on pixels, which the operator finds in `[images]`.
-    pub fn with_images(self, images: &ImagesWritten) -> Result<Self, Invalid> {
-        if images.max_pixels == 0 {
-            return Err(Invalid::new("max_pixels", "0", "a number of 1 or more"));
-        }
-        Ok(Self { max_pixels: images.max_pixels, ..self })
+    pub fn with_images(self, images: ImagesConfig) -> Self {
+        Self { max_pixels: images.max_pixels, ..self }
     }
 }
 

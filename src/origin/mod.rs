@@ -13,7 +13,7 @@ mod hosts;
 mod resolver;
 
 pub use base_url::BaseUrl;
-pub use config::{ImagesWritten, OriginConfig, OriginWritten};
+pub use config::{ImagesConfig, ImagesWritten, OriginConfig, OriginWritten};
 pub use download::Download;
 pub use error::{FetchError, OriginError};
 pub use fetch::{Call, Origin, Reach, Reply};

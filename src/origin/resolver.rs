@@ -36,8 +36,8 @@ impl Resolve for Resolver {
         let (guard, timeout) = (self.guard.clone(), self.timeout);
         let trusted = self.operators.contains(&host);
         Box::pin(async move {
-            let looked_up = tokio::time::timeout(timeout, tokio::net::lookup_host((host.as_str(), 0))).await;
-            let addresses: Vec<SocketAddr> = match looked_up {
+            let lookup = tokio::net::lookup_host((host.clone(), 0));
+            let addresses: Vec<SocketAddr> = match tokio::time::timeout(timeout, lookup).await {
                 Ok(Ok(addresses)) => addresses.collect(),
                 Ok(Err(_)) | Err(_) => return Err(Unresolved.into()),
             };

@@ -14,6 +14,7 @@ use super::config::HeadersConfig;
 use crate::http::Body;
 use crate::http::conditional::{Validators, Verdict, evaluate};
 use crate::model::{AvatarState, CacheStatus, Picture, Tags};
+use crate::render;
 
 const AVATAR_STATE: HeaderName = HeaderName::from_static("avatar-state");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -25,7 +26,7 @@ const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 /// Nosniff, and a policy under which nothing in the answer can run or load (PEERS 6).
 pub(super) fn harden(headers: &mut HeaderMap) {
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static("default-src 'none'; sandbox"));
+    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(render::CSP));
 }
 
 /// The two headers that tell browsers and CDNs how long.

@@ -81,10 +81,10 @@ fn fallback(site: &Site, kind: FallbackKind, id: &str, held: Option<&Held>, stat
     let code = site.fallback.status;
     match kind {
         FallbackKind::NotFound => not_found(site, "no_picture", status, tags),
-        FallbackKind::Blank => site.prepared.placeholder(render::blank(), render::BLANK_TYPE, code, status, tags),
+        FallbackKind::Blank => site.prepared.placeholder(render::blank(), render::PNG, code, status, tags),
         FallbackKind::Initials | FallbackKind::Identicon | FallbackKind::Mp => {
             let svg = render::initials(id, name);
-            site.prepared.placeholder(svg, render::SVG_TYPE, code, status, tags)
+            site.prepared.placeholder(svg, render::SVG, code, status, tags)
         }
     }
 }
@@ -95,10 +95,10 @@ fn unknown(site: &Site, kind: FallbackKind) -> Response<Body> {
     match kind {
         FallbackKind::NotFound => not_found(site, "unknown_connection", status, None),
         FallbackKind::Blank => {
-            site.prepared.placeholder(render::blank(), render::BLANK_TYPE, StatusCode::NOT_FOUND, status, None)
+            site.prepared.placeholder(render::blank(), render::PNG, StatusCode::NOT_FOUND, status, None)
         }
         FallbackKind::Initials | FallbackKind::Identicon | FallbackKind::Mp => {
-            site.prepared.placeholder(render::neutral(), render::SVG_TYPE, StatusCode::NOT_FOUND, status, None)
+            site.prepared.placeholder(render::neutral(), render::SVG, StatusCode::NOT_FOUND, status, None)
         }
     }
 }
@@ -113,6 +113,6 @@ fn stream(site: &Site, filling: Arc<Filling>, id: &str) -> Response<Body> {
     let Ok(id) = AvatarId::parse(id) else { return ApiError::InvalidId.into() };
     let (tags, length) = (Tags::new(&id, filling.provider), filling.length);
     let content_type = filling.header.kind.content_type();
-    let chunks = filling.read().map_err(|_| BodyError::Broken).boxed();
+    let chunks = filling.read().map_err(|broken| BodyError::Source(broken.into())).boxed();
     site.prepared.stream(Body::stream(length, chunks), content_type, length, &tags)
 }
