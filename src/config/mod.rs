@@ -2,7 +2,7 @@
 //!
 //! `config.toml` at the project's root is compiled in and parsed first; the user's file and the environment are merged
 //! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that obeys it
-//! ([`section`]). This file only composes.
+//! (`section.rs`). This file only composes.
 
 mod environment;
 mod error;
