@@ -1,0 +1,150 @@
+//! [`Graph`]: how Meta's two API hosts are asked.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use hmac::{Hmac, KeyInit, Mac};
+use hyper::HeaderMap;
+use serde_json::Value;
+use sha2::Sha256;
+
+use super::config::GraphConfig;
+use super::error::ProviderError;
+use super::graph_error::classify;
+use crate::model::{Provider, Secret};
+use crate::origin::{Call, Origin, Reply};
+
+/// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
+const UPGRADED: &str = "x-ad-api-version-warning";
+
+/// graph.instagram.com or graph.facebook.com.
+pub(super) struct Graph {
+    provider: Provider,
+    config: GraphConfig,
+    /// Whether the log has been told that the version is over.
+    upgrade_told: AtomicBool,
+}
+
+impl Graph {
+    pub(super) fn new(provider: Provider, config: GraphConfig) -> Self {
+        Self { provider, config, upgrade_told: AtomicBool::new(false) }
+    }
+
+    /// The reply to `node?fields=fields`, both encoded. The token travels in the header: queries end up in access logs.
+    pub(super) async fn get(
+        &self,
+        origin: &Origin,
+        node: &str,
+        fields: &str,
+        token: &Secret,
+    ) -> Result<Value, ProviderError> {
+        let path_and_query = path_and_query(&self.config, node, fields, token);
+        let call = Call { base: &self.config.base_url, path_and_query: &path_and_query, bearer: Some(token) };
+        let reply = origin.call(call).await?;
+        if let Some(by) = upgraded(&reply.headers)
+            && !self.upgrade_told.swap(true, Ordering::Relaxed)
+        {
+            let (provider, version) = (self.provider, &self.config.version);
+            tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
+        }
+        read(&reply)
+    }
+}
+
+fn path_and_query(config: &GraphConfig, node: &str, fields: &str, token: &Secret) -> String {
+    let mut text = format!("/{}/{node}?fields={fields}", config.version);
+    if let Some(proof) = config.app_secret.as_ref().and_then(|secret| proof(secret, token)) {
+        text.push_str("&appsecret_proof=");
+        text.push_str(&proof);
+    }
+    text
+}
+
+/// `hex(HMAC-SHA256(app secret, token))` (PROVIDERS 2.4). HMAC takes keys of every length, so there always is one.
+fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
+    let mut mac = Hmac::<Sha256>::new_from_slice(app_secret.expose().as_bytes()).ok()?;
+    mac.update(token.expose().as_bytes());
+    Some(hex::encode(mac.finalize().into_bytes()))
+}
+
+/// The JSON object of a reply that is none about an error.
+fn read(reply: &Reply) -> Result<Value, ProviderError> {
+    let told = || classify(reply.status, &reply.headers, &reply.body);
+    let body: Value = serde_json::from_slice(&reply.body).map_err(|_| told())?;
+    let is_error = body.get("error").is_some_and(|error| !error.is_null());
+    if !(200..300).contains(&reply.status) || is_error || !body.is_object() {
+        return Err(told());
+    }
+    Ok(body)
+}
+
+/// The version that answered in place of the one asked for. Of the header only that word is repeated.
+fn upgraded(headers: &HeaderMap) -> Option<&str> {
+    let text = headers.get(UPGRADED)?.to_str().ok()?;
+    let version = text.split_ascii_whitespace().map(|word| word.trim_end_matches(['.', ','])).find(|word| {
+        let number = word.strip_prefix('v').unwrap_or("");
+        (1..=8).contains(&number.len()) && number.bytes().all(|byte| byte.is_ascii_digit() || byte == b'.')
+    });
+    Some(version.unwrap_or("another"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::error::error;
+    use super::*;
+    use crate::model::TroubleClass;
+    use crate::origin::BaseUrl;
+
+    fn config(app_secret: Option<&str>) -> GraphConfig {
+        GraphConfig {
+            base_url: BaseUrl::parse("https://graph.facebook.com").unwrap(),
+            version: "v25.0".to_owned(),
+            app_secret: app_secret.map(Secret::new),
+        }
+    }
+
+    fn reply(status: u16, body: &'static str) -> Reply {
+        Reply { status, headers: HeaderMap::new(), body: body.into() }
+    }
+
+    #[test]
+    fn the_token_is_never_in_the_path_and_the_proof_only_with_an_app_secret() {
+        let token = Secret::new("what do ya want for nothing?");
+        let plain = path_and_query(&config(None), "me", "id", &token);
+        assert_eq!(plain, "/v25.0/me?fields=id");
+        // RFC 4231, test case 2.
+        let signed = path_and_query(&config(Some("Jefe")), "me", "id", &token);
+        assert_eq!(
+            signed,
+            "/v25.0/me?fields=id&appsecret_proof=\
+             5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
+        );
+    }
+
+    #[test]
+    fn a_reply_is_read_unless_it_tells_an_error() {
+        assert_eq!(read(&reply(200, r#"{"id":"1","error":null}"#)).unwrap()["id"], "1");
+        let expired = r#"{"error":{"message":"m","code":190,"error_subcode":463}}"#;
+        for status in [200, 400, 500] {
+            let told = read(&reply(status, expired)).unwrap_err();
+            assert_eq!(told, error(TroubleClass::NeedsReauth, None, "code 190/463"));
+        }
+        for (status, body) in [(200, "<html>"), (200, "[]"), (302, "{}"), (500, r#"{"id":"1"}"#)] {
+            let told = read(&reply(status, body)).unwrap_err();
+            assert_eq!(told.class, TroubleClass::Transient, "{status} {body}");
+            assert_eq!(told.reason, format!("HTTP {status} without a code"));
+        }
+    }
+
+    #[test]
+    fn the_header_of_an_upgraded_call_names_the_version_that_answered() {
+        for (text, by) in [
+            ("The call has been auto-upgraded to v21.0 as v18.0 has been deprecated.", "v21.0"),
+            ("The call has been auto-upgraded to v21 as v18 has been deprecated.", "v21"),
+            ("very odd: vEAAsecret", "another"),
+        ] {
+            let headers = HeaderMap::from_iter([(UPGRADED.parse().unwrap(), text.parse().unwrap())]);
+            assert_eq!(upgraded(&headers), Some(by));
+        }
+        assert_eq!(upgraded(&HeaderMap::new()), None);
+    }
+}

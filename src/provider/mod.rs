@@ -1,0 +1,186 @@
+//! PROVIDERS: from a connection to its picture's address.
+//!
+//! | provider | what it is asked |
+//! |---|---|
+//! | Instagram | `/me`, or the account through Facebook Login |
+//! | Facebook | the page's `picture` in the configured size |
+//! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
+
+mod config;
+mod error;
+mod facebook;
+mod graph;
+mod graph_error;
+mod instagram;
+mod telegram;
+mod telegram_error;
+
+use std::sync::Arc;
+
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
+
+pub use config::{
+    FacebookConfig, FacebookWritten, GraphConfig, InstagramConfig, InstagramWritten, ProvidersConfig,
+    ProvidersWritten, TelegramConfig, TelegramWritten,
+};
+pub use error::ProviderError;
+
+use crate::model::{
+    Address, Connection, Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass, expires_at,
+};
+use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
+use graph::Graph;
+
+/// Everything but the characters that RFC 3986 (2.3) calls unreserved.
+const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
+
+/// All providers that this server asks.
+pub struct Providers {
+    instagram: Graph,
+    instagram_hosts: HostList,
+    facebook: Graph,
+    facebook_size: u16,
+    facebook_hosts: HostList,
+    telegram: BaseUrl,
+    link: LinkConfig,
+    origin: Arc<Origin>,
+}
+
+/// What a provider says about an account.
+#[derive(Debug)]
+pub enum Resolution {
+    /// Its picture is there.
+    Picture(Link),
+    /// It has none.
+    NoPicture,
+    /// The account is known, but the field is not in the reply: no proof that the picture is gone (DESIGN 3).
+    FieldMissing,
+}
+
+/// What one of Meta's replies says.
+#[derive(Debug, PartialEq, Eq)]
+enum Said {
+    Address(String),
+    NoPicture,
+    FieldMissing,
+}
+
+impl Providers {
+    /// Nothing is asked yet.
+    pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
+        let ProvidersConfig { instagram, facebook, telegram } = config;
+        Self {
+            instagram: Graph::new(Provider::Instagram, instagram.graph),
+            instagram_hosts: instagram.hosts,
+            facebook: Graph::new(Provider::Facebook, facebook.graph),
+            facebook_size: facebook.size,
+            facebook_hosts: facebook.hosts,
+            telegram: telegram.base_url,
+            link,
+            origin,
+        }
+    }
+
+    /// What the operator wrote himself, which may be plain HTTP and private (DESIGN 6).
+    pub fn operators(config: &ProvidersConfig) -> Vec<BaseUrl> {
+        let ProvidersConfig { instagram, facebook, telegram } = config;
+        [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url].map(Clone::clone).into()
+    }
+
+    /// Asks the connection's provider where its picture is; `token` is the opened one.
+    ///
+    /// # Errors
+    /// Whatever keeps the provider from saying; its class decides about the next attempt.
+    pub async fn resolve(
+        &self,
+        connection: &Connection,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Result<Resolution, ProviderError> {
+        let said = match connection.provider {
+            Provider::Instagram => {
+                instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token).await?
+            }
+            Provider::Facebook => {
+                facebook::ask(&self.origin, &self.facebook, self.facebook_size, connection, token).await?
+            }
+            Provider::Telegram => {
+                let account = connection.account.as_deref();
+                return telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link).await;
+            }
+        };
+        resolution(&said, now, &self.link)
+    }
+
+    /// Opens a picture's address as far as its provider's pictures may lie.
+    ///
+    /// # Errors
+    /// As [`Origin::open`].
+    pub async fn open(
+        &self,
+        provider: Provider,
+        address: &Address,
+        now: Timestamp,
+    ) -> Result<Download, FetchError> {
+        let reach = match provider {
+            Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
+            Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
+            Provider::Telegram => Reach::Operator(&self.telegram),
+        };
+        self.origin.open(address, reach, now).await
+    }
+
+    /// The address that the dashboard last stored, if it is one of its provider's and its own signature says that it
+    /// still lives. Telegram's hold a token and are never believed.
+    pub fn stored_link(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
+        let hosts = match connection.provider {
+            Provider::Instagram => &self.instagram_hosts,
+            Provider::Facebook => &self.facebook_hosts,
+            Provider::Telegram => return None,
+        };
+        stored_link(connection, hosts, now, &self.link)
+    }
+}
+
+fn resolution(said: &Said, now: Timestamp, config: &LinkConfig) -> Result<Resolution, ProviderError> {
+    let address = match said {
+        Said::Address(text) => Address::parse(text)
+            .map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))?,
+        Said::NoPicture => return Ok(Resolution::NoPicture),
+        Said::FieldMissing => return Ok(Resolution::FieldMissing),
+    };
+    let identity = Identity::of(&address);
+    Ok(Resolution::Picture(Link::new(address, identity, false, now, config)))
+}
+
+fn stored_link(
+    connection: &Connection,
+    hosts: &HostList,
+    now: Timestamp,
+    config: &LinkConfig,
+) -> Option<Link> {
+    let address = Address::parse(connection.picture_url.as_ref()?.expose()).ok()?;
+    if !hosts.allows(address.host()) || instagram::is_anonymous(address.expose()) {
+        return None;
+    }
+    expires_at(&address, now)?;
+    let identity = Identity::of(&address);
+    Some(Link::new(address, identity, false, now, config)).filter(|link| link.is_live(now))
+}
+
+/// An account as one segment of a path; `None` where the row names none.
+fn node(account: Option<&str>) -> Result<Option<String>, ProviderError> {
+    match account {
+        None | Some("") => Ok(None),
+        // SECURITY: dots are unreserved, so encoding would not keep such a segment from climbing to another path.
+        Some("." | "..") => Err(ProviderError::new(TroubleClass::Misconfigured, "the account is no id")),
+        Some(account) => Ok(Some(encoded(account))),
+    }
+}
+
+fn encoded(text: &str) -> String {
+    utf8_percent_encode(text, RESERVED).to_string()
+}
+
+#[cfg(test)]
+mod tests;
