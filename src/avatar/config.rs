@@ -47,7 +47,11 @@ impl TryFrom<AvatarWritten> for AvatarConfig {
     fn try_from(written: AvatarWritten) -> Result<Self, Invalid> {
         if !(written.refresh_ahead > 0.0 && written.refresh_ahead <= 1.0) {
             let value = written.refresh_ahead.to_string();
-            return Err(Invalid::new("refresh_ahead", value, "a fraction above 0 and at most 1, such as 0.8"));
+            return Err(Invalid::new(
+                "refresh_ahead",
+                value,
+                "a fraction above 0 and at most 1, such as 0.8",
+            ));
         }
         let retry_min = written.retry_min.at_least("retry_min", Duration::from_millis(100))?;
         Ok(Self {

@@ -15,7 +15,12 @@ use crate::store::Held;
 
 impl Service {
     /// One refresh, from the row to the stores.
-    pub(super) async fn refresh(self: &Arc<Self>, lead: &Lead, held: Option<Arc<Held>>, urgency: Urgency) -> Outcome {
+    pub(super) async fn refresh(
+        self: &Arc<Self>,
+        lead: &Lead,
+        held: Option<Arc<Held>>,
+        urgency: Urgency,
+    ) -> Outcome {
         let id = lead.id();
         // Another flight may have landed between the caller's look and its boarding.
         let held = self.parts.memory.get(id.as_str()).or(held);
@@ -33,7 +38,9 @@ impl Service {
         };
         let now = self.parts.clock.now();
         let paused = self.paused(&row, now);
-        if let Some(held) = held.as_ref().filter(|held| !self.may_climb(held, &row, paused.as_ref(), urgency, now)) {
+        if let Some(held) =
+            held.as_ref().filter(|held| !self.may_climb(held, &row, paused.as_ref(), urgency, now))
+        {
             return Outcome::Held(held.clone());
         }
         let viewed_at = held.as_ref().map_or(now, |held| held.viewed_at());
@@ -67,7 +74,8 @@ impl Service {
         urgency: Urgency,
         now: Timestamp,
     ) -> bool {
-        let trouble = held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(row.fingerprint));
+        let trouble =
+            held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(row.fingerprint));
         let allowed = urgency == Urgency::Forced || trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app may climb once.
         let never_tried = matches!(held.entry.content, Content::Nothing) && trouble.is_none();
@@ -116,7 +124,7 @@ impl Service {
         Outcome::Held(new)
     }
 
-    /// Code 4 stops every account of the app, over a restart too. A success of any account ends it.
+    /// Code 4 stops every account of the app, over a restart too.
     async fn note_pause(&self, row: &Row, attempt: &Attempt, now: Timestamp) {
         let provider = row.connection.provider;
         let Some(failure) = &attempt.failure else { return };
@@ -149,7 +157,9 @@ impl Service {
 /// Nobody can say who is behind the id: what is held stays, and nothing is remembered.
 fn unavailable(id: &AvatarId, held: Option<Arc<Held>>, error: &DirectoryError) -> Outcome {
     match error {
-        DirectoryError::Unavailable(_) => tracing::warn!(connection = %id, %error, "the directory cannot be asked"),
+        DirectoryError::Unavailable(_) => {
+            tracing::warn!(connection = %id, %error, "the directory cannot be asked")
+        }
         DirectoryError::Misconfigured(_) | DirectoryError::Ambiguous { .. } => {
             tracing::error!(connection = %id, %error, "the directory is misconfigured");
         }
@@ -190,7 +200,9 @@ fn report(id: &AvatarId, row: &Row, attempt: &Attempt, took: Duration) {
 fn tell_retry(id: &AvatarId, trouble: Option<&Trouble>, now: Timestamp) {
     if let Some(trouble) = trouble {
         match trouble.retry_at {
-            Some(at) => tracing::debug!(connection = %id, pause = ?at.since(now), "asked again after a pause"),
+            Some(at) => {
+                tracing::debug!(connection = %id, pause = ?at.since(now), "asked again after a pause")
+            }
             None => tracing::debug!(connection = %id, "not asked again until the row changes"),
         }
     }

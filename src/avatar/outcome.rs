@@ -29,7 +29,13 @@ impl Failure {
     }
 
     /// When the next attempt may start; `None` = not until the row changes.
-    pub(super) fn retry_at(&self, id: &AvatarId, failures: u32, now: Timestamp, config: &AvatarConfig) -> Option<Timestamp> {
+    pub(super) fn retry_at(
+        &self,
+        id: &AvatarId,
+        failures: u32,
+        now: Timestamp,
+        config: &AvatarConfig,
+    ) -> Option<Timestamp> {
         let pause = match self.class {
             TroubleClass::Transient => self.retry_after.unwrap_or_else(|| {
                 transient_pause(failures, config.retry_min, config.retry_max, jitter(id, failures))

@@ -19,9 +19,4 @@ impl Pauses {
         let until = Timestamp::from_millis(self.0[provider as usize].load(Ordering::Relaxed));
         (now < until).then_some(until)
     }
-
-    /// Lets an app be asked again at once.
-    pub(super) fn clear(&self, provider: Provider) {
-        self.0[provider as usize].store(0, Ordering::Relaxed);
-    }
 }

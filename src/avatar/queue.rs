@@ -51,7 +51,12 @@ impl Queue {
     }
 
     /// A place now or when one is free and nobody who was viewed later waits for it.
-    pub(super) async fn enter(self: &Arc<Self>, id: &AvatarId, provider: Provider, viewed_at: Timestamp) -> Result<Place, Full> {
+    pub(super) async fn enter(
+        self: &Arc<Self>,
+        id: &AvatarId,
+        provider: Provider,
+        viewed_at: Timestamp,
+    ) -> Result<Place, Full> {
         let admitted = {
             let mut state = self.lock();
             if self.has_room(&state, provider) {

@@ -119,7 +119,11 @@ impl Climb<'_> {
             Resolution::FieldMissing => return Ok(Asked::found(Found::FieldMissing)),
         };
         if self.picture().is_some_and(|picture| picture.identity.same(&link.identity)) {
-            return Ok(Asked::Found(Box::new(Attempt { found: Found::Same, link: Some(link), failure: None })));
+            return Ok(Asked::Found(Box::new(Attempt {
+                found: Found::Same,
+                link: Some(link),
+                failure: None,
+            })));
         }
         match self.fetch(&link).await {
             Ok(picture) => Ok(Asked::Found(Box::new(found(picture, now, link)))),
@@ -133,7 +137,7 @@ impl Climb<'_> {
     async fn fetch(&self, link: &Link) -> Result<Picture, FetchError> {
         let provider = self.row.connection.provider;
         let now = self.clock.now();
-        let mut download = self.providers.open(provider, &link.address, now).await?;
+        let mut download = self.providers.open(provider, &link.address).await?;
         // A date in the future would make every conditional request pass for years.
         let last_modified = download.last_modified().filter(|at| *at <= now).unwrap_or(now);
         let header = download.header();

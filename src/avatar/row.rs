@@ -22,7 +22,9 @@ impl Service {
                     service.erase(&held.id).await;
                 }
                 // A database that cannot be reached is never "gone".
-                Err(error) => tracing::warn!(connection = %held.id, %error, "the row could not be read again"),
+                Err(error) => {
+                    tracing::warn!(connection = %held.id, %error, "the row could not be read again")
+                }
             }
         });
     }

@@ -144,7 +144,9 @@ impl Service {
                 held
             }
         };
-        if held.entry.picture().is_some() && now.since(held.entry.verified_at) >= self.parts.config.windows.forget {
+        if held.entry.picture().is_some()
+            && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
+        {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
             self.erase(id).await;
             return None;
@@ -162,7 +164,12 @@ impl Service {
     }
 
     /// Waits for a refresh as long as is due, then answers with what there is.
-    async fn await_refresh(self: &Arc<Self>, id: &AvatarId, held: Option<Arc<Held>>, patience: Duration) -> Served {
+    async fn await_refresh(
+        self: &Arc<Self>,
+        id: &AvatarId,
+        held: Option<Arc<Held>>,
+        patience: Duration,
+    ) -> Served {
         let Some(flight) = self.begin(id, held.clone(), Urgency::View) else {
             return self.fall_back(held);
         };
@@ -176,7 +183,9 @@ impl Service {
         match progress {
             Some(Progress::Streaming(filling)) => Served::Streaming(filling),
             Some(Progress::Done(Outcome::Unknown)) => Served::Unknown,
-            Some(Progress::Done(Outcome::Held(new))) if new.entry.trouble.is_some() => self.fall_back(Some(new)),
+            Some(Progress::Done(Outcome::Held(new))) if new.entry.trouble.is_some() => {
+                self.fall_back(Some(new))
+            }
             Some(Progress::Done(Outcome::Held(new))) => {
                 let status = if showable { CacheStatus::Refreshed } else { CacheStatus::Miss };
                 self.present(new, now, status)
@@ -208,7 +217,9 @@ impl Service {
             Content::Nothing => Served::Placeholder(Some(held), CacheStatus::Unavailable),
             Content::Picture(_) => {
                 let state = match state(&held.entry, now, &self.parts.config.windows) {
-                    AvatarState::Stale if self.pauses.until(held.entry.provider, now).is_some() => AvatarState::LastGood,
+                    AvatarState::Stale if self.pauses.until(held.entry.provider, now).is_some() => {
+                        AvatarState::LastGood
+                    }
                     state => state,
                 };
                 let status = match (status, state) {

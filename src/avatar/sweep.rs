@@ -56,7 +56,11 @@ impl Service {
         }
         // SECURITY: a wrong schema or an emptied table must not wipe what is held. One alone may always go.
         if gone.len() > (kept.len() / 5).max(1) {
-            tracing::error!(gone = gone.len(), kept = kept.len(), "sweep: more than a fifth would be deleted; nothing is");
+            tracing::error!(
+                gone = gone.len(),
+                kept = kept.len(),
+                "sweep: more than a fifth would be deleted; nothing is"
+            );
             return Swept::Stopped(gone.len(), kept.len());
         }
         for id in &gone {

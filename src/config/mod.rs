@@ -84,11 +84,7 @@ impl Config {
             connections: connections(layers)?,
             tokens: Self::tokens(layers)?,
             link: section::<model::LinkWritten, _>(layers, "link")?,
-            providers: provider::ProvidersConfig {
-                instagram: section::<provider::InstagramWritten, _>(layers, "providers.instagram")?,
-                facebook: section::<provider::FacebookWritten, _>(layers, "providers.facebook")?,
-                telegram: section::<provider::TelegramWritten, _>(layers, "providers.telegram")?,
-            },
+            providers: section::<provider::ProvidersWritten, _>(layers, "providers")?,
             origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
                 .with_images(section::<origin::ImagesWritten, _>(layers, "images")?),
             fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,

@@ -33,6 +33,6 @@ pub use link::{Link, LinkConfig, LinkWritten};
 pub use picture::{ETag, Picture, PictureKind};
 pub use provider::Provider;
 pub use secret::Secret;
-pub use tags::Tags;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
+pub use tags::Tags;
 pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};

@@ -16,7 +16,8 @@ impl BaseUrl {
         let text = text.trim_end_matches('/').to_owned();
         let url = Url::parse(&text).ok()?;
         let plain = url.username().is_empty() && url.password().is_none() && url.query().is_none();
-        let good = matches!(url.scheme(), "http" | "https") && url.has_host() && plain && url.fragment().is_none();
+        let good =
+            matches!(url.scheme(), "http" | "https") && url.has_host() && plain && url.fragment().is_none();
         good.then_some(Self { text, url })
     }
 
@@ -44,7 +45,10 @@ mod tests {
 
     #[test]
     fn an_operators_address_may_be_plain_and_private_but_holds_nothing_else() {
-        assert_eq!(BaseUrl::parse("http://telegram-bot-api:8081/").unwrap().as_str(), "http://telegram-bot-api:8081");
+        assert_eq!(
+            BaseUrl::parse("http://telegram-bot-api:8081/").unwrap().as_str(),
+            "http://telegram-bot-api:8081"
+        );
         for text in ["", "telegram", "ftp://a", "https://u:p@a", "https://a?x=1", "https://a#b", "unix:/a"] {
             assert_eq!(BaseUrl::parse(text), None, "{text}");
         }

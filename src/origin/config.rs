@@ -75,7 +75,11 @@ impl TryFrom<OriginWritten> for OriginConfig {
     fn try_from(written: OriginWritten) -> Result<Self, Invalid> {
         const SHORTEST: Duration = Duration::from_millis(10);
         if written.max_redirects > 20 {
-            return Err(Invalid::new("max_redirects", written.max_redirects.to_string(), "a number from 0 to 20"));
+            return Err(Invalid::new(
+                "max_redirects",
+                written.max_redirects.to_string(),
+                "a number from 0 to 20",
+            ));
         }
         Ok(Self {
             ca: (!written.ca.is_empty()).then(|| PathBuf::from(written.ca)),
@@ -85,7 +89,11 @@ impl TryFrom<OriginWritten> for OriginConfig {
             max_redirects: written.max_redirects,
             stream_above: written.stream_above.get(),
             allow_http: written.allow_http,
-            allow_private: written.allow_private.iter().map(|text| network(text)).collect::<Result<_, _>>()?,
+            allow_private: written
+                .allow_private
+                .iter()
+                .map(|text| network(text))
+                .collect::<Result<_, _>>()?,
             max_pixels: 0,
         })
     }
@@ -101,6 +109,10 @@ impl OriginConfig {
 /// A network, or a single address.
 fn network(text: &str) -> Result<IpNet, Invalid> {
     text.parse::<IpNet>().or_else(|_| text.parse::<std::net::IpAddr>().map(IpNet::from)).map_err(|_| {
-        Invalid::new("allow_private", text, "a list of addresses or networks, such as \"10.0.0.0/8\" or \"::1\"")
+        Invalid::new(
+            "allow_private",
+            text,
+            "a list of addresses or networks, such as \"10.0.0.0/8\" or \"::1\"",
+        )
     })
 }

@@ -53,8 +53,15 @@ impl Download {
         });
         // Replaced before it is returned: `read_header` succeeds or the download is dropped.
         let unread = ImageHeader { kind: crate::model::PictureKind::Jpeg, width: 0, height: 0 };
-        let mut download =
-            Self { header: unread, length, last_modified, first: VecDeque::new(), response, counted: 0, bounds };
+        let mut download = Self {
+            header: unread,
+            length,
+            last_modified,
+            first: VecDeque::new(),
+            response,
+            counted: 0,
+            bounds,
+        };
         download.header = download.read_header().await?;
         Ok(download)
     }
@@ -124,11 +131,12 @@ impl Download {
 
     async fn receive(&mut self) -> Result<Option<Bytes>, FetchError> {
         let received = timeout_at(self.bounds.deadline, self.response.chunk()).await;
-        let chunk = received.map_err(|_| FetchError::TimedOut)?.map_err(|error| match FetchError::of(&error) {
-            // Whatever broke the connection, the body did not come to its end.
-            FetchError::Connection(_) => FetchError::Truncated,
-            other => other,
-        })?;
+        let chunk =
+            received.map_err(|_| FetchError::TimedOut)?.map_err(|error| match FetchError::of(&error) {
+                // Whatever broke the connection, the body did not come to its end.
+                FetchError::Connection(_) => FetchError::Truncated,
+                other => other,
+            })?;
         match &chunk {
             Some(chunk) => {
                 self.counted += chunk.len() as u64;
@@ -136,7 +144,9 @@ impl Download {
                     return Err(FetchError::TooLarge(self.bounds.max_bytes));
                 }
             }
-            None if self.length.is_some_and(|length| length != self.counted) => return Err(FetchError::Truncated),
+            None if self.length.is_some_and(|length| length != self.counted) => {
+                return Err(FetchError::Truncated);
+            }
             None => {}
         }
         Ok(chunk)

@@ -74,7 +74,8 @@ impl Origin {
     /// When `origin.ca` cannot be read.
     pub fn new(config: OriginConfig, operators: &[BaseUrl]) -> Result<Self, OriginError> {
         let guard = Arc::new(Guard { allowed: config.allow_private.clone() });
-        let operators: Arc<HashSet<String>> = Arc::new(operators.iter().map(|base| base.host().to_owned()).collect());
+        let operators: Arc<HashSet<String>> =
+            Arc::new(operators.iter().map(|base| base.host().to_owned()).collect());
         let resolver =
             Resolver { guard: guard.clone(), operators: operators.clone(), timeout: config.connect_timeout };
         // One TLS provider in the whole tree. An error means that it is installed already.
@@ -175,7 +176,12 @@ impl Origin {
     }
 
     /// Whether what was really dialled may be. A second lock behind the resolver.
-    fn judge_dialled(&self, address: &Address, reach: Reach<'_>, response: &Response) -> Result<(), FetchError> {
+    fn judge_dialled(
+        &self,
+        address: &Address,
+        reach: Reach<'_>,
+        response: &Response,
+    ) -> Result<(), FetchError> {
         match (reach, response.remote_addr()) {
             (Reach::Operator(_), _) => Ok(()),
             (Reach::Hosts(_), Some(dialled)) if self.guard.allows(dialled.ip()) => Ok(()),
@@ -220,6 +226,7 @@ fn further_roots(config: &OriginConfig) -> Result<Vec<reqwest::Certificate>, Ori
     let Some(path) = &config.ca else { return Ok(Vec::new()) };
     let wrong = |reason: String| OriginError::Ca { path: path.display().to_string(), reason };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;
-    let roots = reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| wrong("no PEM certificates".into()))?;
+    let roots =
+        reqwest::Certificate::from_pem_bundle(&pem).map_err(|_| wrong("no PEM certificates".into()))?;
     if roots.is_empty() { Err(wrong("no PEM certificates".into())) } else { Ok(roots) }
 }

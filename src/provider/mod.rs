@@ -116,18 +116,13 @@ impl Providers {
     ///
     /// # Errors
     /// As [`Origin::open`].
-    pub async fn open(
-        &self,
-        provider: Provider,
-        address: &Address,
-        now: Timestamp,
-    ) -> Result<Download, FetchError> {
+    pub async fn open(&self, provider: Provider, address: &Address) -> Result<Download, FetchError> {
         let reach = match provider {
             Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
             Provider::Telegram => Reach::Operator(&self.telegram),
         };
-        self.origin.open(address, reach, now).await
+        self.origin.open(address, reach).await
     }
 
     /// The address that the dashboard last stored, if it is one of its provider's and its own signature says that it

@@ -17,7 +17,9 @@ type Answer = Result<Response<Body>, ApiError>;
 pub(super) fn authorize(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(token) = token else { return refuse_cross_site(headers) };
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
-    let given = given.and_then(|value| value.split_once(' ')).filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
+    let given = given
+        .and_then(|value| value.split_once(' '))
+        .filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"));
     match given {
         Some((_, given)) if Secret::new(given.trim()) == *token => Ok(()),
         _ => Err(ApiError::Unauthorized),

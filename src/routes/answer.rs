@@ -49,15 +49,24 @@ pub(super) struct Prepared {
 impl Prepared {
     /// Writes them.
     pub(super) fn new(config: &HeadersConfig) -> Self {
-        let HeadersConfig { max_age, cdn_max_age, stale_while_revalidate, stale_if_error, fallback_max_age, .. } =
-            config;
+        let HeadersConfig {
+            max_age,
+            cdn_max_age,
+            stale_while_revalidate,
+            stale_if_error,
+            fallback_max_age,
+            ..
+        } = config;
         let (swr, sie) = (Some(*stale_while_revalidate), Some(*stale_if_error));
         let same = |swr, sie| Lifetime {
             browser: lifetime(*fallback_max_age, swr, sie),
             cdn: lifetime(*fallback_max_age, swr, sie),
         };
         Self {
-            picture: Lifetime { browser: lifetime(*max_age, swr, sie), cdn: lifetime(*cdn_max_age, swr, sie) },
+            picture: Lifetime {
+                browser: lifetime(*max_age, swr, sie),
+                cdn: lifetime(*cdn_max_age, swr, sie),
+            },
             last_good: same(None, sie),
             fallback: same(None, None),
             corp: config.cross_origin_resource_policy.clone(),
@@ -80,7 +89,8 @@ impl Prepared {
             AvatarState::Fresh | AvatarState::Stale => &self.picture,
             AvatarState::LastGood | AvatarState::Placeholder => &self.last_good,
         };
-        let held = Validators { etag: Some(picture.etag.as_str()), last_modified: Some(picture.last_modified) };
+        let held =
+            Validators { etag: Some(picture.etag.as_str()), last_modified: Some(picture.last_modified) };
         let mut response = match evaluate(request, held) {
             Verdict::Proceed => Response::new(Body::full(picture.bytes.clone())),
             Verdict::NotModified => with_status(StatusCode::NOT_MODIFIED),
@@ -101,7 +111,13 @@ impl Prepared {
     }
 
     /// A picture that is still coming in: no ETag, since its hash is not known, and a short life.
-    pub(super) fn stream(&self, body: Body, content_type: &'static str, length: u64, tags: &Tags) -> Response<Body> {
+    pub(super) fn stream(
+        &self,
+        body: Body,
+        content_type: &'static str,
+        length: u64,
+        tags: &Tags,
+    ) -> Response<Body> {
         let mut response = Response::new(body);
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));

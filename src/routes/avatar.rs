@@ -75,7 +75,13 @@ fn present(
     }
 }
 
-fn fallback(site: &Site, kind: FallbackKind, id: &str, held: Option<&Held>, status: CacheStatus) -> Response<Body> {
+fn fallback(
+    site: &Site,
+    kind: FallbackKind,
+    id: &str,
+    held: Option<&Held>,
+    status: CacheStatus,
+) -> Response<Body> {
     let name = held.and_then(|held| held.entry.name.as_deref());
     let tags = held.map(|held| &held.tags);
     let code = site.fallback.status;

@@ -57,7 +57,9 @@ impl TryFrom<HeadersWritten> for HeadersConfig {
                 return Err(Invalid::new("cross_origin_resource_policy", other, expected));
             }
         };
-        if let Some(other) = written.cache_tags.iter().find(|tag| !matches!(tag.as_str(), "surrogate-key" | "cache-tag")) {
+        if let Some(other) =
+            written.cache_tags.iter().find(|tag| !matches!(tag.as_str(), "surrogate-key" | "cache-tag"))
+        {
             return Err(Invalid::new("cache_tags", other, "a list of \"surrogate-key\" and \"cache-tag\""));
         }
         let sends = |name: &str| written.cache_tags.iter().any(|tag| tag == name);
@@ -76,7 +78,8 @@ impl TryFrom<HeadersWritten> for HeadersConfig {
 }
 
 fn allow_origin(text: &str) -> Result<Option<HeaderValue>, Invalid> {
-    let invalid = || Invalid::new("allow_origin", text, "\"*\", or an origin such as \"https://dashboard.example\"");
+    let invalid =
+        || Invalid::new("allow_origin", text, "\"*\", or an origin such as \"https://dashboard.example\"");
     if text.is_empty() {
         return Ok(None);
     }

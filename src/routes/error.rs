@@ -35,29 +35,47 @@ pub(super) enum ApiError {
 impl ApiError {
     fn parts(self) -> (StatusCode, &'static str, &'static str) {
         match self {
-            Self::NotFound => (StatusCode::NOT_FOUND, "not_found", "there is no such page; pictures are at /avatar/{id}"),
-            Self::InvalidId => {
-                (StatusCode::BAD_REQUEST, "invalid_id", "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -")
+            Self::NotFound => {
+                (StatusCode::NOT_FOUND, "not_found", "there is no such page; pictures are at /avatar/{id}")
             }
-            Self::InvalidSize => (StatusCode::BAD_REQUEST, "invalid_size", "s is a number of pixels from 1 to 2048"),
-            Self::InvalidDefault => {
-                (StatusCode::BAD_REQUEST, "invalid_default", "d is one of initials, identicon, blank, mp, 404")
+            Self::InvalidId => (
+                StatusCode::BAD_REQUEST,
+                "invalid_id",
+                "an id is 1 to 64 characters of A-Z, a-z, 0-9, _ and -",
+            ),
+            Self::InvalidSize => {
+                (StatusCode::BAD_REQUEST, "invalid_size", "s is a number of pixels from 1 to 2048")
             }
+            Self::InvalidDefault => (
+                StatusCode::BAD_REQUEST,
+                "invalid_default",
+                "d is one of initials, identicon, blank, mp, 404",
+            ),
             Self::InvalidForce => (StatusCode::BAD_REQUEST, "invalid_force", "f is y or n"),
             Self::InvalidQuery => (StatusCode::BAD_REQUEST, "invalid_query", "the query is not UTF-8"),
-            Self::MethodNotAllowed(_) => {
-                (StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", "see the Allow header for what is allowed")
-            }
+            Self::MethodNotAllowed(_) => (
+                StatusCode::METHOD_NOT_ALLOWED,
+                "method_not_allowed",
+                "see the Allow header for what is allowed",
+            ),
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "unauthorized", "send admin.token as Authorization: Bearer")
             }
-            Self::CrossSite => {
-                (StatusCode::FORBIDDEN, "cross_site", "a page of another site may not do this; set admin.token to allow it")
-            }
-            Self::NotHeld => (StatusCode::NOT_FOUND, "not_held", "nothing is known of this avatar; a view would look it up"),
-            Self::NotOnDisk => {
-                (StatusCode::SERVICE_UNAVAILABLE, "disk_failed", "gone from memory, but the disk store failed; see the log")
-            }
+            Self::CrossSite => (
+                StatusCode::FORBIDDEN,
+                "cross_site",
+                "a page of another site may not do this; set admin.token to allow it",
+            ),
+            Self::NotHeld => (
+                StatusCode::NOT_FOUND,
+                "not_held",
+                "nothing is known of this avatar; a view would look it up",
+            ),
+            Self::NotOnDisk => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "disk_failed",
+                "gone from memory, but the disk store failed; see the log",
+            ),
         }
     }
 }
@@ -65,15 +83,20 @@ impl ApiError {
 impl From<ApiError> for Response<Body> {
     fn from(error: ApiError) -> Self {
         let (status, code, message) = error.parts();
-        let mut response = Response::new(Body::full(format!(r#"{{"error":"{code}","message":"{message}"}}"#)));
+        let mut response =
+            Response::new(Body::full(format!(r#"{{"error":"{code}","message":"{message}"}}"#)));
         *response.status_mut() = status;
         let headers = response.headers_mut();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
         super::answer::harden(headers);
         match error {
-            ApiError::MethodNotAllowed(allowed) => _ = headers.insert(ALLOW, HeaderValue::from_static(allowed)),
-            ApiError::Unauthorized => _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer")),
+            ApiError::MethodNotAllowed(allowed) => {
+                _ = headers.insert(ALLOW, HeaderValue::from_static(allowed))
+            }
+            ApiError::Unauthorized => {
+                _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
+            }
             _ => {}
         }
         response

@@ -74,7 +74,9 @@ impl Site {
         match (path.as_slice(), get, method) {
             (["healthz" | "livez"], true, _) => return probes::alive(),
             (["readyz"], true, _) => return probes::ready(&self),
-            (["healthz" | "livez" | "readyz"], false, _) => return ApiError::MethodNotAllowed("GET, HEAD").into(),
+            (["healthz" | "livez" | "readyz"], false, _) => {
+                return ApiError::MethodNotAllowed("GET, HEAD").into();
+            }
             _ => {}
         }
         if let Err(error) = admin::authorize(self.admin_token.as_ref(), request.headers()) {

@@ -64,8 +64,7 @@ mod tests {
 
     #[test]
     fn gravatars_names_and_the_long_ones_are_read() {
-        let expected =
-            Parameters { size: Some(80), fallback: Some(FallbackKind::NotFound), forced: true };
+        let expected = Parameters { size: Some(80), fallback: Some(FallbackKind::NotFound), forced: true };
         assert_eq!(Parameters::parse(Some("s=80&d=404&f=y")), Ok(expected));
         assert_eq!(Parameters::parse(Some("size=80&default=404&forcedefault=y")), Ok(expected));
         assert_eq!(Parameters::parse(Some("s=%38%30&utm_source=x&&d=404&f=y&v")), Ok(expected));

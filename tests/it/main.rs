@@ -1,7 +1,11 @@
 //! The integration tests, one binary, over real sockets and real neighbours. A folder here is called like the folder in
 //! `src/` that it is about.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on stops here, helpers too")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test that cannot go on stops here, helpers too"
+)]
 
 /// The commands, run as processes: what they print, where, and how they end.
 mod cli;

@@ -30,7 +30,9 @@ impl Db {
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let db = Self { kind, name, folder: tempfile::tempdir().unwrap() };
         match kind {
-            Kind::Postgres | Kind::PgBouncer => db.admin("postgres", &format!("CREATE DATABASE {}", db.name)).await,
+            Kind::Postgres | Kind::PgBouncer => {
+                db.admin("postgres", &format!("CREATE DATABASE {}", db.name)).await
+            }
             Kind::MariaDb => db.admin("mysql", &format!("CREATE DATABASE {}", db.name)).await,
             Kind::Sqlite => {
                 let path = db.folder.path().join("dev.db");
@@ -66,7 +68,11 @@ impl Db {
             Kind::MariaDb => {
                 let grant = "CREATE USER IF NOT EXISTS reader@'127.0.0.1', reader@localhost";
                 self.sql(grant).await;
-                self.sql(&format!("GRANT SELECT ON {0}.* TO reader@'127.0.0.1', reader@localhost", self.name)).await;
+                self.sql(&format!(
+                    "GRANT SELECT ON {0}.* TO reader@'127.0.0.1', reader@localhost",
+                    self.name
+                ))
+                .await;
                 self.url().replace("root@", "reader@")
             }
             Kind::Sqlite => format!("{}?mode=ro", self.url()),
@@ -130,12 +136,18 @@ impl Db {
 
     /// What the statement selects, as text, in one connection of its own.
     pub(crate) async fn text(&self, select: &str) -> Option<String> {
-        let select = AssertSqlSafe(if self.kind == Kind::MariaDb { select.replace('"', "`") } else { select.to_owned() });
+        let select = AssertSqlSafe(if self.kind == Kind::MariaDb {
+            select.replace('"', "`")
+        } else {
+            select.to_owned()
+        });
         match self.kind {
             Kind::Postgres | Kind::PgBouncer => {
                 sqlx::query_scalar(select).fetch_one(&mut self.postgres(&self.name).await).await.unwrap()
             }
-            Kind::MariaDb => sqlx::query_scalar(select).fetch_one(&mut self.mariadb(&self.name).await).await.unwrap(),
+            Kind::MariaDb => {
+                sqlx::query_scalar(select).fetch_one(&mut self.mariadb(&self.name).await).await.unwrap()
+            }
             Kind::Sqlite => sqlx::query_scalar(select).fetch_one(&mut self.sqlite().await).await.unwrap(),
         }
     }

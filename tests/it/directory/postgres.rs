@@ -16,7 +16,8 @@ use crate::support::server::free_port;
 async fn only_the_schema_of_the_url_is_looked_at() {
     for kind in [Kind::Postgres, Kind::PgBouncer] {
         let db = Db::new(kind).await;
-        let table = r#"("id" text PRIMARY KEY, "username" text, "accessTokenEnc" text, "profilePictureUrl" text)"#;
+        let table =
+            r#"("id" text PRIMARY KEY, "username" text, "accessTokenEnc" text, "profilePictureUrl" text)"#;
         db.sql(&format!(
             r#"CREATE SCHEMA "ten""ant"; CREATE TABLE "ten""ant"."InstagramConnection" {table};
                CREATE TABLE "InstagramConnection" {table};
@@ -54,7 +55,8 @@ async fn the_index_serves_ids_of_every_type() {
              INSERT INTO pages SELECT {value}, 't' FROM generate_series(1, 20000) AS n; ANALYZE pages"
         ))
         .await;
-        let directory = db.directory("[[table]]\nprovider = 'facebook'\ntable = 'pages'\nid = 'id'\ntoken = 'token'");
+        let directory =
+            db.directory("[[table]]\nprovider = 'facebook'\ntable = 'pages'\nid = 'id'\ntoken = 'token'");
         let before = sequential_scans(&db).await;
         for _ in 0..10 {
             found(directory.read(&id(asked), NOW).await);

@@ -52,7 +52,13 @@ impl Server {
 
     /// Sends a signal by name to this process alone.
     pub(crate) fn signal(&self, name: &str) {
-        assert!(Command::new("kill").args([&format!("-{name}"), &self.pid.to_string()]).status().unwrap().success());
+        assert!(
+            Command::new("kill")
+                .args([&format!("-{name}"), &self.pid.to_string()])
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 }
 
@@ -80,7 +86,8 @@ pub(crate) fn folder(user: &str) -> PathBuf {
 /// Runs a command to its end, as that user where this is root.
 #[track_caller]
 pub(crate) fn run(user: &str, command: &[&str]) {
-    let words: Vec<String> = as_user(user).into_iter().chain(command.iter().map(|w| (*w).to_owned())).collect();
+    let words: Vec<String> =
+        as_user(user).into_iter().chain(command.iter().map(|w| (*w).to_owned())).collect();
     let output = Command::new(&words[0]).args(&words[1..]).current_dir("/").output().unwrap();
     assert!(
         output.status.success(),
