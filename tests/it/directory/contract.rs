@@ -6,7 +6,7 @@ use std::time::Duration;
 use avatar_proxy::directory::{DirectoryError, WriteBack};
 use avatar_proxy::model::{Address, Provider};
 
-use super::database::{Db, Kind, NOW, assert_unknown, directory, found, id, try_directory};
+use super::database::{Db, Kind, Log, NOW, assert_unknown, directory, found, id, try_directory};
 
 /// Makes each function a test on each of the four.
 macro_rules! on_all_four {
@@ -113,7 +113,8 @@ fn mapped(tables: &str) -> String {
 
 async fn mapped_tables_are_found_with_camel_case_columns(db: Db) {
     db.sql(&mapped(CAMEL)).await;
-    assert_three(&db, ["instagram_connections", "page_connections", "telegram_connections"], "camelCase").await;
+    assert_three(&db, ["instagram_connections", "page_connections", "telegram_connections"], "camelCase")
+        .await;
 }
 
 async fn mapped_tables_are_found_with_snake_case_columns(db: Db) {
@@ -126,7 +127,8 @@ async fn mapped_tables_are_found_with_snake_case_columns(db: Db) {
         .replace("pageName", "page_name")
         .replace("chatId", "chat_id");
     db.sql(&snake).await;
-    assert_three(&db, ["instagram_connections", "page_connections", "telegram_connections"], "snake_case").await;
+    assert_three(&db, ["instagram_connections", "page_connections", "telegram_connections"], "snake_case")
+        .await;
 }
 
 async fn found_and_unknown_are_cached_and_a_deletion_is_noticed(db: Db) {
@@ -169,9 +171,12 @@ async fn uuid_ids_have_one_spelling(db: Db) {
     .await;
     let directory = db.directory(&block("pages", "facebook", ""));
     found(directory.lookup(&id("018f3a5e-7b1c-7cc0-9d3e-0123456789ab"), NOW).await);
-    for alias in
-        ["018F3A5E-7B1C-7CC0-9D3E-0123456789AB", "018f3a5e7b1c7cc09d3e0123456789ab", "018f3a5e-7b1c-7cc0-9d3e-0123456789ac", "7"]
-    {
+    for alias in [
+        "018F3A5E-7B1C-7CC0-9D3E-0123456789AB",
+        "018f3a5e7b1c7cc09d3e0123456789ab",
+        "018f3a5e-7b1c-7cc0-9d3e-0123456789ac",
+        "7",
+    ] {
         assert_unknown(directory.lookup(&id(alias), NOW).await);
     }
     assert_eq!(directory.survey().await.unwrap().tables[0].found.as_ref().unwrap().id_type, kind);
@@ -262,7 +267,10 @@ async fn a_missing_table_or_column_is_named_and_nothing_is_unknown(db: Db) {
 async fn no_table_at_all_is_a_misconfiguration(db: Db) {
     let directory = db.directory("");
     let error = directory.lookup(&id("a"), NOW).await.unwrap_err().to_string();
-    assert!(error.contains("\"InstagramConnection\"") && error.contains("\"telegram_connections\""), "{error}");
+    assert!(
+        error.contains("\"InstagramConnection\"") && error.contains("\"telegram_connections\""),
+        "{error}"
+    );
 }
 
 async fn a_table_that_vanishes_does_not_make_its_rows_unknown(db: Db) {
@@ -298,7 +306,7 @@ async fn hostile_names_and_values_come_back_intact(db: Db) {
     let directory = db.directory(&block);
     let connection = found(directory.lookup(&id("a"), NOW).await);
     assert_eq!((connection.name.as_deref(), connection.token.value.expose()), (Some(name), "t"));
-    let new = address("https://cdn.example/new.jpg?a='b'");
+    let new = address("https://cdn.example/new.jpg?a=b%27");
     assert_eq!(directory.write_back(&connection, &new).await.unwrap(), WriteBack::Saved);
     assert_eq!(found(directory.read(&id("a"), NOW).await).name.as_deref(), Some(new.expose()));
 }
@@ -309,10 +317,10 @@ async fn bytes_come_as_base64_and_null_as_an_empty_token(db: Db) {
         Kind::MariaDb => ("longblob", "x'00ffab'"),
         Kind::Sqlite => ("BLOB", "x'00ffab'"),
     };
-    db.raw(
-        &format!("CREATE TABLE pages (id varchar(64) PRIMARY KEY, token {bytes}, iv {bytes}, tag varchar(99));
-         INSERT INTO pages VALUES ('a', {literal}, {literal}, 'dGFn'), ('b', NULL, NULL, NULL)"),
-    )
+    db.raw(&format!(
+        "CREATE TABLE pages (id varchar(64) PRIMARY KEY, token {bytes}, iv {bytes}, tag varchar(99));
+         INSERT INTO pages VALUES ('a', {literal}, {literal}, 'dGFn'), ('b', NULL, NULL, NULL)"
+    ))
     .await;
     let directory = db.directory(&block("pages", "facebook", "token_iv = 'iv'\ntoken_tag = 'tag'"));
     let sealed = found(directory.lookup(&id("a"), NOW).await).token;
@@ -325,9 +333,11 @@ async fn bytes_come_as_base64_and_null_as_an_empty_token(db: Db) {
 async fn a_fresh_address_is_saved_where_the_row_still_holds_the_old_one(db: Db) {
     db.sql(CAMEL).await;
     let directory = db.directory("");
-    let select = |id: &str| format!(r#"SELECT "profilePictureUrl" FROM "InstagramConnection" WHERE "id" = '{id}'"#);
+    let select =
+        |id: &str| format!(r#"SELECT "profilePictureUrl" FROM "InstagramConnection" WHERE "id" = '{id}'"#);
     let old = found(directory.lookup(&id("ig1"), NOW).await);
-    let (first, second) = (address("https://cdn.example/1.jpg?oh=a&oe=b"), address("https://cdn.example/2.jpg"));
+    let (first, second) =
+        (address("https://cdn.example/1.jpg?oh=a&oe=b"), address("https://cdn.example/2.jpg"));
     assert_eq!(directory.write_back(&old, &first).await.unwrap(), WriteBack::Saved);
     assert_eq!(db.text(&select("ig1")).await.as_deref(), Some(first.expose()));
     assert_eq!(directory.write_back(&old, &second).await.unwrap(), WriteBack::Lost);
@@ -368,22 +378,31 @@ async fn a_read_only_role_refuses_and_the_directory_works_on(db: Db) {
     db.sql(CAMEL).await;
     let directory = directory(&db.read_only_url().await, "", "");
     let connection = found(directory.lookup(&id("ig1"), NOW).await);
-    let new = address("https://cdn.example/new.jpg");
+    let new = address("https://cdn.example/new.jpg?oh=SIGNED");
+    let log = Log::begin();
     for _ in 0..3 {
         assert_eq!(directory.write_back(&connection, &new).await.unwrap(), WriteBack::Refused);
     }
+    log.assert_one_warning("InstagramConnection");
     found(directory.read(&id("ig1"), NOW).await);
 }
 
 async fn the_sweep_learns_which_ids_exist(db: Db) {
     db.sql(CAMEL).await;
     let rows: Vec<String> = (0..1200).map(|n| format!("('s{n}', 'x')")).collect();
-    db.sql(&format!(r#"INSERT INTO "InstagramConnection" ("id", "accessTokenEnc") VALUES {}"#, rows.join(", "))).await;
+    db.sql(&format!(
+        r#"INSERT INTO "InstagramConnection" ("id", "accessTokenEnc") VALUES {}"#,
+        rows.join(", ")
+    ))
+    .await;
     let directory = db.directory("");
-    let asked: Vec<_> = (0..2400).map(|n| id(&format!("s{n}"))).chain([id("ig1"), id("fb1"), id("tg1")]).collect();
+    let asked: Vec<_> =
+        (0..2400).map(|n| id(&format!("s{n}"))).chain([id("ig1"), id("fb1"), id("tg1")]).collect();
     let existing = directory.existing(&asked).await.unwrap();
     assert_eq!(existing.len(), 1203);
-    assert!(existing.contains(&id("s1199")) && !existing.contains(&id("s1200")) && existing.contains(&id("tg1")));
+    assert!(
+        existing.contains(&id("s1199")) && !existing.contains(&id("s1200")) && existing.contains(&id("tg1"))
+    );
 }
 
 async fn a_locked_table_costs_the_timeout_and_nothing_more(db: Db) {
@@ -401,7 +420,8 @@ async fn a_locked_table_costs_the_timeout_and_nothing_more(db: Db) {
             let mut other = $connection;
             raw_sql(AssertSqlSafe(lock)).execute(&mut other).await.unwrap();
             for _ in 0..4 {
-                let asked = tokio::time::timeout(Duration::from_secs(2), directory.read(&id("ig1"), NOW)).await;
+                let asked =
+                    tokio::time::timeout(Duration::from_secs(2), directory.read(&id("ig1"), NOW)).await;
                 let error = asked.expect("longer than its deadline").unwrap_err();
                 assert!(matches!(error, DirectoryError::Unavailable(_)), "{error}");
             }

@@ -1,6 +1,7 @@
 //! [`Db`]: an empty database for one test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avatar_proxy::clock::Timestamp;
@@ -30,7 +31,9 @@ impl Db {
         let name = format!("t{}", NEXT.fetch_add(1, Ordering::Relaxed));
         let db = Self { kind, name, folder: tempfile::tempdir().unwrap() };
         match kind {
-            Kind::Postgres | Kind::PgBouncer => db.admin("postgres", &format!("CREATE DATABASE {}", db.name)).await,
+            Kind::Postgres | Kind::PgBouncer => {
+                db.admin("postgres", &format!("CREATE DATABASE {}", db.name)).await
+            }
             Kind::MariaDb => db.admin("mysql", &format!("CREATE DATABASE {}", db.name)).await,
             Kind::Sqlite => {
                 let path = db.folder.path().join("dev.db");
@@ -66,7 +69,11 @@ impl Db {
             Kind::MariaDb => {
                 let grant = "CREATE USER IF NOT EXISTS reader@'127.0.0.1', reader@localhost";
                 self.sql(grant).await;
-                self.sql(&format!("GRANT SELECT ON {0}.* TO reader@'127.0.0.1', reader@localhost", self.name)).await;
+                self.sql(&format!(
+                    "GRANT SELECT ON {0}.* TO reader@'127.0.0.1', reader@localhost",
+                    self.name
+                ))
+                .await;
                 self.url().replace("root@", "reader@")
             }
             Kind::Sqlite => format!("{}?mode=ro", self.url()),
@@ -130,12 +137,18 @@ impl Db {
 
     /// What the statement selects, as text, in one connection of its own.
     pub(crate) async fn text(&self, select: &str) -> Option<String> {
-        let select = AssertSqlSafe(if self.kind == Kind::MariaDb { select.replace('"', "`") } else { select.to_owned() });
+        let select = AssertSqlSafe(if self.kind == Kind::MariaDb {
+            select.replace('"', "`")
+        } else {
+            select.to_owned()
+        });
         match self.kind {
             Kind::Postgres | Kind::PgBouncer => {
                 sqlx::query_scalar(select).fetch_one(&mut self.postgres(&self.name).await).await.unwrap()
             }
-            Kind::MariaDb => sqlx::query_scalar(select).fetch_one(&mut self.mariadb(&self.name).await).await.unwrap(),
+            Kind::MariaDb => {
+                sqlx::query_scalar(select).fetch_one(&mut self.mariadb(&self.name).await).await.unwrap()
+            }
             Kind::Sqlite => sqlx::query_scalar(select).fetch_one(&mut self.sqlite().await).await.unwrap(),
         }
     }
@@ -188,4 +201,51 @@ pub(crate) fn found(lookup: Result<Lookup, DirectoryError>) -> Connection {
 #[track_caller]
 pub(crate) fn assert_unknown(lookup: Result<Lookup, DirectoryError>) {
     assert!(matches!(lookup, Ok(Lookup::Unknown)), "{lookup:?}");
+}
+
+/// What this thread logs from here on; a `#[tokio::test]` runs on one thread.
+pub(crate) struct Log {
+    written: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub(crate) fn begin() -> Self {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(Writer(Arc::clone(&written)))
+            .finish();
+        Self { written, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// One warning, which names the table; and nothing signed in anything that was said, by us or by a driver.
+    #[track_caller]
+    pub(crate) fn assert_one_warning(&self, table: &str) {
+        let log = String::from_utf8(self.written.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("WARN").count(), 1, "{log}");
+        assert!(log.contains(table) && !log.contains("https://") && !log.contains("SIGNED"), "{log}");
+    }
+}
+
+#[derive(Clone)]
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Writer {
+    type Writer = Self;
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }

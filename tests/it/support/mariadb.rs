@@ -14,27 +14,35 @@ fn start() -> Server {
     let (folder, port) = (folder("mysql"), free_port());
     let data = format!("--datadir={}/data", folder.display());
     let install = program(&["/usr/bin/mariadb-install-db", "/usr/local/bin/mariadb-install-db"]);
-    run("mysql", &[
-        &install,
-        "--no-defaults",
-        &data,
-        "--auth-root-authentication-method=normal",
-        "--skip-test-db",
-        "--innodb-flush-log-at-trx-commit=0",
-    ]);
+    run(
+        "mysql",
+        &[
+            &install,
+            "--no-defaults",
+            &data,
+            "--auth-root-authentication-method=normal",
+            "--skip-test-db",
+            "--innodb-flush-log-at-trx-commit=0",
+        ],
+    );
     let binary = program(&["/usr/sbin/mariadbd", "/usr/local/bin/mariadbd"]);
     let socket = format!("--socket={}/socket", folder.display());
     let pid = format!("--pid-file={}/pid", folder.display());
-    Server::start(&folder, port, "mysql", &[
-        &binary,
-        "--no-defaults",
-        &data,
-        &socket,
-        &pid,
-        &format!("--port={port}"),
-        "--bind-address=127.0.0.1",
-        "--skip-networking=0",
-        "--innodb-flush-log-at-trx-commit=0",
-        "--max-connections=300",
-    ])
+    Server::start(
+        &folder,
+        port,
+        "mysql",
+        &[
+            &binary,
+            "--no-defaults",
+            &data,
+            &socket,
+            &pid,
+            &format!("--port={port}"),
+            "--bind-address=127.0.0.1",
+            "--skip-networking=0",
+            "--innodb-flush-log-at-trx-commit=0",
+            "--max-connections=300",
+        ],
+    )
 }

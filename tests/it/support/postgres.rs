@@ -12,7 +12,8 @@ pub(crate) fn port() -> u16 {
 
 fn start() -> Server {
     let bin = |name: &str| {
-        let paths: Vec<String> = (13..=20).rev().map(|v| format!("/usr/lib/postgresql/{v}/bin/{name}")).collect();
+        let paths: Vec<String> =
+            (13..=20).rev().map(|v| format!("/usr/lib/postgresql/{v}/bin/{name}")).collect();
         let mut paths: Vec<&str> = paths.iter().map(String::as_str).collect();
         let own = format!("/usr/bin/{name}");
         paths.push(&own);
@@ -20,10 +21,15 @@ fn start() -> Server {
     };
     let (folder, port) = (folder("postgres"), free_port());
     let data = folder.join("data").to_str().unwrap().to_owned();
-    run("postgres", &[&bin("initdb"), "-D", &data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8"]);
+    run(
+        "postgres",
+        &[&bin("initdb"), "-D", &data, "-A", "trust", "-U", "postgres", "--no-sync", "-E", "UTF8"],
+    );
     let (port_text, sockets) = (port.to_string(), folder.to_str().unwrap().to_owned());
-    let settings = ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1", "-k", &sockets];
+    let settings =
+        ["-c", "fsync=off", "-c", "max_connections=200", "-c", "listen_addresses=127.0.0.1", "-k", &sockets];
     let postgres = bin("postgres");
-    let command: Vec<&str> = [postgres.as_str(), "-D", &data, "-p", &port_text].into_iter().chain(settings).collect();
+    let command: Vec<&str> =
+        [postgres.as_str(), "-D", &data, "-p", &port_text].into_iter().chain(settings).collect();
     Server::start(&folder, port, "postgres", &command)
 }
