@@ -28,7 +28,8 @@ pub(crate) fn sign(world: &World, file: &str, kind: Kind) -> String {
          _nc_eui2=&_nc_ht={host}&_nc_gid={epoch}"
     );
     let after = format!("oe={end:X}");
-    let address = format!("{}{before}&oh={}&{after}", world.base(Host::Cdn), mac(&format!("{before}&{after}")));
+    let address =
+        format!("{}{before}&oh={}&{after}", world.base(Host::Cdn), mac(&format!("{before}&{after}")));
     world.remember_address(&address);
     address
 }
@@ -47,7 +48,11 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
         accounts.iter_mut().find(|state| state.owns(&name)).map(|state| {
             state.downloads += 1;
             let current = state.file_name() == name;
-            (state.account.id.clone(), state.account.picture.clone().filter(|_| current), state.account.corp_same_origin)
+            (
+                state.account.id.clone(),
+                state.account.picture.clone().filter(|_| current),
+                state.account.corp_same_origin,
+            )
         })
     };
     let id = found.as_ref().map(|(id, ..)| id.clone());
@@ -62,7 +67,8 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
 
 /// PROVIDERS 5.6.
 fn verify(world: &World, head: &Head) -> Result<(), &'static str> {
-    let end = head.parameter("oe").and_then(|oe| i64::from_str_radix(&oe, 16).ok()).ok_or("Bad URL timestamp")?;
+    let end =
+        head.parameter("oe").and_then(|oe| i64::from_str_radix(&oe, 16).ok()).ok_or("Bad URL timestamp")?;
     let given = head.parameter("oh").ok_or("Bad URL hash")?.into_owned();
     let signed = head.target().replace(&format!("&oh={given}"), "");
     if mac(&signed) != given {

@@ -17,7 +17,8 @@ const OLDEST: u32 = 22;
 /// Answers a call; tells for which account it was.
 pub(crate) fn answer(world: &World, host: Host, head: &Head) -> (Option<String>, Answer) {
     let mut segments: Vec<&str> = head.path().trim_start_matches('/').split('/').collect();
-    let version = segments.first().and_then(|first| first.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
+    let version =
+        segments.first().and_then(|first| first.strip_prefix('v')?.split('.').next()?.parse::<u32>().ok());
     if version.is_some() {
         segments.remove(0);
     }
@@ -66,7 +67,8 @@ fn instagram(world: &World, state: &State, fields: &str) -> Value {
             "account_type" => reply["account_type"] = json!("Business"),
             "profile_picture_url" => match (&state.account.picture, state.missing) {
                 (Some(_), _) => {
-                    reply["profile_picture_url"] = json!(cdn::sign(world, &state.file_name(), state.account.kind));
+                    reply["profile_picture_url"] =
+                        json!(cdn::sign(world, &state.file_name(), state.account.kind));
                 }
                 (None, Missing::FieldNull) => reply["profile_picture_url"] = Value::Null,
                 (None, Missing::FieldAbsent) => {}
@@ -86,8 +88,13 @@ fn page(world: &World, state: &State, fields: &str) -> Value {
     if !fields.starts_with("picture") {
         return reply;
     }
-    let inside = fields.split_once('{').map_or("url,is_silhouette,width,height", |(_, inside)| inside.trim_end_matches('}'));
-    let side = fields.split_once("width(").and_then(|(_, rest)| rest.split(')').next()?.parse::<u32>().ok()).unwrap_or(50);
+    let inside = fields
+        .split_once('{')
+        .map_or("url,is_silhouette,width,height", |(_, inside)| inside.trim_end_matches('}'));
+    let side = fields
+        .split_once("width(")
+        .and_then(|(_, rest)| rest.split(')').next()?.parse::<u32>().ok())
+        .unwrap_or(50);
     let mut data = json!({});
     for field in inside.split(',') {
         match field {
@@ -118,7 +125,8 @@ fn refuse_proof(world: &World, host: Host, head: &Head, token: &str) -> Option<A
 
 /// Meta's error body. `type` is OAuthException for throttles, too.
 pub(crate) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str) -> Answer {
-    let mut error = json!({ "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "AbCdEf" });
+    let mut error =
+        json!({ "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "AbCdEf" });
     if let Some(subcode) = subcode {
         error["error_subcode"] = json!(subcode);
     }

@@ -4,7 +4,11 @@
 //! failure bodies are exact, errors have their codes, and faults can be scripted for the API and for the CDN, for one
 //! account or for all. It knows nothing of the proxy that is tested against it.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, reason = "only tests and the demo use it; a broken stand-in must stop them")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "only tests and the demo use it; a broken stand-in must stop them"
+)]
 
 mod account;
 mod cdn;

@@ -115,7 +115,9 @@ async fn misbehave(stream: &mut TcpStream, fault: Fault, answer: Answer, head: &
         }
         Fault::Reset => socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO)),
         Fault::Close => Ok(()),
-        Fault::Status { status, content_type, body } => send(stream, &Answer::new(status, content_type, body)).await,
+        Fault::Status { status, content_type, body } => {
+            send(stream, &Answer::new(status, content_type, body)).await
+        }
         Fault::GraphError { status, code, subcode, message } => {
             send(stream, &graph::error(status, code, subcode, &message)).await
         }
@@ -162,7 +164,12 @@ async fn redirect(stream: &mut TcpStream, location: String) -> std::io::Result<(
 }
 
 /// A good beginning and then zeros.
-async fn endless(stream: &mut TcpStream, answer: &Answer, bytes: usize, declared: bool) -> std::io::Result<()> {
+async fn endless(
+    stream: &mut TcpStream,
+    answer: &Answer,
+    bytes: usize,
+    declared: bool,
+) -> std::io::Result<()> {
     let mut body = answer.body.to_vec();
     body.resize(bytes.max(body.len()), 0);
     stream.write_all(answer.head(declared.then_some(body.len())).as_bytes()).await?;

@@ -20,13 +20,17 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, bool, Answe
     };
     let local = *world.local_files.lock().unwrap();
     let mut accounts = world.accounts.lock().unwrap();
-    let asked = head.parameter("chat_id").or_else(|| head.parameter("file_id").map(|file| owner(&file).to_owned().into()));
+    let asked = head
+        .parameter("chat_id")
+        .or_else(|| head.parameter("file_id").map(|file| owner(&file).to_owned().into()));
     let wanted = |state: &&mut State| match state.account.kind {
         Kind::Telegram => state.account.token == token && asked.as_deref() == Some(&state.account.id),
         Kind::TelegramBot => state.account.token == token,
         Kind::Instagram | Kind::InstagramViaFacebook | Kind::Facebook => false,
     };
-    let Some(state) = accounts.iter_mut().find(wanted) else { return (None, false, failed(401, "Unauthorized")) };
+    let Some(state) = accounts.iter_mut().find(wanted) else {
+        return (None, false, failed(401, "Unauthorized"));
+    };
     state.api_calls += 1;
     let id = Some(state.account.id.clone());
     if state.revoked {
@@ -49,7 +53,8 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, bool, Answe
 fn send_file(world: &World, token: &str, file: &str) -> (Option<String>, Answer) {
     let mut accounts = world.accounts.lock().unwrap();
     let name = |state: &State| format!("photos/file_{}_{}.jpg", state.version, state.account.id);
-    let Some(state) = accounts.iter_mut().find(|state| state.account.token == token && name(state) == file) else {
+    let Some(state) = accounts.iter_mut().find(|state| state.account.token == token && name(state) == file)
+    else {
         return (None, failed(404, "Not Found"));
     };
     state.downloads += 1;
@@ -75,9 +80,7 @@ fn photos(state: &State) -> Value {
     if state.account.picture.is_none() {
         return json!({ "total_count": 0, "photos": [] });
     }
-    let size = |side: u32| {
-        json!({ "file_id": handle(state), "file_unique_id": format!("{}{side}", unique(state)), "width": side, "height": side })
-    };
+    let size = |side: u32| json!({ "file_id": handle(state), "file_unique_id": format!("{}{side}", unique(state)), "width": side, "height": side });
     json!({ "total_count": 1, "photos": [[size(160), size(320), size(640)]] })
 }
 

@@ -33,9 +33,6 @@ fn start() -> Server {
     let postgres = bin("postgres");
     let command: Vec<&str> =
         [postgres.as_str(), "-D", &data, "-p", &port_text].into_iter().chain(settings).collect();
-<<<<<<< HEAD
-    Server::start(&folder, port, "postgres", &command)
-=======
     let server = Server::start(&folder, port, "postgres", &command);
     // The port answers before the server takes logins.
     let ready = bin("pg_isready");
@@ -48,5 +45,4 @@ fn start() -> Server {
         std::thread::sleep(Duration::from_millis(50));
     }
     panic!("PostgreSQL does not take logins");
->>>>>>> dir
 }
