@@ -7,6 +7,8 @@
     reason = "a test that cannot go on stops here, helpers too"
 )]
 
+/// What a viewer sees: the whole server in front of the stand-in.
+mod avatar;
 /// The commands, run as processes: what they print, where, and how they end.
 mod cli;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.

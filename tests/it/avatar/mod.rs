@@ -1,0 +1,5 @@
+//! What a viewer sees: the whole server in front of the stand-in, with a clock that the test moves.
+
+mod changes;
+mod cold;
+mod promise;
