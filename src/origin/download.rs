@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, LAST_MODIFIED};
+use reqwest::header::LAST_MODIFIED;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::FetchError;
@@ -39,11 +39,6 @@ pub struct Download {
 impl Download {
     /// Reads until format and dimensions are known.
     pub(super) async fn begin(response: Response, bounds: Bounds) -> Result<Self, FetchError> {
-        if let Some(encoding) = response.headers().get(CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            return Err(FetchError::Encoded);
-        }
         let length = response.content_length();
         if length.is_some_and(|length| length > bounds.max_bytes) {
             return Err(FetchError::TooLarge(bounds.max_bytes));
