@@ -97,11 +97,12 @@ impl Climb<'_> {
             Err(failure) => failure,
         };
         let mut attempt = failed(failure, None);
-        if self.picture().is_none() && !tried_row {
-            if let Some((picture, at, link)) = self.by_row().await {
-                attempt.found = Found::Picture(picture, at);
-                attempt.link = Some(link);
-            }
+        if self.picture().is_none()
+            && !tried_row
+            && let Some((picture, at, link)) = self.by_row().await
+        {
+            attempt.found = Found::Picture(picture, at);
+            attempt.link = Some(link);
         }
         attempt
     }

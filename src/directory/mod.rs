@@ -291,3 +291,27 @@ impl fmt::Debug for Directory {
         write!(f, "Directory with {} entries and {:?}", self.entries.len(), self.config.source)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assert_send(_: impl Send) {}
+
+    #[test]
+    fn every_question_can_be_asked_from_a_task() {
+        fn all(
+            directory: &Directory,
+            id: &AvatarId,
+            connection: &Connection,
+            address: &crate::model::Address,
+        ) {
+            assert_send(directory.lookup(id, Timestamp::EPOCH));
+            assert_send(directory.read(id, Timestamp::EPOCH));
+            assert_send(directory.existing(&[]));
+            assert_send(directory.write_back(connection, address));
+            assert_send(directory.survey());
+        }
+        let _: fn(&Directory, &AvatarId, &Connection, &crate::model::Address) = all;
+    }
+}

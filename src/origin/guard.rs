@@ -60,10 +60,13 @@ fn is_global_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     // RFC 4291: global unicast is 2000::/3; all else is special, local or unassigned.
     let unicast = a & 0xe000 == 0x2000;
-    let special = (a == 0x2001 && b < 0x0200)           // RFC 2928: protocol assignments (ORCHID, benchmarks, ...)
-        || (a == 0x2001 && b == 0x0db8)                  // RFC 3849: documentation
-        || (a == 0x3fff && b < 0x1000)                   // RFC 9637: documentation
-        || (a == 0x2620 && b == 0x004f && ip.segments()[2] == 0x8000); // RFC 7534: AS112
+    let special = match (a, b, ip.segments()[2]) {
+        (0x2001, 0..0x0200, _)         // RFC 2928: protocol assignments (ORCHID, benchmarks, ...)
+        | (0x2001, 0x0db8, _)          // RFC 3849: documentation
+        | (0x3fff, 0..0x1000, _)       // RFC 9637: documentation
+        | (0x2620, 0x004f, 0x8000) => true, // RFC 7534: AS112
+        _ => false,
+    };
     unicast && !special
 }
 

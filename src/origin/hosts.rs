@@ -18,7 +18,11 @@ impl HostList {
             .map(|host| {
                 let name = normal(host).to_ascii_lowercase();
                 let canonical = url::Host::parse(&name).is_ok_and(|parsed| parsed.to_string() == name);
-                if canonical && !name.is_empty() { Ok(name.into()) } else { Err(host.clone()) }
+                if canonical && !name.is_empty() && !name.contains('*') {
+                    Ok(name.into())
+                } else {
+                    Err(host.clone())
+                }
             })
             .collect::<Result<_, _>>()
             .map(Self)

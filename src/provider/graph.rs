@@ -10,7 +10,7 @@ use sha2::Sha256;
 use super::config::GraphConfig;
 use super::error::ProviderError;
 use super::graph_error::classify;
-use crate::model::{Provider, Secret};
+use crate::model::{Provider, Secret, TroubleClass};
 use crate::origin::{Call, Origin, Reply};
 
 /// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
@@ -37,6 +37,10 @@ impl Graph {
         fields: &str,
         token: &Secret,
     ) -> Result<Value, ProviderError> {
+        if !is_visible(token) {
+            let reason = "the token holds characters that no header can carry";
+            return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
+        }
         let path_and_query = path_and_query(&self.config, node, fields, token);
         let call = Call { base: &self.config.base_url, path_and_query: &path_and_query, bearer: Some(token) };
         let reply = origin.call(call).await?;
@@ -48,6 +52,11 @@ impl Graph {
         }
         read(&reply)
     }
+}
+
+/// A key or layout that opens the wrong value gives such a token; the row is at fault, not the network.
+fn is_visible(token: &Secret) -> bool {
+    !token.is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic())
 }
 
 fn path_and_query(config: &GraphConfig, node: &str, fields: &str, token: &Secret) -> String {
@@ -91,7 +100,6 @@ fn upgraded(headers: &HeaderMap) -> Option<&str> {
 mod tests {
     use super::super::error::error;
     use super::*;
-    use crate::model::TroubleClass;
     use crate::origin::BaseUrl;
 
     fn config(app_secret: Option<&str>) -> GraphConfig {
@@ -118,6 +126,14 @@ mod tests {
             "/v25.0/me?fields=id&appsecret_proof=\
              5bdcc146bf60754e6a042426089575c75a003f089d2739839dec58b964ec3843"
         );
+    }
+
+    #[test]
+    fn a_token_that_no_header_can_carry_is_not_sent() {
+        assert!(is_visible(&Secret::new("EAAGm0PX4ZCpsBA|x-_.~+/=")));
+        for token in ["", "EAA x", "EAA\r\nHost: evil", "EAA\u{e4}"] {
+            assert!(!is_visible(&Secret::new(token)), "{token:?}");
+        }
     }
 
     #[test]

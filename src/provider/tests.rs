@@ -1,3 +1,5 @@
+mod asked;
+
 use std::time::Duration;
 
 use super::error::error;

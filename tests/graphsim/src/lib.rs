@@ -1,1 +1,279 @@
-//! stand-in
+//! A stand-in for graph.instagram.com, graph.facebook.com, api.telegram.org and the signing CDN.
+//!
+//! It answers over real sockets on 127.0.0.1 as the real ones do: signatures end and are verified over the raw address,
+//! failure bodies are exact, errors have their codes, and faults can be scripted for the API and for the CDN, for one
+//! account or for all. It knows nothing of the proxy that is tested against it.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "only tests and the demo use it; a broken stand-in must stop them"
+)]
+
+mod account;
+mod cdn;
+mod fault;
+mod graph;
+mod head;
+pub mod pictures;
+mod server;
+mod telegram;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::net::TcpListener;
+use tokio::task::JoinHandle;
+
+pub use account::{Account, Kind, Missing};
+pub use fault::Fault;
+pub use pictures::PictureFile;
+
+use account::State;
+use fault::Faults;
+
+/// Requests and addresses that are remembered.
+const REMEMBERED: usize = 10_000;
+
+/// How it is set up.
+pub struct Options {
+    /// The time in milliseconds since the epoch: the test's clock, so that signatures end when the test wants.
+    pub now: Arc<dyn Fn() -> i64 + Send + Sync>,
+    /// How long a signature holds.
+    pub address_life: Duration,
+}
+
+/// The stand-in. Clones share it; its listeners close when the last clone goes.
+#[derive(Clone)]
+pub struct Graphsim(Arc<Shared>);
+
+struct Shared {
+    world: Arc<World>,
+    tasks: Vec<JoinHandle<()>>,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        self.tasks.iter().for_each(JoinHandle::abort);
+    }
+}
+
+/// Which of the four listeners.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Host {
+    Instagram,
+    Facebook,
+    Telegram,
+    Cdn,
+}
+
+/// All that the listeners share.
+pub(crate) struct World {
+    pub(crate) options: Options,
+    pub(crate) addresses: [SocketAddr; 4],
+    pub(crate) accounts: Mutex<Vec<State>>,
+    pub(crate) api_faults: Faults,
+    pub(crate) cdn_faults: Faults,
+    pub(crate) app_secret: Mutex<Option<String>>,
+    /// Signatures that were made before are over.
+    pub(crate) epoch: AtomicU64,
+    pub(crate) nonce: AtomicU64,
+    pub(crate) local_files: Mutex<bool>,
+    heads: Mutex<VecDeque<String>>,
+    handed_out: Mutex<VecDeque<String>>,
+}
+
+impl World {
+    pub(crate) fn now_secs(&self) -> i64 {
+        (self.options.now)().div_euclid(1000)
+    }
+
+    pub(crate) fn base(&self, host: Host) -> String {
+        format!("http://{}", self.addresses[host as usize])
+    }
+
+    pub(crate) fn remember_head(&self, head: &str) {
+        remember(&self.heads, head);
+    }
+
+    pub(crate) fn remember_address(&self, address: &str) {
+        remember(&self.handed_out, address);
+    }
+
+    /// Changes one account.
+    pub(crate) fn with<T>(&self, id: &str, change: impl FnOnce(&mut State) -> T) -> T {
+        let mut accounts = self.accounts.lock().unwrap();
+        let state = accounts.iter_mut().find(|state| state.account.id == id);
+        change(state.unwrap_or_else(|| panic!("the stand-in has no account {id}")))
+    }
+}
+
+fn remember(list: &Mutex<VecDeque<String>>, text: &str) {
+    let mut list = list.lock().unwrap();
+    if list.len() == REMEMBERED {
+        list.pop_front();
+    }
+    list.push_back(text.to_owned());
+}
+
+impl Graphsim {
+    /// Binds the four listeners and answers from then on.
+    pub async fn start(options: Options) -> Self {
+        let mut listeners = Vec::new();
+        for _ in 0..4 {
+            listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
+        }
+        let addresses = std::array::from_fn(|host| listeners[host].local_addr().expect("bound"));
+        let world = Arc::new(World {
+            options,
+            addresses,
+            accounts: Mutex::default(),
+            api_faults: Faults::default(),
+            cdn_faults: Faults::default(),
+            app_secret: Mutex::default(),
+            epoch: AtomicU64::new(0),
+            nonce: AtomicU64::new(1),
+            local_files: Mutex::default(),
+            heads: Mutex::default(),
+            handed_out: Mutex::default(),
+        });
+        let hosts = [Host::Instagram, Host::Facebook, Host::Telegram, Host::Cdn];
+        let tasks = listeners
+            .into_iter()
+            .zip(hosts)
+            .map(|(listener, host)| {
+                #[expect(clippy::disallowed_methods, reason = "aborted when the stand-in goes")]
+                tokio::task::spawn(server::listen(listener, host, world.clone()))
+            })
+            .collect();
+        Self(Arc::new(Shared { world, tasks }))
+    }
+
+    fn world(&self) -> &World {
+        &self.0.world
+    }
+
+    /// In place of `https://graph.instagram.com`.
+    pub fn instagram_url(&self) -> String {
+        self.world().base(Host::Instagram)
+    }
+
+    /// In place of `https://graph.facebook.com`.
+    pub fn facebook_url(&self) -> String {
+        self.world().base(Host::Facebook)
+    }
+
+    /// In place of `https://api.telegram.org`.
+    pub fn telegram_url(&self) -> String {
+        self.world().base(Host::Telegram)
+    }
+
+    /// In place of the CDN's many hosts.
+    pub fn cdn_url(&self) -> String {
+        self.world().base(Host::Cdn)
+    }
+
+    /// Adds an account.
+    pub fn add(&self, account: Account) {
+        self.world().accounts.lock().unwrap().push(State::new(account));
+    }
+
+    /// The owner puts up another picture, or takes it away. A new picture has a new file name.
+    pub fn set_picture(&self, id: &str, picture: Option<PictureFile>) {
+        self.world().with(id, |state| state.set_picture(picture));
+    }
+
+    /// How Instagram says that there is no picture.
+    pub fn set_missing(&self, id: &str, missing: Missing) {
+        self.world().with(id, |state| state.missing = missing);
+    }
+
+    /// From now on the token is answered as dead.
+    pub fn revoke_token(&self, id: &str) {
+        self.world().with(id, |state| state.revoked = true);
+    }
+
+    /// The owner logs in again: the old token stays dead, this one works.
+    pub fn renew_token(&self, id: &str, token: &str) {
+        self.world().with(id, |state| {
+            state.account.token = token.to_owned();
+            state.revoked = false;
+        });
+    }
+
+    /// A freshly signed address, as the dashboard would have stored it.
+    pub fn direct_address(&self, id: &str) -> String {
+        let (name, kind) = self.world().with(id, |state| (state.file_name(), state.account.kind));
+        cdn::sign(self.world(), &name, kind)
+    }
+
+    /// All signatures made so far are over.
+    pub fn expire_all_addresses(&self) {
+        self.world().epoch.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Scripts the API: for one account or for all; `None` ends it.
+    pub fn api_fault(&self, id: Option<&str>, fault: Option<Fault>) {
+        self.world().api_faults.set(id, fault);
+    }
+
+    /// Scripts the CDN, and Telegram's files.
+    pub fn cdn_fault(&self, id: Option<&str>, fault: Option<Fault>) {
+        self.world().cdn_faults.set(id, fault);
+    }
+
+    /// Facebook asks for an `appsecret_proof` made with this secret.
+    pub fn require_appsecret_proof(&self, secret: &str) {
+        *self.world().app_secret.lock().unwrap() = Some(secret.to_owned());
+    }
+
+    /// The Bot API server runs with `--local`: its file paths are absolute.
+    pub fn set_local_files(&self, local: bool) {
+        *self.world().local_files.lock().unwrap() = local;
+    }
+
+    /// API calls for an account.
+    pub fn api_calls(&self, id: &str) -> usize {
+        self.world().with(id, |state| state.api_calls)
+    }
+
+    /// Pictures of an account that were asked for.
+    pub fn downloads(&self, id: &str) -> usize {
+        self.world().with(id, |state| state.downloads)
+    }
+
+    /// API calls for all accounts.
+    pub fn total_api_calls(&self) -> usize {
+        self.world().accounts.lock().unwrap().iter().map(|state| state.api_calls).sum()
+    }
+
+    /// Pictures of all accounts that were asked for.
+    pub fn total_downloads(&self) -> usize {
+        self.world().accounts.lock().unwrap().iter().map(|state| state.downloads).sum()
+    }
+
+    /// Counts from zero again.
+    pub fn reset_counters(&self) {
+        for state in self.world().accounts.lock().unwrap().iter_mut() {
+            (state.api_calls, state.downloads) = (0, 0);
+        }
+    }
+
+    /// Raw request lines as they came, of all listeners.
+    pub fn request_lines(&self) -> Vec<String> {
+        self.heads().iter().filter_map(|head| head.lines().next().map(str::to_owned)).collect()
+    }
+
+    /// Whole raw request heads.
+    pub fn heads(&self) -> Vec<String> {
+        self.world().heads.lock().unwrap().iter().cloned().collect()
+    }
+
+    /// Addresses at the CDN that replies contained.
+    pub fn handed_out(&self) -> Vec<String> {
+        self.world().handed_out.lock().unwrap().iter().cloned().collect()
+    }
+}

@@ -1,6 +1,7 @@
 //! [`Db`]: an empty database for one test.
 
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avatar_proxy::clock::Timestamp;
@@ -200,4 +201,51 @@ pub(crate) fn found(lookup: Result<Lookup, DirectoryError>) -> Connection {
 #[track_caller]
 pub(crate) fn assert_unknown(lookup: Result<Lookup, DirectoryError>) {
     assert!(matches!(lookup, Ok(Lookup::Unknown)), "{lookup:?}");
+}
+
+/// What this thread logs from here on; a `#[tokio::test]` runs on one thread.
+pub(crate) struct Log {
+    written: Arc<Mutex<Vec<u8>>>,
+    _guard: tracing::subscriber::DefaultGuard,
+}
+
+impl Log {
+    pub(crate) fn begin() -> Self {
+        let written = Arc::new(Mutex::new(Vec::new()));
+        let subscriber = tracing_subscriber::fmt()
+            .with_max_level(tracing::Level::TRACE)
+            .with_ansi(false)
+            .with_writer(Writer(Arc::clone(&written)))
+            .finish();
+        Self { written, _guard: tracing::subscriber::set_default(subscriber) }
+    }
+
+    /// One warning, which names the table; and nothing signed in anything that was said, by us or by a driver.
+    #[track_caller]
+    pub(crate) fn assert_one_warning(&self, table: &str) {
+        let log = String::from_utf8(self.written.lock().unwrap().clone()).unwrap();
+        assert_eq!(log.matches("WARN").count(), 1, "{log}");
+        assert!(log.contains(table) && !log.contains("https://") && !log.contains("SIGNED"), "{log}");
+    }
+}
+
+#[derive(Clone)]
+struct Writer(Arc<Mutex<Vec<u8>>>);
+
+impl std::io::Write for Writer {
+    fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> std::io::Result<()> {
+        Ok(())
+    }
+}
+
+impl tracing_subscriber::fmt::MakeWriter<'_> for Writer {
+    type Writer = Self;
+    fn make_writer(&self) -> Self {
+        self.clone()
+    }
 }

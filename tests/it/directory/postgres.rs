@@ -8,7 +8,7 @@ use avatar_proxy::directory::{DirectoryError, WriteBack};
 use avatar_proxy::model::Address;
 use sqlx::{AssertSqlSafe, Row};
 
-use super::database::{Db, Kind, NOW, assert_unknown, directory, found, id};
+use super::database::{Db, Kind, Log, NOW, assert_unknown, directory, found, id};
 use crate::support::pgbouncer;
 use crate::support::server::free_port;
 
@@ -121,8 +121,7 @@ async fn fifty_lookups_at_once_share_pgbouncers_two_connections_and_each_gets_it
             futures_util::future::join_all(lookups).await;
         }
     }
-    let prepared = db.text("SELECT count(*)::text FROM pg_prepared_statements").await;
-    assert_eq!(prepared.as_deref(), Some("0"));
+    // This pgbouncer knows nothing of named statements: one of ours would have failed on the other connection.
     let servers = format!(
         "SELECT count(*)::text FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()",
         db.name
@@ -189,9 +188,11 @@ async fn an_address_too_long_for_its_column_is_not_saved_and_not_cut() {
         let directory = db.directory("");
         let connection = found(directory.lookup(&id("a"), NOW).await);
         let long = Address::parse("https://cdn.example/a-path-that-is-longer-than-forty.jpg").unwrap();
+        let log = Log::begin();
         for _ in 0..3 {
             assert_eq!(directory.write_back(&connection, &long).await.unwrap(), WriteBack::TooLong);
         }
+        log.assert_one_warning("InstagramConnection");
         let select = r#"SELECT "profilePictureUrl" FROM "InstagramConnection""#;
         assert_eq!(db.text(select).await.as_deref(), Some("old"));
         let short = Address::parse("https://cdn.example/a.jpg").unwrap();

@@ -23,7 +23,7 @@ pub(crate) fn start() -> Server {
         format!(
             "[databases]\n* = host=127.0.0.1 port={upstream}\n[pgbouncer]\nlisten_addr = 127.0.0.1\n\
              listen_port = {port}\nunix_socket_dir =\nauth_type = trust\nauth_file = {}\npool_mode = transaction\n\
-             default_pool_size = 2\nmax_client_conn = 300\nmax_prepared_statements = 0\n",
+             default_pool_size = 2\nmax_client_conn = 300\n",
             users.display()
         ),
     )

@@ -1,6 +1,8 @@
 //! PostgreSQL: one cluster for the whole test binary, a database for each test.
 
+use std::process::Command;
 use std::sync::OnceLock;
+use std::time::Duration;
 
 use super::server::{Server, folder, free_port, program, run};
 
@@ -31,5 +33,16 @@ fn start() -> Server {
     let postgres = bin("postgres");
     let command: Vec<&str> =
         [postgres.as_str(), "-D", &data, "-p", &port_text].into_iter().chain(settings).collect();
-    Server::start(&folder, port, "postgres", &command)
+    let server = Server::start(&folder, port, "postgres", &command);
+    // The port answers before the server takes logins.
+    let ready = bin("pg_isready");
+    let port = port_text.as_str();
+    for _ in 0..600 {
+        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", port]).status().unwrap();
+        if status.success() {
+            return server;
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    panic!("PostgreSQL does not take logins");
 }

@@ -2,11 +2,13 @@
 
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Starts `"$@"` and ends it when its own input does: with the test binary, however that ends.
+/// Starts `"$@"` and ends it when its own input does: with the test binary, however that ends. It is in a process group
+/// of its own, so that a Ctrl-C meant for the tests leaves it to clean up.
 const WATCHDOG: &str = r#"
 folder=$1; shift
 "$@" </dev/null >"$folder/log" 2>&1 &
@@ -33,6 +35,7 @@ impl Server {
             .arg(folder)
             .args(as_user(user))
             .args(command)
+            .process_group(0)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .spawn()
@@ -44,10 +47,18 @@ impl Server {
             if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
                 return server;
             }
+            if server.has_ended() {
+                break;
+            }
             std::thread::sleep(Duration::from_millis(50));
         }
         let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
         panic!("{} does not answer: {log}", command[0]);
+    }
+
+    fn has_ended(&self) -> bool {
+        let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
+        stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" Z"))
     }
 
     /// Sends a signal by name to this process alone.

@@ -1,0 +1,145 @@
+//! What really goes out, by the one door, and what comes of the reply.
+
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpListener;
+
+use super::*;
+use crate::origin::OriginConfig;
+
+const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
+
+/// Providers whose three hosts are one listener below different paths.
+fn providers(base: &str, app_secret: Option<&str>) -> Providers {
+    let base = |path: &str| BaseUrl::parse(&format!("{base}/{path}")).unwrap();
+    let hosts = HostList::parse(&["fbcdn.net".to_owned()]).unwrap();
+    let graph = |path: &str, version: &str| GraphConfig {
+        base_url: base(path),
+        version: version.to_owned(),
+        app_secret: app_secret.map(Secret::new),
+    };
+    let config = ProvidersConfig {
+        instagram: InstagramConfig { graph: graph("ig", "v25.0"), hosts: hosts.clone() },
+        facebook: FacebookConfig { graph: graph("fb", "v24.0"), size: 320, hosts },
+        telegram: TelegramConfig { base_url: base("tg") },
+    };
+    let origin = OriginConfig {
+        ca: None,
+        connect_timeout: Duration::from_secs(2),
+        timeout: Duration::from_secs(5),
+        max_bytes: 1 << 20,
+        max_redirects: 0,
+        stream_above: 1 << 16,
+        allow_http: false,
+        allow_private: Vec::new(),
+        max_pixels: 1_000_000,
+    };
+    let origin = Origin::new(origin, &Providers::operators(&config)).unwrap();
+    Providers::new(config, super::config(), Arc::new(origin))
+}
+
+/// Answers one connection after the other with `replies`, and returns the heads of the requests.
+async fn answer(listener: &TcpListener, replies: &[&str]) -> Vec<String> {
+    let mut heads = Vec::new();
+    for reply in replies {
+        let (mut stream, _) = listener.accept().await.unwrap();
+        let mut head = Vec::new();
+        while !head.ends_with(b"\r\n\r\n") {
+            head.push(stream.read_u8().await.unwrap());
+        }
+        heads.push(String::from_utf8(head).unwrap());
+        let length = reply.len();
+        let answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n{reply}");
+        stream.write_all(answer.as_bytes()).await.unwrap();
+    }
+    heads
+}
+
+/// The heads of the requests that resolving `connection` sends, and what it resolves to.
+async fn ask(
+    connection: &Connection,
+    token: &str,
+    app_secret: Option<&str>,
+    replies: &[&str],
+) -> (Vec<String>, Result<Resolution, ProviderError>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let base = format!("http://{}", listener.local_addr().unwrap());
+    let (providers, token) = (providers(&base, app_secret), Secret::new(token));
+    tokio::join!(answer(&listener, replies), providers.resolve(connection, &token, NOW))
+}
+
+fn account(provider: Provider, account: &str) -> Connection {
+    Connection { account: Some(account.to_owned()), ..row(provider, None) }
+}
+
+#[track_caller]
+fn assert_asked(head: &str, path_and_query: &str, bearer: Option<&str>) {
+    assert_eq!(head.lines().next(), Some(&*format!("GET {path_and_query} HTTP/1.1")));
+    let sent = head.lines().find_map(|line| line.strip_prefix("authorization: "));
+    assert_eq!(sent, bearer.map(|token| format!("Bearer {token}")).as_deref());
+}
+
+#[tokio::test]
+async fn instagram_is_asked_about_the_owner_of_its_token() {
+    let reply = format!(r#"{{"data":[{{"user_id":"2","profile_picture_url":"{LIVE}"}}]}}"#);
+    let (heads, resolved) = ask(&account(Provider::Instagram, "1"), "IGAAx", None, &[&reply]).await;
+    assert_asked(&heads[0], "/ig/v25.0/me?fields=id,user_id,username,profile_picture_url", Some("IGAAx"));
+    assert!(matches!(resolved, Ok(Resolution::Picture(link)) if link.address.expose() == LIVE));
+}
+
+#[tokio::test]
+async fn an_instagram_account_with_a_facebook_token_is_asked_at_facebook_and_signed_with_its_secret() {
+    let reply = r#"{"id":"17841","profile_picture_url":null}"#;
+    let connection = account(Provider::Instagram, "17841");
+    let (heads, resolved) = ask(&connection, "EAAx", Some("secret"), &[reply]).await;
+    // printf EAAx | openssl dgst -sha256 -hmac secret
+    let proof = "dd30d14a329ebba55566e2eb0b990864998f38cad370fe8bbd0b9c6fa8dac2e6";
+    let expected = format!("/fb/v24.0/17841?fields=id,profile_picture_url,username&appsecret_proof={proof}");
+    assert_asked(&heads[0], &expected, Some("EAAx"));
+    assert!(matches!(resolved, Ok(Resolution::NoPicture)));
+}
+
+#[tokio::test]
+async fn a_page_is_asked_for_its_picture_in_the_configured_size() {
+    let reply = r#"{"error":{"message":"(#4) token EAAx","type":"OAuthException","code":4}}"#;
+    let (heads, resolved) = ask(&account(Provider::Facebook, "42"), "EAAx", None, &[reply]).await;
+    let expected = "/fb/v24.0/42?fields=picture.width(320).height(320)%7Burl,is_silhouette,width,height%7D";
+    assert_asked(&heads[0], expected, Some("EAAx"));
+    let throttled = error(TroubleClass::Throttled, Some(3600), "code 4");
+    assert_eq!(resolved.unwrap_err(), ProviderError { scope: crate::model::Scope::App, ..throttled });
+}
+
+#[tokio::test]
+async fn a_telegram_chat_takes_two_calls_and_its_link_is_secret_and_lives_an_hour() {
+    let chat = r#"{"ok":true,"result":{"id":-1,"photo":{"big_file_id":"AQ-_1","big_file_unique_id":"u1"}}}"#;
+    let file = r#"{"ok":true,"result":{"file_id":"AQ-_1","file_path":"photos/file_7.jpg"}}"#;
+    let (heads, resolved) = ask(&account(Provider::Telegram, "-100"), BOT, None, &[chat, file]).await;
+    assert_asked(&heads[0], &format!("/tg/bot{BOT}/getChat?chat_id=-100"), None);
+    assert_asked(&heads[1], &format!("/tg/bot{BOT}/getFile?file_id=AQ-_1"), None);
+    let Ok(Resolution::Picture(link)) = resolved else { panic!("no picture") };
+    assert!(link.address.expose().ends_with(&format!("/tg/file/bot{BOT}/photos/file_7.jpg")));
+    assert_eq!(link.identity.as_deref(), Some("u1"));
+    assert_eq!(link.expires_at, NOW + Duration::from_secs(3600));
+    assert!(link.is_secret);
+    assert!(!format!("{link:?}").contains("AAHdqTcv"));
+}
+
+#[tokio::test]
+async fn a_bot_without_a_photo_takes_one_call() {
+    let photos = r#"{"ok":true,"result":{"total_count":0,"photos":[]}}"#;
+    let (heads, resolved) = ask(&row(Provider::Telegram, None), BOT, None, &[photos]).await;
+    assert_asked(&heads[0], &format!("/tg/bot{BOT}/getUserProfilePhotos?user_id=110201543&limit=1"), None);
+    assert!(matches!(resolved, Ok(Resolution::NoPicture)));
+}
+
+#[tokio::test]
+async fn a_provider_that_cannot_be_reached_is_transient_and_the_reason_holds_no_token() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let providers = providers(&format!("http://{}", listener.local_addr().unwrap()), None);
+    drop(listener);
+    for (provider, token) in [(Provider::Facebook, "EAAx"), (Provider::Telegram, BOT)] {
+        let failed = providers.resolve(&row(provider, None), &Secret::new(token), NOW).await.unwrap_err();
+        assert_eq!(failed.class, TroubleClass::Transient);
+        assert!(!format!("{failed} {failed:?}").contains(token), "{failed}");
+    }
+}

@@ -1,0 +1,185 @@
+//! The listeners: HTTP/1.1 by hand, so that every fault on the wire is exact.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::Bytes;
+use serde_json::Value;
+use tokio::io::AsyncWriteExt;
+use tokio::net::{TcpListener, TcpStream};
+
+use crate::fault::Fault;
+use crate::head::Head;
+use crate::pictures::PictureFile;
+use crate::{Host, World, cdn, graph, telegram};
+
+/// An answer before any fault.
+pub(crate) struct Answer {
+    pub(crate) status: u16,
+    pub(crate) headers: Vec<(&'static str, String)>,
+    pub(crate) body: Bytes,
+}
+
+impl Answer {
+    pub(crate) fn new(status: u16, content_type: &str, body: impl Into<Bytes>) -> Self {
+        Self { status, headers: vec![("Content-Type", content_type.to_owned())], body: body.into() }
+    }
+
+    pub(crate) fn json(status: u16, body: &Value) -> Self {
+        Self::new(status, "application/json; charset=UTF-8", body.to_string())
+    }
+
+    /// PROVIDERS 5.6.
+    pub(crate) fn text(status: u16, body: &'static str) -> Self {
+        Self::new(status, "text/plain", body)
+    }
+
+    /// PROVIDERS 5.7: no ETag, and a `max-age` that outlives the signature.
+    pub(crate) fn picture(picture: &PictureFile, same_origin: bool) -> Self {
+        let mut answer = Self::new(200, picture.content_type(), picture.bytes.clone());
+        let corp = if same_origin { "same-origin" } else { "cross-origin" };
+        for (name, value) in [
+            ("Last-Modified", "Wed, 24 Dec 2025 10:00:00 GMT"),
+            ("Cross-Origin-Resource-Policy", corp),
+            ("Access-Control-Allow-Origin", "*"),
+            ("Timing-Allow-Origin", "*"),
+            ("Cache-Control", "max-age=1209600, no-transform"),
+            ("Accept-Ranges", "bytes"),
+        ] {
+            answer.headers.push((name, value.to_owned()));
+        }
+        answer
+    }
+
+    fn head(&self, length: Option<usize>) -> String {
+        let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", self.status);
+        for (name, value) in &self.headers {
+            head.push_str(&format!("{name}: {value}\r\n"));
+        }
+        match length {
+            Some(length) => head.push_str(&format!("Content-Length: {length}\r\n\r\n")),
+            None => head.push_str("Transfer-Encoding: chunked\r\n\r\n"),
+        }
+        head
+    }
+}
+
+/// Accepts until it is aborted.
+pub(crate) async fn listen(listener: TcpListener, host: Host, world: Arc<World>) {
+    let mut connections = tokio::task::JoinSet::new();
+    loop {
+        let Ok((stream, _)) = listener.accept().await else { continue };
+        while connections.try_join_next().is_some() {}
+        connections.spawn(serve(stream, host, world.clone()));
+    }
+}
+
+async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
+    let Some(head) = Head::read(&mut stream).await else { return };
+    world.remember_head(&head.raw);
+    let (id, is_file, answer) = match host {
+        Host::Instagram | Host::Facebook => {
+            let (id, answer) = graph::answer(&world, host, &head);
+            (id, false, answer)
+        }
+        Host::Telegram => telegram::answer(&world, &head),
+        Host::Cdn => {
+            let (id, answer) = cdn::answer(&world, &head);
+            (id, true, answer)
+        }
+    };
+    let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
+    // The client may have gone; that is its own affair.
+    let _ = match faults.of(id.as_deref()) {
+        None => send(&mut stream, &answer).await,
+        Some(fault) => misbehave(&mut stream, fault, answer, &head).await,
+    };
+}
+
+async fn send(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
+    stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
+    stream.write_all(&answer.body).await?;
+    stream.shutdown().await
+}
+
+async fn misbehave(stream: &mut TcpStream, fault: Fault, answer: Answer, head: &Head) -> std::io::Result<()> {
+    let half = answer.body.len() / 2;
+    match fault {
+        Fault::Latency(span) => {
+            tokio::time::sleep(span).await;
+            send(stream, &answer).await
+        }
+        Fault::Hang => {
+            tokio::time::sleep(Duration::from_secs(3600)).await;
+            Ok(())
+        }
+        Fault::Reset => socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO)),
+        Fault::Close => Ok(()),
+        Fault::Status { status, content_type, body } => {
+            send(stream, &Answer::new(status, content_type, body)).await
+        }
+        Fault::GraphError { status, code, subcode, message } => {
+            send(stream, &graph::error(status, code, subcode, &message)).await
+        }
+        Fault::TooManyRequests { retry_after } => send(stream, &telegram::too_many(retry_after)).await,
+        Fault::Html => {
+            let page = "<!DOCTYPE html><html><body>Sorry, something went wrong.</body></html>";
+            send(stream, &Answer::new(200, "text/html", page)).await
+        }
+        Fault::Empty => send(stream, &Answer::new(200, "image/jpeg", "")).await,
+        Fault::Truncated => {
+            stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
+            stream.write_all(&answer.body[..half]).await?;
+            stream.shutdown().await
+        }
+        Fault::WrongLength => {
+            stream.write_all(answer.head(Some(answer.body.len() + 10)).as_bytes()).await?;
+            stream.write_all(&answer.body).await?;
+            stream.shutdown().await
+        }
+        Fault::TooLarge { bytes, declared } => endless(stream, &answer, bytes, declared).await,
+        Fault::TextAsJpeg => send(stream, &Answer::new(200, "image/jpeg", "URL signature expired")).await,
+        Fault::Svg => {
+            let svg = r#"<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>"#;
+            send(stream, &Answer::new(200, "image/svg+xml", svg)).await
+        }
+        Fault::RedirectTo(location) => redirect(stream, location).await,
+        Fault::RedirectLoop => redirect(stream, head.target().to_owned()).await,
+        Fault::Slow { chunk, pause } => {
+            stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
+            for piece in answer.body.chunks(chunk) {
+                stream.write_all(piece).await?;
+                stream.flush().await?;
+                tokio::time::sleep(pause).await;
+            }
+            stream.shutdown().await
+        }
+    }
+}
+
+async fn redirect(stream: &mut TcpStream, location: String) -> std::io::Result<()> {
+    let mut answer = Answer::new(302, "text/html", "");
+    answer.headers.push(("Location", location));
+    send(stream, &answer).await
+}
+
+/// A good beginning and then zeros.
+async fn endless(
+    stream: &mut TcpStream,
+    answer: &Answer,
+    bytes: usize,
+    declared: bool,
+) -> std::io::Result<()> {
+    let mut body = answer.body.to_vec();
+    body.resize(bytes.max(body.len()), 0);
+    stream.write_all(answer.head(declared.then_some(body.len())).as_bytes()).await?;
+    if declared {
+        return stream.write_all(&body).await;
+    }
+    for piece in body.chunks(64 * 1024) {
+        stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+        stream.write_all(piece).await?;
+        stream.write_all(b"\r\n").await?;
+    }
+    stream.write_all(b"0\r\n\r\n").await
+}
