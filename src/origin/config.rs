@@ -73,18 +73,19 @@ impl TryFrom<OriginWritten> for OriginConfig {
     type Error = Invalid;
 
     fn try_from(written: OriginWritten) -> Result<Self, Invalid> {
-        const SHORTEST: Duration = Duration::from_millis(10);
-        if written.max_redirects > 20 {
+        let connect_timeout =
+            written.connect_timeout.at_least("connect_timeout", Duration::from_millis(1))?;
+        if written.max_redirects > 10 {
             return Err(Invalid::new(
                 "max_redirects",
                 written.max_redirects.to_string(),
-                "a number from 0 to 20",
+                "a number from 0 to 10",
             ));
         }
         Ok(Self {
             ca: (!written.ca.is_empty()).then(|| PathBuf::from(written.ca)),
-            connect_timeout: written.connect_timeout.at_least("connect_timeout", SHORTEST)?,
-            timeout: written.timeout.at_least("timeout", SHORTEST)?,
+            connect_timeout,
+            timeout: written.timeout.at_least("timeout", connect_timeout)?,
             max_bytes: written.max_bytes.at_least("max_bytes", 1024)?,
             max_redirects: written.max_redirects,
             stream_above: written.stream_above.get(),
@@ -115,4 +116,55 @@ fn network(text: &str) -> Result<IpNet, Invalid> {
             "a list of addresses or networks, such as \"10.0.0.0/8\" or \"::1\"",
         )
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn parse(key: &str, value: &str) -> Result<OriginConfig, Invalid> {
+        let defaults = [
+            ("ca", "''"),
+            ("connect_timeout", "'3s'"),
+            ("timeout", "'10s'"),
+            ("max_bytes", "'8MiB'"),
+            ("max_redirects", "3"),
+            ("stream_above", "'64KiB'"),
+            ("allow_http", "false"),
+            ("allow_private", "[]"),
+        ];
+        let lines =
+            defaults.map(|(name, default)| format!("{name} = {}", if name == key { value } else { default }));
+        toml::from_str::<OriginWritten>(&lines.join("\n")).unwrap().try_into()
+    }
+
+    #[test]
+    fn addresses_and_networks_are_taken_alike() {
+        let config = parse("allow_private", "['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']").unwrap();
+        let shown: Vec<_> = config.allow_private.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, ["127.0.0.1/32", "10.0.0.0/8", "::1/128", "fd00::/8"]);
+    }
+
+    #[test]
+    fn the_bounds_are_those_of_the_manual() {
+        for (key, value) in [
+            ("connect_timeout", "'1ms'"),
+            ("timeout", "'3s'"),
+            ("max_bytes", "'1KiB'"),
+            ("max_redirects", "10"),
+            ("max_redirects", "0"),
+        ] {
+            assert!(parse(key, value).is_ok(), "{key} = {value}");
+        }
+        for (key, value) in [
+            ("connect_timeout", "'0s'"),
+            ("timeout", "'2s'"),
+            ("max_bytes", "'1023B'"),
+            ("max_redirects", "11"),
+            ("allow_private", "['10.0.0.0/33']"),
+            ("allow_private", "['localhost']"),
+        ] {
+            assert_eq!(parse(key, value).unwrap_err().key, key, "{value}");
+        }
+    }
 }

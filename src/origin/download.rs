@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use reqwest::Response;
-use reqwest::header::{CONTENT_ENCODING, LAST_MODIFIED};
+use reqwest::header::LAST_MODIFIED;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::FetchError;
-use crate::model::{ImageHeader, SniffError, Timestamp, sniff};
+use crate::model::{ImageHeader, SniffError, Timestamp, looks_complete, sniff};
 
 /// Bytes in which format and dimensions must stand. A JPEG keeps them behind its EXIF block (at most 64 KiB each).
 const HEADER_WITHIN: usize = 256 * 1024;
@@ -39,11 +39,6 @@ pub struct Download {
 impl Download {
     /// Reads until format and dimensions are known.
     pub(super) async fn begin(response: Response, bounds: Bounds) -> Result<Self, FetchError> {
-        if let Some(encoding) = response.headers().get(CONTENT_ENCODING)
-            && !encoding.as_bytes().eq_ignore_ascii_case(b"identity")
-        {
-            return Err(FetchError::Encoded);
-        }
         let length = response.content_length();
         if length.is_some_and(|length| length > bounds.max_bytes) {
             return Err(FetchError::TooLarge(bounds.max_bytes));
@@ -116,7 +111,7 @@ impl Download {
         }
     }
 
-    /// All of it.
+    /// All of it. A body of undeclared length must also end as its format says: nothing else tells one that was cut.
     ///
     /// # Errors
     /// As [`Download::chunk`].
@@ -125,6 +120,9 @@ impl Download {
         let mut whole = BytesMut::with_capacity(capacity);
         while let Some(chunk) = self.chunk().await? {
             whole.extend_from_slice(&chunk);
+        }
+        if self.length.is_none() && !looks_complete(self.header.kind, &whole) {
+            return Err(FetchError::Truncated);
         }
         Ok(whole.freeze())
     }

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use hyper::HeaderMap;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION};
 use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
@@ -83,6 +83,8 @@ impl Origin {
         #[expect(clippy::disallowed_methods, reason = "this is the one client")]
         let builder = Client::builder()
             .user_agent(USER_AGENT)
+            // Without the header every coding would be welcome (RFC 9110 12.5.3), and nothing here unpacks one.
+            .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]))
             .connect_timeout(config.connect_timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
@@ -108,6 +110,9 @@ impl Origin {
             request = request.bearer_auth(token.expose());
         }
         let mut response = send(request, deadline).await?;
+        if !is_identity(&response) {
+            return Err(FetchError::Encoded);
+        }
         let (status, headers) = (response.status().as_u16(), response.headers().clone());
         let mut body = BytesMut::new();
         while let Some(chunk) = chunk(&mut response, deadline).await? {
@@ -135,9 +140,10 @@ impl Origin {
         for _ in 0..=self.config.max_redirects {
             self.judge(&address, reach)?;
             let request = self.client.get(address.url().clone()).header(ACCEPT, PICTURES);
-            let response = send(request.header(ACCEPT_ENCODING, IDENTITY), deadline).await?;
+            let response = send(request, deadline).await?;
             self.judge_dialled(&address, reach, &response)?;
             match response.status().as_u16() {
+                200 if !is_identity(&response) => return Err(FetchError::Encoded),
                 200 => return Download::begin(response, bounds).await,
                 301 | 302 | 303 | 307 | 308 => address = location(&address, &response)?,
                 status => return Err(FetchError::Status(status)),
@@ -188,6 +194,13 @@ impl Origin {
             (Reach::Hosts(_), _) => Err(FetchError::NotPublic(address.host().to_owned())),
         }
     }
+}
+
+/// Whether the body comes as it is. SECURITY: a few bytes can unpack to gigabytes, past every length that was counted; the
+/// header may stand there more than once.
+fn is_identity(response: &Response) -> bool {
+    let codings = response.headers().get_all(CONTENT_ENCODING);
+    codings.iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
 }
 
 fn literal(url: &Url) -> Option<IpAddr> {

@@ -54,13 +54,19 @@ fn is_global_v4(ip: Ipv4Addr) -> bool {
 }
 
 fn is_global_v6(ip: Ipv6Addr) -> bool {
-    if let Some(embedded) = embedded_v4(ip) {
-        return is_global_v4(embedded);
+    match embedded(ip) {
+        Embedded::Wrapped(v4) => is_global_v4(v4),
+        Embedded::Teredo { server, client } => is_global_v4(server) && is_global_v4(client),
+        Embedded::Isatap(v4) => is_global_v4(v4) && is_assigned(ip),
+        Embedded::Nothing => is_assigned(ip),
     }
-    let [a, b, ..] = ip.segments();
+}
+
+fn is_assigned(ip: Ipv6Addr) -> bool {
+    let [a, b, c, ..] = ip.segments();
     // RFC 4291: global unicast is 2000::/3; all else is special, local or unassigned.
     let unicast = a & 0xe000 == 0x2000;
-    let special = match (a, b, ip.segments()[2]) {
+    let special = match (a, b, c) {
         (0x2001, 0..0x0200, _)         // RFC 2928: protocol assignments (ORCHID, benchmarks, ...)
         | (0x2001, 0x0db8, _)          // RFC 3849: documentation
         | (0x3fff, 0..0x1000, _)       // RFC 9637: documentation
@@ -70,31 +76,39 @@ fn is_global_v6(ip: Ipv6Addr) -> bool {
     unicast && !special
 }
 
-/// The IPv4 address inside an IPv6 address that only wraps one.
-fn embedded_v4(ip: Ipv6Addr) -> Option<Ipv4Addr> {
-    let segments = ip.segments();
-    let at = |high: usize| {
-        let [a, b] = segments[high].to_be_bytes();
-        let [c, d] = segments[high + 1].to_be_bytes();
-        Ipv4Addr::new(a, b, c, d)
-    };
-    match segments {
-        [0, 0, 0, 0, 0, 0xffff, ..] => Some(at(6)),     // RFC 4291: mapped
-        [0, 0, 0, 0, 0xffff, 0, ..] => Some(at(6)),     // RFC 2765: translated
-        [0, 0, 0, 0, 0, 0, ..] => Some(at(6)),          // RFC 4291: compatible; also :: and ::1
-        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Some(at(6)),  // RFC 6052: NAT64
-        [0x64, 0xff9b, 1, ..] => Some(nat64_local(ip)), // RFC 8215: NAT64 for local use
-        [0x2002, ..] => Some(at(1)),                    // RFC 3056: 6to4
-        [0x2001, 0, ..] => Some(Ipv4Addr::from_bits(!at(6).to_bits())), // RFC 4380: Teredo
-        [_, _, _, _, 0 | 0x0200, 0x5efe, ..] => Some(at(6)), // RFC 5214: ISATAP
-        _ => None,
-    }
+/// The IPv4 address inside an IPv6 address: where its packets end, whatever stands around it.
+enum Embedded {
+    /// Another way to write it, or a translator's or tunnel's.
+    Wrapped(Ipv4Addr),
+    /// The packets go to either.
+    Teredo {
+        server: Ipv4Addr,
+        client: Ipv4Addr,
+    },
+    /// An interface identifier: the network before it may be a local one, so it is judged too.
+    Isatap(Ipv4Addr),
+    Nothing,
 }
 
-/// RFC 6052, 2.2: behind a /48 the address surrounds the eighth octet.
-fn nat64_local(ip: Ipv6Addr) -> Ipv4Addr {
-    let octets = ip.octets();
-    Ipv4Addr::new(octets[6], octets[7], octets[9], octets[10])
+fn embedded(ip: Ipv6Addr) -> Embedded {
+    use Embedded::{Isatap, Nothing, Teredo, Wrapped};
+    let segments = ip.segments();
+    let at =
+        |high: usize| Ipv4Addr::from_bits(u32::from(segments[high]) << 16 | u32::from(segments[high + 1]));
+    match segments {
+        [0, 0, 0, 0, 0, 0xffff, ..] => Wrapped(at(6)), // RFC 4291: mapped
+        [0, 0, 0, 0, 0xffff, 0, ..] => Wrapped(at(6)), // RFC 2765: translated
+        [0, 0, 0, 0, 0, 0, ..] => Wrapped(at(6)),      // RFC 4291: compatible; also :: and ::1
+        [0x64, 0xff9b, 0, 0, 0, 0, ..] => Wrapped(at(6)), // RFC 6052: NAT64
+        // RFC 8215: NAT64 for local use. Where the address stands depends on the network's prefix length, which we do not
+        // know, so only the plain form counts; every other is not global, as IANA has the whole range.
+        [0x64, 0xff9b, 1, 0, 0, 0, ..] => Wrapped(at(6)),
+        [0x2002, ..] => Wrapped(at(1)), // RFC 3056: 6to4
+        // RFC 4380: Teredo; the client's is inverted
+        [0x2001, 0, ..] => Teredo { server: at(2), client: Ipv4Addr::from_bits(!at(6).to_bits()) },
+        [_, _, _, _, 0 | 0x0200, 0x5efe, ..] => Isatap(at(6)), // RFC 5214
+        _ => Nothing,
+    }
 }
 
 #[cfg(test)]
@@ -116,6 +130,9 @@ mod tests {
             "::ffff:1.1.1.1",
             "64:ff9b::101:101",
             "2002:101:101::1",
+            "64:ff9b:1::101:101",
+            "2001:0:101:101::fefe:fefe",
+            "2a00::5efe:1.1.1.1",
         ] {
             assert!(is_global(ip.parse().unwrap()), "{ip}");
         }
@@ -166,6 +183,15 @@ mod tests {
             "2001:0:1234::80ff:fffe",
             "2a00::5efe:10.0.0.1",
             "2a00::200:5efe:127.0.0.1",
+            "fd00::5efe:1.1.1.1",
+            "fe80::200:5efe:1.1.1.1",
+            "2001:db8::5efe:1.1.1.1",
+            "2001:0:a00:1::fefe:fefe",
+            "64:ff9b:1::10.0.0.1",
+            "64:ff9b:1:101:1:100:a00:1",
+            "64:ff9b::1:0:101:101",
+            "5f00::1",
+            "2620:4f:8000::1",
         ] {
             assert!(!is_global(ip.parse().unwrap()), "{ip}");
         }
@@ -191,7 +217,9 @@ mod tests {
                 v4.to_ipv6_mapped(),
                 Ipv6Addr::new(0x64, 0xff9b, 0, 0, 0, 0, left, right),
                 Ipv6Addr::new(0x2002, left, right, high as u16, 0, 0, 0, 1),
-                Ipv6Addr::new(0x2001, 0, high as u16, 0, 0, 0, !left, !right),
+                Ipv6Addr::new(0x64, 0xff9b, 1, 0, 0, 0, left, right),
+                Ipv6Addr::new(0x2001, 0, 0x101, 0x101, high as u16, 0, !left, !right),
+                Ipv6Addr::new(0x2001, 0, left, right, high as u16, 0, !0x101, !0x101),
                 Ipv6Addr::new(isatap, high as u16, 0, 0, 0x0200, 0x5efe, left, right),
             ] {
                 proptest::prop_assert_eq!(is_global(wrapped.into()), is_global(v4.into()), "{}", wrapped);

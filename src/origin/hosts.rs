@@ -1,55 +1,71 @@
 //! [`HostList`]: the hosts that a provider may send us to.
 
-/// Allowed hosts, matched on labels: `fbcdn.net` allows itself and `x.fbcdn.net`, never `xfbcdn.net`.
+use std::net::IpAddr;
+
+/// Allowed hosts, matched on labels: `fbcdn.net` allows itself and `x.fbcdn.net`, never `xfbcdn.net`. An IP address is
+/// allowed by itself alone.
 ///
 /// SECURITY: an address from a provider's API is as foreign as any other (an OAuth `picture` can be an attacker's), and
 /// a suffix match without the dot is the classic hole (PEERS 6).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct HostList(Vec<Box<str>>);
+pub struct HostList(Vec<Allowed>);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Allowed {
+    Name(String),
+    Ip(IpAddr),
+}
 
 impl HostList {
-    /// Names without wildcard, port or scheme, or IP literals.
+    /// At least one: names of two labels or more (or `localhost`) without wildcard, port or scheme, or IP addresses.
     ///
     /// # Errors
     /// The first entry that is none.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
-        hosts
-            .iter()
-            .map(|host| {
-                let name = normal(host).to_ascii_lowercase();
-                let canonical = url::Host::parse(&name).is_ok_and(|parsed| parsed.to_string() == name);
-                if canonical && !name.is_empty() && !name.contains('*') {
-                    Ok(name.into())
-                } else {
-                    Err(host.clone())
-                }
-            })
-            .collect::<Result<_, _>>()
-            .map(Self)
+        if hosts.is_empty() {
+            return Err("[]".to_owned());
+        }
+        hosts.iter().map(|host| entry(host).ok_or_else(|| host.clone())).collect::<Result<_, _>>().map(Self)
     }
 
     /// Whether a host is in the list, or a name below one that is.
     pub fn allows(&self, host: &str) -> bool {
         let host = normal(host);
-        self.0.iter().any(|allowed| is_within(host, allowed))
-    }
-}
-
-/// Without the dot of a fully qualified name.
-fn normal(host: &str) -> &str {
-    host.strip_suffix('.').unwrap_or(host)
-}
-
-fn is_within(host: &str, allowed: &str) -> bool {
-    if host.eq_ignore_ascii_case(allowed) {
-        return true;
-    }
-    let is_name = !allowed.starts_with('[') && allowed.parse::<std::net::IpAddr>().is_err();
-    let split = host.len().checked_sub(allowed.len()).filter(|split| host.is_char_boundary(*split));
-    is_name
-        && split.is_some_and(|split| {
-            host[..split].ends_with('.') && split > 1 && host[split..].eq_ignore_ascii_case(allowed)
+        let ip = host.parse::<IpAddr>().ok();
+        self.0.iter().any(|allowed| match (allowed, ip) {
+            (Allowed::Ip(allowed), Some(ip)) => *allowed == ip,
+            (Allowed::Name(name), None) => is_within(&host, name),
+            (Allowed::Ip(_), None) | (Allowed::Name(_), Some(_)) => false,
         })
+    }
+}
+
+fn entry(text: &str) -> Option<Allowed> {
+    let host = normal(text);
+    if let Ok(ip) = host.parse() {
+        return Some(Allowed::Ip(ip));
+    }
+    let is_label = |label: &str| {
+        (1..=63).contains(&label.len())
+            && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    };
+    // SECURITY: `0x7f.1` and `127.1` are addresses to the URL parser, so what ends in a number is no name.
+    let last = host.rsplit('.').next().unwrap_or("");
+    let is_name = host.split('.').all(is_label)
+        && !last.starts_with(|first: char| first.is_ascii_digit())
+        && (host.contains('.') || host == "localhost");
+    is_name.then_some(Allowed::Name(host))
+}
+
+/// In lower case, without the dot of a fully qualified name and the brackets of an IPv6 address.
+fn normal(host: &str) -> String {
+    let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
+    host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
+}
+
+fn is_within(host: &str, name: &str) -> bool {
+    let below = |rest: &str| rest.is_empty() || (rest.len() > 1 && rest.ends_with('.'));
+    host.strip_suffix(name).is_some_and(below)
 }
 
 #[cfg(test)]
@@ -62,7 +78,7 @@ mod tests {
 
     #[test]
     fn a_name_allows_itself_and_what_is_below_it() {
-        let hosts = list(&["fbcdn.net", "lookaside.instagram.com", "127.0.0.1"]);
+        let hosts = list(&["FBCDN.net", "lookaside.instagram.com.", "127.0.0.1", "::1", "localhost"]);
         for (host, allowed) in [
             ("fbcdn.net", true),
             ("FBCDN.net", true),
@@ -76,6 +92,13 @@ mod tests {
             ("a.lookaside.instagram.com", true),
             ("127.0.0.1", true),
             ("1.127.0.0.1", false),
+            ("127.0.0.11", false),
+            ("[::1]", true),
+            ("::1", true),
+            ("[::11]", false),
+            ("localhost", true),
+            ("fbcdn.net..", false),
+            ("net", false),
             ("", false),
         ] {
             assert_eq!(hosts.allows(host), allowed, "{host}");
@@ -84,9 +107,25 @@ mod tests {
 
     #[test]
     fn what_is_no_plain_host_is_refused() {
-        for host in ["", "*.fbcdn.net", "https://fbcdn.net", "fbcdn.net:443", "a b", "fbcdn.net/x", "."] {
+        for host in [
+            "",
+            ".",
+            "net",
+            "*.fbcdn.net",
+            ".fbcdn.net",
+            "fbcdn..net",
+            "https://fbcdn.net",
+            "fbcdn.net:443",
+            "a b",
+            "fbcdn.net/x",
+            "127.1",
+            "0x7f.0x1",
+            "10.0.0.0/8",
+            "ä.net",
+        ] {
             assert!(HostList::parse(&[host.to_owned()]).is_err(), "{host}");
         }
+        assert!(HostList::parse(&[]).is_err());
     }
 
     proptest::proptest! {

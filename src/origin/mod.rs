@@ -11,6 +11,10 @@ mod fetch;
 mod guard;
 mod hosts;
 mod resolver;
+#[cfg(test)]
+mod testing;
+#[cfg(test)]
+mod tests;
 
 pub use base_url::BaseUrl;
 pub use config::{ImagesConfig, ImagesWritten, OriginConfig, OriginWritten};
