@@ -1,9 +1,6 @@
 //! Every error line, word for word.
 
-use serde::Deserialize;
-
 use super::*;
-use crate::model::{Invalid, units};
 
 /// What is wrong with a file, as the operator reads it, the file called `my.toml`.
 fn complaint(file: &str) -> String {
@@ -11,14 +8,16 @@ fn complaint(file: &str) -> String {
     let path = files.write("my.toml", file);
     let error = Layers::load(Some(&path), &environment([]))
         .and_then(|layers| Config::from_layers(&layers))
-        .err().expect("this file is wrong");
+        .err()
+        .expect("this file is wrong");
     one_line(&error).replace(&path.display().to_string(), "my.toml")
 }
 
 fn complaint_of_variable(name: &str, value: &str) -> String {
     let error = Layers::load(None, &environment([(name, value)]))
         .and_then(|layers| Config::from_layers(&layers))
-        .err().expect("this variable is wrong");
+        .err()
+        .expect("this variable is wrong");
     one_line(&error)
 }
 

@@ -94,9 +94,11 @@ impl Proxy {
     pub(crate) async fn start_in(sim: &Graphsim, clock: &Clock, extra: &str, folder: Arc<TempDir>) -> Self {
         let file = folder.path().join("config.toml");
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
-        let config = Config::load(Some(&file), &Environment::new([]).expect("empty")).unwrap_or_else(|e| panic!("{e}"));
+        let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
+            .unwrap_or_else(|e| panic!("{e}"));
         let app = App::build(config, clock.clone()).await.expect("the app is built");
-        let (address, admin) = (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
+        let (address, admin) =
+            (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
         let (service, shutdown) = (app.service(), CancellationToken::new());
         let stop = shutdown.clone();
         let running = tokio::spawn(async move { _ = app.run(stop).await });
