@@ -47,6 +47,7 @@ hosts = ["127.0.0.1"]
 [providers.telegram]
 base_url = "{telegram}"
 [origin]
+connect_timeout = "500ms"
 timeout = "800ms"
 allow_http = true
 allow_private = ["127.0.0.1"]
