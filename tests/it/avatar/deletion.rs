@@ -76,7 +76,10 @@ async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
     proxy.get(&FACEBOOK.path()).await;
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     let purged = proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
-    assert_eq!((purged.status, String::from_utf8_lossy(&purged.body).as_ref()), (200, r#"{"status":"purged"}"#));
+    assert_eq!(
+        (purged.status, String::from_utf8_lossy(&purged.body).as_ref()),
+        (200, r#"{"status":"purged"}"#)
+    );
     let old = proxy.get(&FACEBOOK.path()).await;
     assert_eq!((old.state(), old.hash()), ("stale", hash(&small(1).bytes)));
     proxy.get_until(&FACEBOOK.path(), |answer| answer.hash() == hash(&small(2).bytes)).await;

@@ -38,9 +38,11 @@ fn status(status: u16) -> Fault {
 }
 
 fn table() -> Vec<Row> {
-    let api = |name, fault, attempts| Row { name, whose: FACEBOOK, side: Side::Api, fault, calls: (attempts, 0) };
+    let api =
+        |name, fault, attempts| Row { name, whose: FACEBOOK, side: Side::Api, fault, calls: (attempts, 0) };
     // The link that the provider gave stays good, so one API call is enough for all downloads.
-    let cdn = |name, fault, attempts| Row { name, whose: INSTAGRAM, side: Side::Cdn, fault, calls: (1, attempts) };
+    let cdn =
+        |name, fault, attempts| Row { name, whose: INSTAGRAM, side: Side::Cdn, fault, calls: (1, attempts) };
     // The link is dropped and the provider asked once more, in each attempt.
     let dead = |name, fault| Row {
         name,

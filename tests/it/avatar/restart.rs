@@ -31,7 +31,12 @@ async fn every_last_good_picture_is_served_after_a_restart_with_all_providers_do
     let proxy = Proxy::start_in(&sim, &clock, &entries, folder).await;
     for (seed, connected) in (1..).zip(ALL) {
         let answer = proxy.get(&connected.path()).await;
-        assert_eq!((answer.state(), answer.hash()), ("last-good", hash(&small(seed).bytes)), "{}", connected.id);
+        assert_eq!(
+            (answer.state(), answer.hash()),
+            ("last-good", hash(&small(seed).bytes)),
+            "{}",
+            connected.id
+        );
     }
 }
 
