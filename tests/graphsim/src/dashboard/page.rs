@@ -12,7 +12,7 @@ pub(super) fn answer(site: &Site) -> Answer {
     let (proxy, cdn) = (&site.proxy_url, site.sim.cdn_url());
     let mut answer = Answer::new(200, "text/html; charset=utf-8", PAGE.replace("{{rows}}", &rows));
     let policy = format!(
-        "default-src 'none'; img-src {cdn} {proxy}; connect-src 'self'; script-src 'unsafe-inline'; \
+        "default-src 'none'; img-src data: {cdn} {proxy}; connect-src 'self'; script-src 'unsafe-inline'; \
          style-src 'unsafe-inline'"
     );
     answer.headers.push(("Content-Security-Policy", policy));
