@@ -1,6 +1,6 @@
 //! Accounts and what happens to them.
 
-use crate::pictures::PictureFile;
+use crate::pictures::{self, PictureFile};
 
 /// Which API knows the account.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -81,6 +81,12 @@ impl State {
     pub(crate) fn set_picture(&mut self, picture: Option<PictureFile>) {
         self.account.picture = picture;
         self.version += 1;
+    }
+
+    /// What lies at the CDN under the account's file name: its picture, or Facebook's silhouette, which is a real file.
+    pub(crate) fn file(&self) -> Option<PictureFile> {
+        let silhouette = || (self.account.kind == Kind::Facebook).then(|| pictures::jpeg(0, 320));
+        self.account.picture.clone().or_else(silhouette)
     }
 
     /// The picture's file name: digits as Meta's, with the account's id in the middle.

@@ -8,7 +8,7 @@ use sha2::Sha256;
 use crate::account::Kind;
 use crate::head::Head;
 use crate::server::Answer;
-use crate::{Host, World};
+use crate::{Host, World, graph, pictures};
 
 /// What every signature is made with.
 const KEY: &[u8] = b"the CDN's own key";
@@ -43,19 +43,21 @@ fn mac(text: &str) -> String {
 /// Answers for a file.
 pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
     let name = head.path().rsplit('/').next().unwrap_or("").to_owned();
+    if name == graph::ANONYMOUS {
+        return (None, anonymous(world, head));
+    }
     let found = {
         let mut accounts = world.accounts.lock().unwrap();
         accounts.iter_mut().find(|state| state.owns(&name)).map(|state| {
             state.downloads += 1;
             let current = state.file_name() == name;
-            (
-                state.account.id.clone(),
-                state.account.picture.clone().filter(|_| current),
-                state.account.corp_same_origin,
-            )
+            (state.account.id.clone(), state.file().filter(|_| current), state.account.corp_same_origin)
         })
     };
     let id = found.as_ref().map(|(id, ..)| id.clone());
+    if head.method() != "GET" {
+        return (id, Answer::text(400, ""));
+    }
     if let Err(refusal) = verify(world, head) {
         return (id, Answer::text(403, refusal));
     }
@@ -73,18 +75,26 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
 
 /// How long the signature of a target still holds.
 pub(crate) fn seconds_left(world: &World, target: &str) -> i64 {
-    let head = Head { raw: format!("GET {target} HTTP/1.1") };
+    let host = world.addresses[Host::Cdn as usize];
+    let head = Head { raw: format!("GET {target} HTTP/1.1\r\nHost: {host}\r\n\r\n") };
     verify(world, &head).map_or(0, |end| end - world.now_secs())
+}
+
+/// Instagram's anonymous picture is a real file that belongs to nobody.
+fn anonymous(world: &World, head: &Head) -> Answer {
+    world.anonymous_downloads.fetch_add(1, Ordering::SeqCst);
+    match verify(world, head) {
+        Ok(_) => Answer::picture(&pictures::jpeg(0, 150), false),
+        Err(refusal) => Answer::text(403, refusal),
+    }
 }
 
 /// PROVIDERS 5.6. The end of the signature in Unix seconds, or the words of the refusal.
 fn verify(world: &World, head: &Head) -> Result<i64, &'static str> {
     let end =
         head.parameter("oe").and_then(|oe| i64::from_str_radix(&oe, 16).ok()).ok_or("Bad URL timestamp")?;
-    let given = head.parameter("oh").ok_or("Bad URL hash")?.into_owned();
-    // Once only: a second signature is as foreign as any other addition.
-    let signed = head.target().replacen(&format!("&oh={given}"), "", 1);
-    if mac(&signed) != given {
+    head.parameter("oh").ok_or("Bad URL hash")?;
+    if !is_ours(world, head) {
         return Err("URL signature mismatch");
     }
     let epoch = head.parameter("_nc_gid").and_then(|epoch| epoch.parse::<u64>().ok());
@@ -92,4 +102,13 @@ fn verify(world: &World, head: &Head) -> Result<i64, &'static str> {
         return Err("URL signature expired");
     }
     Ok(end)
+}
+
+/// Byte for byte as it was handed out, and asked of the host that `_nc_ht` names: `oh` in its place, `oe` alone after it.
+fn is_ours(world: &World, head: &Head) -> bool {
+    let Some((before, rest)) = head.target().split_once("&oh=") else { return false };
+    let Some((given, after)) = rest.split_once('&') else { return false };
+    let host = world.addresses[Host::Cdn as usize].to_string();
+    let is_signed = !after.contains('&') && mac(&format!("{before}&{after}")) == given;
+    is_signed && head.header("host") == Some(&host)
 }

@@ -35,6 +35,15 @@ pub enum Fault {
         /// The message.
         message: String,
     },
+    /// Meta's throttle with its usage header.
+    Throttled {
+        /// 4, 17, 32, 613 or 80000 to 80014.
+        code: i64,
+        /// `estimated_time_to_regain_access`.
+        minutes: u64,
+    },
+    /// The right answer with more headers, such as `X-App-Usage`.
+    Headers(Vec<(&'static str, String)>),
     /// Telegram's 429.
     TooManyRequests {
         /// In seconds.
@@ -74,22 +83,36 @@ pub enum Fault {
 
 /// The faults in force: by account, and for all.
 #[derive(Default)]
-pub(crate) struct Faults(Mutex<HashMap<Option<String>, Fault>>);
+pub(crate) struct Faults(Mutex<HashMap<Option<String>, Scripted>>);
+
+/// A fault, and for how many requests it is still in force.
+struct Scripted {
+    fault: Fault,
+    left: usize,
+}
 
 impl Faults {
-    pub(crate) fn set(&self, id: Option<&str>, fault: Option<Fault>) {
+    /// For the next so many requests.
+    pub(crate) fn set(&self, id: Option<&str>, fault: Option<Fault>, times: usize) {
         let id = id.map(str::to_owned);
         let mut faults = self.0.lock().unwrap();
         match fault {
-            Some(fault) => _ = faults.insert(id, fault),
+            Some(fault) => _ = faults.insert(id, Scripted { fault, left: times }),
             None => _ = faults.remove(&id),
         }
     }
 
-    /// The one for this account, else the one for all.
-    pub(crate) fn of(&self, id: Option<&str>) -> Option<Fault> {
-        let faults = self.0.lock().unwrap();
-        let own = id.and_then(|id| faults.get(&Some(id.to_owned())));
-        own.or_else(|| faults.get(&None)).cloned()
+    /// The one for this account, else the one for all; it is one request nearer to its end then.
+    pub(crate) fn take(&self, id: Option<&str>) -> Option<Fault> {
+        let mut faults = self.0.lock().unwrap();
+        let own = id.map(|id| Some(id.to_owned())).filter(|own| faults.contains_key(own));
+        let whose = own.unwrap_or(None);
+        let scripted = faults.get_mut(&whose)?;
+        scripted.left -= 1;
+        let (fault, is_over) = (scripted.fault.clone(), scripted.left == 0);
+        if is_over {
+            faults.remove(&whose);
+        }
+        Some(fault)
     }
 }

@@ -9,10 +9,10 @@ use crate::head::Head;
 use crate::server::Answer;
 use crate::{Host, World, cdn};
 
-/// The address of Instagram's anonymous picture.
-const ANONYMOUS: &str = "44884218_345707102882519_2446069589734326272_n.jpg";
-/// Versions below are answered by the oldest living one.
-const OLDEST: u32 = 22;
+/// The file name of Instagram's anonymous picture.
+pub(crate) const ANONYMOUS: &str = "44884218_345707102882519_2446069589734326272_n.jpg";
+/// Versions below are answered by the oldest living one (PROVIDERS 2.3: until 21 Jan 2027).
+const OLDEST: u32 = 21;
 
 /// Answers a call; tells for which account it was.
 pub(crate) fn answer(world: &World, host: Host, head: &Head) -> (Option<String>, Answer) {
@@ -131,6 +131,17 @@ pub(crate) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str)
         error["error_subcode"] = json!(subcode);
     }
     Answer::json(status, &json!({ "error": error }))
+}
+
+/// A throttle, with the minutes until the account is answered again (PROVIDERS 4).
+pub(crate) fn throttled(code: i64, minutes: u64) -> Answer {
+    let mut answer = error(400, code, None, &format!("(#{code}) Application request limit reached"));
+    let usage = json!({ "1045": [{
+        "type": "pages", "call_count": 100, "total_cputime": 12, "total_time": 15,
+        "estimated_time_to_regain_access": minutes,
+    }]});
+    answer.headers.push(("X-Business-Use-Case-Usage", usage.to_string()));
+    answer
 }
 
 fn dead_token() -> Answer {

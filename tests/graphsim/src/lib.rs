@@ -26,7 +26,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::net::TcpListener;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use account::{Account, Kind, Missing};
@@ -76,6 +77,9 @@ pub(crate) struct World {
     pub(crate) options: Options,
     pub(crate) addresses: [SocketAddr; 4],
     pub(crate) accounts: Mutex<Vec<State>>,
+    pub(crate) anonymous_downloads: std::sync::atomic::AtomicUsize,
+    /// Which listeners refuse.
+    pub(crate) shut: [watch::Sender<bool>; 4],
     pub(crate) api_faults: Faults,
     pub(crate) cdn_faults: Faults,
     pub(crate) app_secret: Mutex<Option<String>>,
@@ -133,6 +137,8 @@ impl Graphsim {
             options,
             addresses,
             accounts: Mutex::default(),
+            anonymous_downloads: 0.into(),
+            shut: std::array::from_fn(|_| watch::Sender::new(false)),
             api_faults: Faults::default(),
             cdn_faults: Faults::default(),
             app_secret: Mutex::default(),
@@ -242,12 +248,43 @@ impl Graphsim {
 
     /// Scripts the API: for one account or for all; `None` ends it.
     pub fn api_fault(&self, id: Option<&str>, fault: Option<Fault>) {
-        self.world().api_faults.set(id, fault);
+        self.world().api_faults.set(id, fault, usize::MAX);
+    }
+
+    /// The same for the next so many requests.
+    pub fn api_fault_times(&self, id: Option<&str>, fault: Fault, times: usize) {
+        self.world().api_faults.set(id, Some(fault), times);
     }
 
     /// Scripts the CDN, and Telegram's files.
     pub fn cdn_fault(&self, id: Option<&str>, fault: Option<Fault>) {
-        self.world().cdn_faults.set(id, fault);
+        self.world().cdn_faults.set(id, fault, usize::MAX);
+    }
+
+    /// The same for the next so many requests.
+    pub fn cdn_fault_times(&self, id: Option<&str>, fault: Fault, times: usize) {
+        self.world().cdn_faults.set(id, Some(fault), times);
+    }
+
+    /// The three APIs refuse connections, or accept them again. Telegram's files go with its API.
+    pub async fn refuse_api(&self, refuse: bool) {
+        for host in [Host::Instagram, Host::Facebook, Host::Telegram] {
+            self.refuse(host, refuse).await;
+        }
+    }
+
+    /// The CDN refuses connections, or accepts them again.
+    pub async fn refuse_cdn(&self, refuse: bool) {
+        self.refuse(Host::Cdn, refuse).await;
+    }
+
+    /// Returns when it is so.
+    async fn refuse(&self, host: Host, refuse: bool) {
+        self.world().shut[host as usize].send_replace(refuse);
+        let address = self.world().addresses[host as usize];
+        while TcpStream::connect(address).await.is_ok() == refuse {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
     }
 
     /// Facebook asks for an `appsecret_proof` made with this secret.
@@ -275,9 +312,10 @@ impl Graphsim {
         self.world().accounts.lock().unwrap().iter().map(|state| state.api_calls).sum()
     }
 
-    /// Pictures of all accounts that were asked for.
+    /// Pictures of all accounts that were asked for, and Instagram's anonymous one.
     pub fn total_downloads(&self) -> usize {
-        self.world().accounts.lock().unwrap().iter().map(|state| state.downloads).sum()
+        let own: usize = self.world().accounts.lock().unwrap().iter().map(|state| state.downloads).sum();
+        own + self.world().anonymous_downloads.load(Ordering::SeqCst)
     }
 
     /// Counts from zero again.
@@ -285,6 +323,7 @@ impl Graphsim {
         for state in self.world().accounts.lock().unwrap().iter_mut() {
             (state.api_calls, state.downloads) = (0, 0);
         }
+        self.world().anonymous_downloads.store(0, Ordering::SeqCst);
     }
 
     /// Raw request lines as they came, of all listeners.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use serde_json::Value;
 use tokio::io::AsyncWriteExt;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::fault::Fault;
 use crate::head::Head;
@@ -69,13 +69,49 @@ impl Answer {
     }
 }
 
+/// A port that accepts, or one that is kept but refuses: bound, not listening.
+enum Door {
+    Open(TcpListener),
+    Shut(TcpSocket),
+}
+
+impl Door {
+    async fn accept(&self) -> std::io::Result<TcpStream> {
+        match self {
+            Self::Open(listener) => listener.accept().await.map(|(stream, _)| stream),
+            Self::Shut(_) => std::future::pending().await,
+        }
+    }
+
+    fn set(self, shut: bool) -> Self {
+        match self {
+            Self::Open(listener) if shut => {
+                let address = listener.local_addr().unwrap();
+                drop(listener);
+                let socket = TcpSocket::new_v4().unwrap();
+                socket.set_reuseaddr(true).unwrap();
+                socket.bind(address).unwrap();
+                Self::Shut(socket)
+            }
+            Self::Shut(socket) if !shut => Self::Open(socket.listen(1024).unwrap()),
+            Self::Open(_) | Self::Shut(_) => self,
+        }
+    }
+}
+
 /// Accepts until it is aborted.
 pub(crate) async fn listen(listener: TcpListener, host: Host, world: Arc<World>) {
+    let mut shut = world.shut[host as usize].subscribe();
+    let mut door = Door::Open(listener).set(*shut.borrow_and_update());
     let mut connections = tokio::task::JoinSet::new();
     loop {
-        let Ok((stream, _)) = listener.accept().await else { continue };
+        tokio::select! {
+            accepted = door.accept() => if let Ok(stream) = accepted {
+                connections.spawn(serve(stream, host, world.clone()));
+            },
+            _ = shut.changed() => door = door.set(*shut.borrow_and_update()),
+        }
         while connections.try_join_next().is_some() {}
-        connections.spawn(serve(stream, host, world.clone()));
     }
 }
 
@@ -95,7 +131,7 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
     };
     let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
     // The client may have gone; that is its own affair.
-    let _ = match faults.of(id.as_deref()) {
+    let _ = match faults.take(id.as_deref()) {
         None => send(&mut stream, &answer).await,
         Some(fault) => misbehave(&mut stream, fault, answer, &head).await,
     };
@@ -125,6 +161,12 @@ async fn misbehave(stream: &mut TcpStream, fault: Fault, answer: Answer, head: &
         }
         Fault::GraphError { status, code, subcode, message } => {
             send(stream, &graph::error(status, code, subcode, &message)).await
+        }
+        Fault::Throttled { code, minutes } => send(stream, &graph::throttled(code, minutes)).await,
+        Fault::Headers(headers) => {
+            let mut answer = answer;
+            answer.headers.extend(headers);
+            send(stream, &answer).await
         }
         Fault::TooManyRequests { retry_after } => send(stream, &telegram::too_many(retry_after)).await,
         Fault::Html => {
