@@ -341,3 +341,6 @@ impl Graphsim {
         self.world().handed_out.lock().unwrap().iter().cloned().collect()
     }
 }
+
+#[cfg(test)]
+mod tests;
