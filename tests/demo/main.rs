@@ -50,7 +50,8 @@ async fn demo() -> anyhow::Result<()> {
     let database = world::create(&folder.path().join("dashboard.db"), &sim, &accounts).await?;
     let (address, admin) = (free_address()?, free_address()?);
     let config = folder.path().join("config.toml");
-    std::fs::write(&config, world::config(&sim, folder.path(), address, admin)).context("the configuration")?;
+    std::fs::write(&config, world::config(&sim, folder.path(), address, admin))
+        .context("the configuration")?;
 
     let mut proxy = start_proxy(&config)?;
     until_ready(&mut proxy, address).await?;
@@ -58,7 +59,8 @@ async fn demo() -> anyhow::Result<()> {
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let proxy_url = format!("http://{address}");
     let renewed: Renewed = Arc::new(move |id, token| database.renew(id, token));
-    let dashboard = Dashboard::start_with_renewal(sim, shown, proxy_url, any, renewed).await.context("the page")?;
+    let dashboard =
+        Dashboard::start_with_renewal(sim, shown, proxy_url, any, renewed).await.context("the page")?;
     println!("Open {} in a browser. Ctrl-C ends the demo.", dashboard.url());
 
     tokio::select! {

@@ -57,8 +57,22 @@ pub(crate) fn accounts() -> Vec<Demo> {
         },
         demo("clx3bakery", Kind::Facebook, bakery, "EAAdemo1", "Old Bakery", pictures::png(8, 200)),
         demo("clx3club", Kind::Facebook, club, "EAAdemo2", "Rowing Club", pictures::jpeg(34, 640)),
-        demo("clx3news", Kind::Telegram, "-1001000000001", "100001:AAdemo1", "Harbour News", pictures::jpeg(13, 640)),
-        demo("clx3chess", Kind::Telegram, "-1001000000002", "100002:AAdemo2", "Шахматы", pictures::jpeg(55, 160)),
+        demo(
+            "clx3news",
+            Kind::Telegram,
+            "-1001000000001",
+            "100001:AAdemo1",
+            "Harbour News",
+            pictures::jpeg(13, 640),
+        ),
+        demo(
+            "clx3chess",
+            Kind::Telegram,
+            "-1001000000002",
+            "100002:AAdemo2",
+            "Шахматы",
+            pictures::jpeg(55, 160),
+        ),
     ]
 }
 
@@ -119,7 +133,8 @@ pub(crate) async fn create(path: &Path, sim: &Graphsim, accounts: &[Demo]) -> an
     sqlx::raw_sql(SCHEMA).execute(&pool).await.context("its tables")?;
     let keyring = keyring()?;
     for account in accounts {
-        let query = sqlx::query(account.statement()).bind(account.id).bind(account.account).bind(account.name);
+        let query =
+            sqlx::query(account.statement()).bind(account.id).bind(account.account).bind(account.name);
         let sealed = keyring.seal(&Secret::new(account.token))?;
         query.bind(sealed).bind(sim.direct_address(account.account)).execute(&pool).await.context("a row")?;
     }

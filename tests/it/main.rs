@@ -9,6 +9,8 @@
 
 /// What a viewer sees: the whole server in front of the stand-in.
 mod avatar;
+/// The demo's page in Chromium: what a person sees.
+mod browser;
 /// The commands, run as processes: what they print, where, and how they end.
 mod cli;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
