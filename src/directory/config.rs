@@ -265,8 +265,8 @@ mod tests {
     #[test]
     fn bounds_are_named_with_what_would_be_right() {
         for (change, error) in [
-            ("max_connections = 0", "max_connections = 0: expected 1 to 1000"),
-            ("max_connections = 1001", "max_connections = 1001: expected 1 to 1000"),
+            ("max_connections = 0", "max_connections = 0: expected a number from 1 to 1000"),
+            ("max_connections = 1001", "max_connections = 1001: expected a number from 1 to 1000"),
             ("timeout = '9ms'", "timeout = 9ms: expected at least 10ms"),
             (
                 "table = [{ provider = 'facebok', table = 't', id = 'i', token = 'k' }]",
