@@ -17,7 +17,8 @@ pub(super) enum Outcome {
     Held(Arc<Held>),
     /// The directory has no such connection.
     Unknown,
-    /// Nobody could be asked, and nothing is held.
+    /// It did not take place: the directory cannot be asked, the queue is full, or the avatar was purged meanwhile.
+    /// Whoever waited falls back to what he holds.
     Unavailable,
 }
 

@@ -22,9 +22,11 @@ impl Service {
         urgency: Urgency,
     ) -> Outcome {
         let id = lead.id();
-        // Another flight may have landed between the caller's look and its boarding.
-        let held = self.parts.memory.get(id.as_str()).or(held);
         let generation = self.parts.generations.current();
+        // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
+        // the caller saw must not be stored once more.
+        let held = self.parts.memory.get(id.as_str()).or(held);
+        let held = held.filter(|held| self.parts.generations.admits(id, held.entry.generation));
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
@@ -34,7 +36,7 @@ impl Service {
                 }
                 return Outcome::Unknown;
             }
-            Err(error) => return unavailable(id, held, &error),
+            Err(error) => return unavailable(id, &error),
         };
         let now = self.parts.clock.now();
         let paused = self.paused(&row, now);
@@ -46,7 +48,7 @@ impl Service {
         let viewed_at = held.as_ref().map_or(now, |held| held.viewed_at());
         let Ok(_place) = self.queue.enter(id, row.connection.provider, viewed_at).await else {
             tracing::warn!(connection = %id, "no refresh: avatar.queue is full of avatars that were viewed later");
-            return held.map_or(Outcome::Unavailable, Outcome::Held);
+            return Outcome::Unavailable;
         };
         let took = Stopwatch::start();
         let attempt = Climb {
@@ -155,7 +157,7 @@ impl Service {
 }
 
 /// Nobody can say who is behind the id: what is held stays, and nothing is remembered.
-fn unavailable(id: &AvatarId, held: Option<Arc<Held>>, error: &DirectoryError) -> Outcome {
+fn unavailable(id: &AvatarId, error: &DirectoryError) -> Outcome {
     match error {
         DirectoryError::Unavailable(_) => {
             tracing::warn!(connection = %id, %error, "the directory cannot be asked")
@@ -164,7 +166,7 @@ fn unavailable(id: &AvatarId, held: Option<Arc<Held>>, error: &DirectoryError) -
             tracing::error!(connection = %id, %error, "the directory is misconfigured");
         }
     }
-    held.map_or(Outcome::Unavailable, Outcome::Held)
+    Outcome::Unavailable
 }
 
 /// One line for each refresh: connection, provider, what was found, how long it took, what failed.

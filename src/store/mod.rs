@@ -2,10 +2,14 @@
 //! what it holds.
 
 mod disk;
+mod disk_file;
+mod disk_health;
 mod disk_row;
+mod disk_writer;
 mod generations;
 mod memory;
 
-pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Health};
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten};
+pub use disk_health::Health;
 pub use generations::Generations;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};

@@ -2,4 +2,7 @@
 
 mod changes;
 mod cold;
+mod deletion;
+mod faults;
 mod promise;
+mod restart;

@@ -47,6 +47,7 @@ hosts = ["127.0.0.1"]
 [providers.telegram]
 base_url = "{telegram}"
 [origin]
+connect_timeout = "500ms"
 timeout = "800ms"
 allow_http = true
 allow_private = ["127.0.0.1"]
@@ -101,7 +102,8 @@ impl Proxy {
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
         let (service, shutdown) = (app.service(), CancellationToken::new());
         let stop = shutdown.clone();
-        let running = tokio::spawn(async move { _ = app.run(stop).await });
+        #[expect(clippy::disallowed_methods, reason = "the app's own tracker cannot wait for the app")]
+        let running = tokio::task::spawn(async move { _ = app.run(stop).await });
         Self { address, admin, clock: clock.clone(), folder, service, shutdown, running }
     }
 

@@ -1,0 +1,197 @@
+//! The disk store's one writer: what is kept, touched and removed arrives here in order.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Row, SqliteConnection, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::disk_health::State;
+use super::disk_row::{Columns, VERSION};
+use super::{Generations, Held};
+use crate::model::{AvatarId, Entry, Provider, Timestamp};
+
+/// Commands written in one transaction.
+const BATCH: usize = 32;
+
+/// Who waits until a command is in the file.
+type Waiter = oneshot::Sender<Result<(), String>>;
+
+/// What the writer is asked to do.
+pub(super) enum Command {
+    /// Keep an entry.
+    Put(Arc<Held>),
+    /// Note a view.
+    Touch(AvatarId, Timestamp),
+    /// Leave no byte of these.
+    Remove(Vec<AvatarId>, Waiter),
+    /// Keep the pause of an app.
+    Pause(Provider, Timestamp),
+    /// Tell when all before is written.
+    Flush(Waiter),
+}
+
+/// Commands that are written together. Removals come first: what was put before them has an older generation and is
+/// refused, what was put after them is meant.
+#[derive(Default)]
+struct Batch {
+    removed: Vec<AvatarId>,
+    touched: Vec<(AvatarId, Timestamp)>,
+    pauses: Vec<(Provider, Timestamp)>,
+    puts: HashMap<AvatarId, Arc<Held>>,
+    waiters: Vec<Waiter>,
+}
+
+impl Batch {
+    fn add(&mut self, command: Command) {
+        match command {
+            Command::Put(held) => _ = self.puts.insert(held.id.clone(), held),
+            Command::Touch(id, at) => self.touched.push((id, at)),
+            Command::Pause(provider, until) => self.pauses.push((provider, until)),
+            Command::Flush(waiter) => self.waiters.push(waiter),
+            Command::Remove(ids, waiter) => {
+                self.removed.extend(ids);
+                self.waiters.push(waiter);
+            }
+        }
+    }
+
+    async fn remove_and_touch(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        for id in &self.removed {
+            let query = sqlx::query("DELETE FROM avatar WHERE id = ?").bind(id.as_str());
+            query.execute(&mut *connection).await?;
+        }
+        for (id, at) in &self.touched {
+            let query = sqlx::query("UPDATE avatar SET used_at = ? WHERE id = ?");
+            query.bind(at.as_millis()).bind(id.as_str()).execute(&mut *connection).await?;
+        }
+        for (provider, until) in &self.pauses {
+            let query = sqlx::query("INSERT OR REPLACE INTO pause (provider, until) VALUES (?, ?)");
+            query.bind(provider.as_str()).bind(until.as_millis()).execute(&mut *connection).await?;
+        }
+        Ok(())
+    }
+}
+
+/// The one task that writes.
+pub(super) struct Writer {
+    pub(super) pool: SqlitePool,
+    pub(super) generations: Arc<Generations>,
+    pub(super) max_bytes: u64,
+    pub(super) state: Arc<State>,
+    /// What the pictures weigh together, at most; measured before anything is dropped.
+    pub(super) used: u64,
+}
+
+impl Writer {
+    /// Writes until the last handle of the store has gone.
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+        self.used = self.state.note(self.measure().await).unwrap_or(0);
+        let mut commands = Vec::with_capacity(BATCH);
+        while queue.recv_many(&mut commands, BATCH).await > 0 {
+            let mut batch = Batch::default();
+            commands.drain(..).for_each(|command| batch.add(command));
+            let written = self.write(&batch).await;
+            let outcome = written.as_ref().map_err(ToString::to_string).copied();
+            self.state.note(written);
+            for waiter in batch.waiters {
+                // Who has gone needs no answer.
+                let _ = waiter.send(outcome.clone());
+            }
+        }
+    }
+
+    /// What the pictures weigh together.
+    async fn measure(&self) -> Result<u64, sqlx::Error> {
+        let sum: i64 = sqlx::query_scalar("SELECT COALESCE(SUM(LENGTH(bytes)), 0) FROM avatar")
+            .fetch_one(&self.pool)
+            .await?;
+        Ok(sum.unsigned_abs())
+    }
+
+    async fn write(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
+        let mut transaction = self.pool.begin().await?;
+        batch.remove_and_touch(&mut transaction).await?;
+        for held in batch.puts.values() {
+            // Asked here, by the only writer: a removal that was queued later has raised the generation already.
+            if self.generations.admits(&held.id, held.entry.generation) {
+                self.used += held.entry.picture().map_or(0, |picture| picture.bytes.len() as u64);
+                put(held, self.generations.was_raised(&held.id), &mut transaction).await?;
+            }
+        }
+        transaction.commit().await?;
+        if !batch.removed.is_empty() {
+            self.forget_log().await?;
+        }
+        if self.used > self.max_bytes {
+            self.shrink().await?;
+        }
+        Ok(())
+    }
+
+    /// Ends a deletion: the log must not keep what `secure_delete` has wiped in the file.
+    async fn forget_log(&self) -> Result<(), sqlx::Error> {
+        for _ in 0..50 {
+            let row = sqlx::query("PRAGMA wal_checkpoint(TRUNCATE)").fetch_one(&self.pool).await?;
+            if row.try_get::<i64, _>(0)? == 0 {
+                return Ok(());
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        Err(sqlx::Error::Protocol("the write-ahead log could not be truncated: a reader holds it".into()))
+    }
+
+    /// Drops the least recently used until nine tenths of the bound are left. The estimate counts a replaced picture
+    /// twice, so the file is measured first.
+    async fn shrink(&mut self) -> Result<(), sqlx::Error> {
+        self.used = self.measure().await?;
+        if self.used > self.max_bytes {
+            let keep = i64::try_from(self.max_bytes / 10 * 9).unwrap_or(i64::MAX);
+            sqlx::query(
+                "DELETE FROM avatar WHERE id IN (SELECT id FROM (
+                    SELECT id, SUM(COALESCE(LENGTH(bytes), 0)) OVER (ORDER BY used_at DESC, id) AS upto FROM avatar
+                ) WHERE upto > ?)",
+            )
+            .bind(keep)
+            .execute(&self.pool)
+            .await?;
+            self.used = self.measure().await?;
+        }
+        Ok(())
+    }
+}
+
+async fn put(held: &Held, purged: bool, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    let Entry { verified_at, provider, name, fingerprint, .. } = &held.entry;
+    let columns = Columns::of(&held.entry);
+    sqlx::query(
+        "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
+             last_modified, bytes, checksum, trouble, field_missing)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
+             name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
+             used_at = excluded.used_at, content = excluded.content, identity = excluded.identity,
+             last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
+             trouble = excluded.trouble, field_missing = excluded.field_missing
+         WHERE ? OR excluded.verified_at >= avatar.verified_at",
+    )
+    .bind(held.id.as_str())
+    .bind(VERSION)
+    .bind(provider.as_str())
+    .bind(name.as_deref())
+    .bind(&fingerprint.0[..])
+    .bind(verified_at.as_millis())
+    .bind(held.viewed_at().max(*verified_at).as_millis())
+    .bind(columns.content)
+    .bind(columns.identity)
+    .bind(columns.last_modified)
+    .bind(columns.bytes.as_deref())
+    .bind(columns.checksum)
+    .bind(columns.trouble)
+    .bind(columns.field_missing)
+    .bind(purged)
+    .execute(transaction)
+    .await?;
+    Ok(())
+}

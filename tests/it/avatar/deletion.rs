@@ -1,0 +1,100 @@
+//! Deleting, purging, forgetting: bytes that must go, and bytes that must not come back.
+
+use std::path::Path;
+use std::time::Duration;
+
+use graphsim::Fault;
+
+use crate::support::accounts::{FACEBOOK, small};
+use crate::support::client::hash;
+use crate::support::proxy::{Proxy, START, stand_in};
+use avatar_proxy::clock::Clock;
+
+/// Whether a piece out of the picture's middle stands in any file of the disk store.
+fn is_on_disk(folder: &Path, picture: &[u8]) -> bool {
+    let middle = &picture[picture.len() / 2..picture.len() / 2 + 64];
+    std::fs::read_dir(folder).unwrap().any(|file| {
+        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        bytes.windows(middle.len()).any(|window| window == middle)
+    })
+}
+
+async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
+    for _ in 0..100 {
+        if is_on_disk(proxy.folder.path(), picture) {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not on disk within a second");
+}
+
+#[tokio::test]
+async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
+    proxy.get(&FACEBOOK.path()).await;
+    until_on_disk(&proxy, &small(1).bytes).await;
+    let deleted = proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.head);
+    assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
+    assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_refresh_under_way_brings_nothing_back() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
+    proxy.get(&FACEBOOK.path()).await;
+    until_on_disk(&proxy, &small(1).bytes).await;
+    sim.set_picture(FACEBOOK.account, Some(small(2)));
+    sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(300))));
+    clock.advance(Duration::from_secs(6 * 3600 + 1));
+    proxy.get(&FACEBOOK.path()).await;
+    assert_ne!(proxy.service.depth().0, 0, "a refresh is under way");
+    proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    proxy.settled().await;
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    for picture in [small(1), small(2)] {
+        assert!(!is_on_disk(proxy.folder.path(), &picture.bytes));
+    }
+    assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
+    // The next view starts afresh.
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(2).bytes));
+}
+
+#[tokio::test]
+async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
+    proxy.get(&FACEBOOK.path()).await;
+    sim.set_picture(FACEBOOK.account, Some(small(2)));
+    let purged = proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
+    assert_eq!(
+        (purged.status, String::from_utf8_lossy(&purged.body).as_ref()),
+        (200, r#"{"status":"purged"}"#)
+    );
+    let old = proxy.get(&FACEBOOK.path()).await;
+    assert_eq!((old.state(), old.hash()), ("stale", hash(&small(1).bytes)));
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.hash() == hash(&small(2).bytes)).await;
+}
+
+#[tokio::test]
+async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
+    proxy.get(&FACEBOOK.path()).await;
+    until_on_disk(&proxy, &small(1).bytes).await;
+    sim.api_fault(None, Some(Fault::Close));
+    clock.advance(Duration::from_secs(365 * 24 * 3600));
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
+    assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
+}
