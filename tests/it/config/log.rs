@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 fn lines(extra: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    let disk = folder.path().join("disk.db");
+    let disk = folder.path().join("kept");
     let base = format!(
         "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"\"\ndisk.path = \"{}\"\n{extra}",
         disk.display()

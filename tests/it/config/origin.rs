@@ -7,7 +7,7 @@ use std::time::Duration;
 use graphsim::Fault;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
-use super::util::{facebook, first, one, page, set, timed};
+use super::util::{facebook, first, is_about, one, page, set, timed};
 use crate::support::accounts::{FACEBOOK, large, small};
 use crate::support::client::hash;
 
@@ -66,12 +66,11 @@ async fn a_connection_must_be_up_by_the_connect_timeout() {
     }
     let rest = set("providers.facebook.base_url", &format!("\"http://{address}\""))
         + &set("origin.timeout", "\"10s\"");
-    for (value, millis) in [("\"100ms\"", 100), ("\"600ms\"", 600)] {
+    for (value, millis) in [("\"100ms\"", 100), ("\"900ms\"", 900)] {
         let proxy = facebook(&sim, &clock, &(rest.clone() + &set("origin.connect_timeout", value))).await;
         let (answer, took) = timed(&proxy, &FACEBOOK.path()).await;
         assert_eq!(answer.state(), "placeholder");
-        let range = Duration::from_millis(millis)..Duration::from_millis(millis + 350);
-        assert!(range.contains(&took), "{value}: {took:?}");
+        assert!(is_about(took, millis), "{value}: {took:?}");
     }
 }
 
@@ -79,13 +78,12 @@ async fn a_connection_must_be_up_by_the_connect_timeout() {
 async fn a_call_must_be_over_by_the_timeout() {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.api_fault(None, Some(Fault::Hang));
-    for (value, millis) in [("\"100ms\"", 100), ("\"600ms\"", 600)] {
+    for (value, millis) in [("\"100ms\"", 100), ("\"900ms\"", 900)] {
         let extra = set("origin.timeout", value) + &set("origin.connect_timeout", "\"50ms\"");
         let proxy = facebook(&sim, &clock, &extra).await;
         let (answer, took) = timed(&proxy, &FACEBOOK.path()).await;
         assert_eq!(answer.state(), "placeholder");
-        let range = Duration::from_millis(millis)..Duration::from_millis(millis + 350);
-        assert!(range.contains(&took), "{value}: {took:?}");
+        assert!(is_about(took, millis), "{value}: {took:?}");
     }
 }
 
