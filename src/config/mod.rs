@@ -104,8 +104,8 @@ impl Config {
     }
 }
 
-/// Whoever waited for `avatar.wait` must still be answered within `server.request_timeout`. The line names the one of the
-/// two that the operator wrote.
+/// Whoever waited for `avatar.wait` must still be answered within `server.request_timeout`. The complaint names the one
+/// of the two that the operator wrote.
 fn wait_is_shorter(
     layers: &Layers,
     server: &http::ServerConfig,

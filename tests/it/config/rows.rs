@@ -105,6 +105,7 @@ async fn every_field_of_a_table_leads_to_what_it_names() {
     let right = table_looks("", "").await;
     assert_eq!(right[0].1, "200 fresh");
     assert_eq!(right[4].1, "picture");
+    assert_eq!(right, table_looks("", "").await, "nothing of it changes by itself");
     for (key, value, seen) in [
         ("directory.table.provider", "instagram", Seen::Call),
         ("directory.table.table", "odd2", Seen::Answer),
@@ -143,6 +144,7 @@ async fn connection_looks(key: &str, value: &str) -> (Vec<(Seen, String)>, usize
 async fn every_field_of_a_connection_is_obeyed() {
     let (right, calls) = connection_looks("", "").await;
     assert_eq!((right[0].1.as_str(), calls), ("200 fresh", 1));
+    assert_eq!(right, connection_looks("", "").await.0, "nothing of it changes by itself");
     for (key, value, seen) in [
         ("connection.id", "other", Seen::Answer),
         ("connection.provider", "instagram", Seen::Call),

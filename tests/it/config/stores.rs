@@ -9,8 +9,7 @@ use avatar_proxy::clock::Clock;
 
 const PAGES: u32 = 6;
 
-/// Views six pages of 400 KiB, takes the providers away, restarts where that is wanted, and counts the pictures that are
-/// still shown.
+/// Views six pages of 400 KiB, takes the providers away, restarts where that is wanted, and counts what is still shown.
 async fn kept(extra: &str, restart: bool) -> usize {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;

@@ -60,7 +60,8 @@ pub(super) fn page(sim: &Graphsim, n: u32, picture: PictureFile) -> String {
     let (account, token) = (format!("2045000000000{n:02}"), format!("EAAtoken-of-page-{n}"));
     sim.add(Account::new(Kind::Facebook, &account, &token, picture));
     format!(
-        "[[connection]]\nid = \"page-{n}\"\nprovider = \"facebook\"\naccount = \"{account}\"\ntoken = \"plain:{token}\"\n"
+        "[[connection]]\nid = \"page-{n}\"\nprovider = \"facebook\"\naccount = \"{account}\"\n\
+         token = \"plain:{token}\"\n"
     )
 }
 
