@@ -60,17 +60,30 @@ pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
         return (id, Answer::text(403, refusal));
     }
     match found {
-        Some((_, Some(picture), same_origin)) => (id, Answer::picture(&picture, same_origin)),
+        Some((_, Some(picture), same_origin)) => {
+            let mut answer = Answer::picture(&picture, same_origin);
+            if world.no_store.load(Ordering::SeqCst) {
+                answer.replace("Cache-Control", "no-store");
+            }
+            (id, answer)
+        }
         _ => (id, Answer::text(404, "")),
     }
 }
 
-/// PROVIDERS 5.6.
-fn verify(world: &World, head: &Head) -> Result<(), &'static str> {
+/// How long the signature of a target still holds.
+pub(crate) fn seconds_left(world: &World, target: &str) -> i64 {
+    let head = Head { raw: format!("GET {target} HTTP/1.1") };
+    verify(world, &head).map_or(0, |end| end - world.now_secs())
+}
+
+/// PROVIDERS 5.6. The end of the signature in Unix seconds, or the words of the refusal.
+fn verify(world: &World, head: &Head) -> Result<i64, &'static str> {
     let end =
         head.parameter("oe").and_then(|oe| i64::from_str_radix(&oe, 16).ok()).ok_or("Bad URL timestamp")?;
     let given = head.parameter("oh").ok_or("Bad URL hash")?.into_owned();
-    let signed = head.target().replace(&format!("&oh={given}"), "");
+    // Once only: a second signature is as foreign as any other addition.
+    let signed = head.target().replacen(&format!("&oh={given}"), "", 1);
     if mac(&signed) != given {
         return Err("URL signature mismatch");
     }
@@ -78,5 +91,5 @@ fn verify(world: &World, head: &Head) -> Result<(), &'static str> {
     if end <= world.now_secs() || epoch != Some(world.epoch.load(Ordering::SeqCst)) {
         return Err("URL signature expired");
     }
-    Ok(())
+    Ok(end)
 }

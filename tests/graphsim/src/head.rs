@@ -29,6 +29,10 @@ impl Head {
         Some(Self { raw: String::from_utf8(bytes).ok()? })
     }
 
+    pub(crate) fn method(&self) -> &str {
+        self.raw.split(' ').next().unwrap_or("")
+    }
+
     /// Path and query, byte for byte.
     pub(crate) fn target(&self) -> &str {
         self.raw.split(' ').nth(1).unwrap_or("")

@@ -12,6 +12,7 @@
 
 mod account;
 mod cdn;
+pub mod dashboard;
 mod fault;
 mod graph;
 mod head;
@@ -21,7 +22,7 @@ mod telegram;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -82,6 +83,7 @@ pub(crate) struct World {
     pub(crate) epoch: AtomicU64,
     pub(crate) nonce: AtomicU64,
     pub(crate) local_files: Mutex<bool>,
+    pub(crate) no_store: AtomicBool,
     heads: Mutex<VecDeque<String>>,
     handed_out: Mutex<VecDeque<String>>,
 }
@@ -137,6 +139,7 @@ impl Graphsim {
             epoch: AtomicU64::new(0),
             nonce: AtomicU64::new(1),
             local_files: Mutex::default(),
+            no_store: AtomicBool::new(false),
             heads: Mutex::default(),
             handed_out: Mutex::default(),
         });
@@ -208,6 +211,28 @@ impl Graphsim {
     pub fn direct_address(&self, id: &str) -> String {
         let (name, kind) = self.world().with(id, |state| (state.file_name(), state.account.kind));
         cdn::sign(self.world(), &name, kind)
+    }
+
+    /// How long an address at the CDN still holds; 0 when it is over or was altered.
+    pub fn seconds_left(&self, address: &str) -> i64 {
+        let target = address.strip_prefix(&self.cdn_url()).unwrap_or("");
+        cdn::seconds_left(self.world(), target)
+    }
+
+    /// The token with which the account is asked for now.
+    pub fn token(&self, id: &str) -> String {
+        self.world().with(id, |state| state.account.token.clone())
+    }
+
+    /// Pictures come with `Cache-Control: no-store` in place of the CDN's 14 days: a page that shows one again asks again,
+    /// as every new visitor's browser does.
+    pub fn set_no_store(&self, no_store: bool) {
+        self.world().no_store.store(no_store, Ordering::SeqCst);
+    }
+
+    /// Closes the listeners, and the connections that are open.
+    pub fn stop(&self) {
+        self.0.tasks.iter().for_each(JoinHandle::abort);
     }
 
     /// All signatures made so far are over.

@@ -51,6 +51,11 @@ impl Answer {
         answer
     }
 
+    pub(crate) fn replace(&mut self, name: &'static str, value: &str) {
+        self.headers.retain(|(held, _)| *held != name);
+        self.headers.push((name, value.to_owned()));
+    }
+
     fn head(&self, length: Option<usize>) -> String {
         let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", self.status);
         for (name, value) in &self.headers {
@@ -96,7 +101,7 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
     };
 }
 
-async fn send(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
+pub(crate) async fn send(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
     stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
     stream.write_all(&answer.body).await?;
     stream.shutdown().await
