@@ -11,7 +11,7 @@ use super::filling::Filling;
 use super::flight::{Boarding, Flight, Flights, Lead, Outcome, Progress};
 use super::pauses::Pauses;
 use super::queue::Queue;
-use crate::clock::Clock;
+use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, AvatarState, CacheStatus, Content, Decision, Entry, Timestamp, decide, state};
@@ -112,19 +112,24 @@ impl Service {
 
     /// Answers a request that [`Service::hit`] could not.
     pub async fn serve(self: &Arc<Self>, id: &AvatarId) -> Served {
-        let now = self.parts.clock.now();
-        let held = self.held(id, now).await;
+        let (now, watch) = (self.parts.clock.now(), Stopwatch::start());
+        // A disk that hangs must not keep an answer back: then nothing is held, and nobody is asked for it either.
+        let Ok(held) = tokio::time::timeout(self.parts.request_timeout, self.held(id, now)).await else {
+            tracing::warn!(connection = %id, "the disk store did not answer within server.request_timeout");
+            return Served::Placeholder(None, CacheStatus::Unavailable);
+        };
         if let Some(held) = &held {
             self.viewed(held, now);
         }
+        let left = self.parts.request_timeout.saturating_sub(watch.elapsed());
         let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.parts.config.windows) {
             Decision::Serve => None,
             Decision::ServeAndRefresh => {
                 self.begin(id, held.clone(), Urgency::View);
                 None
             }
-            Decision::RefreshWithin => Some(self.parts.config.wait.min(self.parts.request_timeout)),
-            Decision::RefreshFully => Some(self.parts.request_timeout),
+            Decision::RefreshWithin => Some(self.parts.config.wait.min(left)),
+            Decision::RefreshFully => Some(left),
         };
         match (held, patience) {
             (Some(held), None) => self.present(held, now, CacheStatus::Hit),

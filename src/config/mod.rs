@@ -73,10 +73,13 @@ impl Config {
     /// # Errors
     /// As [`Config::load`].
     pub fn from_layers(layers: &Layers) -> Result<Self, ConfigError> {
+        let server = section::<http::ServerWritten, _>(layers, "server")?;
+        let avatar = section::<avatar::AvatarWritten, _>(layers, "avatar")?;
+        wait_is_shorter(layers, &server, &avatar)?;
         Ok(Self {
-            server: section::<http::ServerWritten, _>(layers, "server")?,
+            server,
+            avatar,
             admin: section::<http::AdminWritten, _>(layers, "admin")?,
-            avatar: section::<avatar::AvatarWritten, _>(layers, "avatar")?,
             headers: section::<routes::HeadersWritten, _>(layers, "avatar.headers")?,
             memory: section::<store::MemoryWritten, _>(layers, "memory")?,
             disk: section::<store::DiskWritten, _>(layers, "disk")?,
@@ -99,6 +102,31 @@ impl Config {
     pub fn tokens(layers: &Layers) -> Result<model::token::TokensConfig, ConfigError> {
         section::<model::token::TokensWritten, _>(layers, "tokens")
     }
+}
+
+/// Whoever waited for `avatar.wait` must still be answered within `server.request_timeout`. The complaint names the one
+/// of the two that the operator wrote.
+fn wait_is_shorter(
+    layers: &Layers,
+    server: &http::ServerConfig,
+    avatar: &avatar::AvatarConfig,
+) -> Result<(), ConfigError> {
+    if avatar.wait < server.request_timeout {
+        return Ok(());
+    }
+    let show = model::units::show_duration;
+    let (key, value, expected) = match layers.source("avatar.wait") {
+        Source::Default => {
+            let expected = format!("more than avatar.wait = {}", show(avatar.wait));
+            ("server.request_timeout", server.request_timeout, expected)
+        }
+        Source::File(_) | Source::Env(_) | Source::EnvFile(..) => {
+            let expected = format!("less than server.request_timeout = {}", show(server.request_timeout));
+            ("avatar.wait", avatar.wait, expected)
+        }
+    };
+    let value = layers.shown(key).unwrap_or_else(|| show(value));
+    Err(ConfigError::Wrong { from: layers.source(key), key: key.to_owned(), value, expected })
 }
 
 /// No two blocks have one id: nobody could say whose picture it is.

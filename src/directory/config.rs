@@ -151,7 +151,11 @@ impl TryFrom<DirectoryWritten> for DirectoryConfig {
             url => Some(parse(url).map_err(|expected| Invalid::new("url", "<secret>", expected))?),
         };
         if !(1..=1000).contains(&written.max_connections) {
-            return Err(Invalid::new("max_connections", written.max_connections.to_string(), "1 to 1000"));
+            return Err(Invalid::new(
+                "max_connections",
+                written.max_connections.to_string(),
+                "a number from 1 to 1000",
+            ));
         }
         Ok(Self {
             source,
@@ -194,8 +198,9 @@ impl TryFrom<ConnectionWritten> for ConnectionEntry {
     type Error = Invalid;
 
     fn try_from(written: ConnectionWritten) -> Result<Self, Invalid> {
-        let id = AvatarId::parse(&written.id)
-            .map_err(|error| Invalid::new("id", format!("{:?}", written.id), error.to_string()))?;
+        let id = AvatarId::parse(&written.id).map_err(|_| {
+            Invalid::new("id", format!("{:?}", written.id), "1 to 64 of A-Z, a-z, 0-9, _ and -")
+        })?;
         let filled = |text: String| (!text.is_empty()).then_some(text);
         Ok(Self(Connection {
             id,
@@ -260,8 +265,8 @@ mod tests {
     #[test]
     fn bounds_are_named_with_what_would_be_right() {
         for (change, error) in [
-            ("max_connections = 0", "max_connections = 0: expected 1 to 1000"),
-            ("max_connections = 1001", "max_connections = 1001: expected 1 to 1000"),
+            ("max_connections = 0", "max_connections = 0: expected a number from 1 to 1000"),
+            ("max_connections = 1001", "max_connections = 1001: expected a number from 1 to 1000"),
             ("timeout = '9ms'", "timeout = 9ms: expected at least 10ms"),
             (
                 "table = [{ provider = 'facebok', table = 't', id = 'i', token = 'k' }]",

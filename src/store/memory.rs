@@ -122,6 +122,8 @@ impl Memory {
             }
             Op::Put(held.clone())
         });
+        // Left to itself moka would evict some views later, and hold more than `memory.max_bytes` until then.
+        self.entries.run_pending_tasks();
         match entry {
             moka::ops::compute::CompResult::StillNone(_) | moka::ops::compute::CompResult::Removed(_) => None,
             moka::ops::compute::CompResult::Inserted(entry)

@@ -13,6 +13,8 @@ mod avatar;
 mod browser;
 /// The commands, run as processes: what they print, where, and how they end.
 mod cli;
+/// Every key of config.toml, each with a behaviour that differs between two of its values.
+mod config;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
 /// The shape of the source itself: who may import whom, and who may use what.

@@ -177,10 +177,27 @@ fn a_broken_rule_names_the_key_that_breaks_it_and_where_it_was_written() {
 }
 
 #[test]
+fn a_client_may_not_wait_for_longer_than_any_answer_may_take() {
+    assert_eq!(
+        complaint("avatar.wait = \"20s\""),
+        "my.toml: avatar.wait = \"20s\": expected less than server.request_timeout = 20s"
+    );
+    assert_eq!(
+        complaint("server.request_timeout = \"2s\""),
+        "my.toml: server.request_timeout = \"2s\": expected more than avatar.wait = 3s"
+    );
+    assert_eq!(
+        complaint("avatar.wait = \"5s\"\nserver.request_timeout = \"4s\""),
+        "my.toml: avatar.wait = \"5s\": expected less than server.request_timeout = 4s"
+    );
+}
+
+#[test]
 fn a_block_is_named_by_its_number_counted_from_one() {
     let good = "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = \"plain:hunter2\"\n";
     for (second, expected) in [
         ("id = \"a\"", "connection[2].id = \"a\": expected an id that no other block has"),
+        ("id = \"a b\"", "connection[2].id = \"a b\": expected 1 to 64 of A-Z, a-z, 0-9, _ and -"),
         (
             "id = \"b\"\nprovider = \"facebok\"",
             "connection[2].provider = \"facebok\": expected instagram, facebook or telegram (did you mean \

@@ -1,0 +1,144 @@
+//! `[directory]`, over a SQLite database with one of the dashboard's tables.
+
+use std::path::Path;
+use std::time::Duration;
+
+use avatar_proxy::clock::Clock;
+use graphsim::Graphsim;
+use sqlx::Connection;
+
+use super::providers::sealed;
+use super::util::{Database, SECOND, inspect, is_about, one, set, timed};
+use crate::support::accounts::FACEBOOK;
+use crate::support::proxy::Proxy;
+
+const TABLE: &str = r#"CREATE TABLE "PageConnection" ("id" TEXT PRIMARY KEY, "pageId" TEXT, "pageAccessTokenEnc" TEXT,
+    "profilePictureUrl" TEXT, "pageName" TEXT);"#;
+
+/// The Facebook page as a row.
+fn row() -> String {
+    format!(
+        r#"INSERT INTO "PageConnection" VALUES ('{}', '{}', '{}', NULL, 'Ada Lovelace');"#,
+        FACEBOOK.id,
+        FACEBOOK.account,
+        sealed(FACEBOOK.token, "sha256:k")
+    )
+}
+
+async fn proxy(sim: &Graphsim, clock: &Clock, database: &Database, extra: &str) -> Proxy {
+    let keys = set("tokens.keys", "[\"sha256:k\"]");
+    Proxy::start(sim, clock, &(database.url() + &keys + extra)).await
+}
+
+#[tokio::test]
+async fn ids_are_looked_for_in_the_database_that_is_written() {
+    let (sim, clock) = one(&FACEBOOK).await;
+    let database = Database::new(&(TABLE.to_owned() + &row())).await;
+    let with = proxy(&sim, &clock, &database, "").await;
+    assert_eq!(with.get(&FACEBOOK.path()).await.state(), "fresh");
+    let without = Proxy::start(&sim, &clock, &set("directory.url", "\"\"")).await;
+    assert_eq!(without.get(&FACEBOOK.path()).await.status, 404);
+}
+
+/// How often this process has the file open.
+fn opened(path: &Path) -> usize {
+    let handles = std::fs::read_dir("/proc/self/fd").unwrap().flatten();
+    handles.filter(|handle| std::fs::read_link(handle.path()).is_ok_and(|to| to == path)).count()
+}
+
+#[tokio::test]
+async fn the_database_is_asked_over_as_many_connections_as_are_written() {
+    for (value, most) in [("1", 1), ("3", 3)] {
+        let (sim, clock) = one(&FACEBOOK).await;
+        let database = Database::new(TABLE).await;
+        let proxy = proxy(&sim, &clock, &database, &set("directory.max_connections", value)).await;
+        assert_eq!(proxy.get("/avatar/first").await.status, 404);
+        // Nobody can read now, so that every lookup keeps its connection.
+        let mut locked = database.connect().await;
+        sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut locked).await.unwrap();
+        let views = async {
+            let ids = ["/avatar/b", "/avatar/c", "/avatar/d", "/avatar/e", "/avatar/f"];
+            futures_util::future::join_all(ids.map(|id| proxy.get(id))).await;
+        };
+        let count = async {
+            tokio::time::sleep(Duration::from_millis(700)).await;
+            let count = opened(&database.path()) - 1;
+            sqlx::raw_sql("ROLLBACK").execute(&mut locked).await.unwrap();
+            count
+        };
+        let (count, ()) = tokio::join!(count, views);
+        assert_eq!(count, most, "{value}");
+        locked.close().await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_row_is_believed_for_as_long_as_is_written() {
+    for (value, status) in [("\"60s\"", 200), ("\"10s\"", 404)] {
+        let (sim, clock) = one(&FACEBOOK).await;
+        let database = Database::new(&(TABLE.to_owned() + &row())).await;
+        let proxy = proxy(&sim, &clock, &database, &set("directory.cache_for", value)).await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
+        database.run(r#"DELETE FROM "PageConnection""#).await;
+        clock.advance(SECOND * 30);
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200, "looked at in the background");
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        proxy.get_until(&FACEBOOK.path(), |answer| answer.status == status).await;
+    }
+}
+
+#[tokio::test]
+async fn an_unknown_id_is_believed_for_as_long_as_is_written() {
+    for (value, status) in [("\"60s\"", 404), ("\"10s\"", 200)] {
+        let (sim, clock) = one(&FACEBOOK).await;
+        let database = Database::new(TABLE).await;
+        let proxy = proxy(&sim, &clock, &database, &set("avatar.unknown_for", value)).await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 404);
+        database.run(&row()).await;
+        clock.advance(SECOND * 30);
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, status, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn a_database_must_answer_by_the_timeout() {
+    let (sim, clock) = one(&FACEBOOK).await;
+    // It takes connections and says nothing.
+    let silent = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let url = format!("\"postgres://a:b@{}/c\"", silent.local_addr().unwrap());
+    for (value, millis) in [("\"100ms\"", 100), ("\"900ms\"", 900)] {
+        let extra = set("directory.url", &url) + &set("directory.timeout", value);
+        let proxy = Proxy::start(&sim, &clock, &extra).await;
+        let (answer, took) = timed(&proxy, &FACEBOOK.path()).await;
+        assert_eq!((answer.status, answer.state()), (200, "placeholder"));
+        assert!(is_about(took, millis), "{value}: {took:?}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_gone_from_the_database_is_looked_for_as_often_as_is_written() {
+    for (value, swept) in [("\"1s\"", true), ("\"0s\"", false)] {
+        let (sim, clock) = one(&FACEBOOK).await;
+        let database = Database::new(&(TABLE.to_owned() + &row())).await;
+        let proxy = proxy(&sim, &clock, &database, &set("directory.sweep", value)).await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
+        database.run(r#"DELETE FROM "PageConnection""#).await;
+        clock.advance(SECOND * 2);
+        // The sweep looks at the clock once a second.
+        tokio::time::sleep(Duration::from_millis(2500)).await;
+        assert_eq!(inspect(&proxy, FACEBOOK.id).await.is_null(), swept, "{value}");
+    }
+}
+
+#[tokio::test]
+async fn fresh_addresses_are_saved_where_that_is_written() {
+    for (value, saved) in [("true", true), ("false", false)] {
+        let (sim, clock) = one(&FACEBOOK).await;
+        let database = Database::new(&(TABLE.to_owned() + &row())).await;
+        let proxy = proxy(&sim, &clock, &database, &set("directory.write_back", value)).await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
+        tokio::time::sleep(Duration::from_millis(400)).await;
+        let stored = database.text(r#"SELECT "profilePictureUrl" FROM "PageConnection""#).await;
+        assert_eq!(stored, saved.then(|| sim.handed_out()[0].clone()), "{value}");
+    }
+}

@@ -1,0 +1,13 @@
+//! Every key of config.toml, each with a behaviour that differs between two of its values, seen from outside.
+
+mod avatar;
+mod complete;
+mod directory;
+mod headers;
+mod log;
+mod origin;
+mod providers;
+mod rows;
+mod server;
+mod stores;
+mod util;
