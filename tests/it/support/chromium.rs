@@ -17,7 +17,7 @@ const BROWSER: &str = "/usr/bin/chromium";
 pub(crate) struct Chromium {
     driver: SocketAddr,
     session: String,
-    _process: Child,
+    process: Child,
     _profile: TempDir,
 }
 
@@ -29,10 +29,9 @@ impl Chromium {
         }
         let driver = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
         let process = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", DRIVER, &format!("--port={}", driver.port())])
+            .args(["--pdeathsig", "TERM", DRIVER, &format!("--port={}", driver.port())])
             .stdout(Stdio::null())
             .stderr(Stdio::null())
-            .kill_on_drop(true)
             .spawn()
             .expect("chromedriver starts");
         while TcpStream::connect(driver).await.is_err() {
@@ -58,7 +57,7 @@ impl Chromium {
         let started = command(driver, "POST", "/session", &wanted).await;
         let session =
             started["sessionId"].as_str().unwrap_or_else(|| panic!("no session: {started}")).to_owned();
-        Self { driver, session, _process: process, _profile: profile }
+        Self { driver, session, process, _profile: profile }
     }
 
     /// Opens a page and waits until it is loaded.
@@ -89,6 +88,15 @@ impl Chromium {
     }
 }
 
+/// The driver ends its browser only when it is asked to end; killed, it would leave one behind.
+impl Drop for Chromium {
+    fn drop(&mut self) {
+        if let Some(id) = self.process.id() {
+            let _ = std::process::Command::new("kill").arg(id.to_string()).status();
+        }
+    }
+}
+
 /// One WebDriver command; its `value`.
 async fn command(driver: SocketAddr, method: &str, path: &str, body: &Value) -> Value {
     let body = if body.is_null() { String::new() } else { body.to_string() };
@@ -100,7 +108,8 @@ async fn command(driver: SocketAddr, method: &str, path: &str, body: &Value) -> 
     let mut stream = TcpStream::connect(driver).await.expect("chromedriver listens");
     stream.write_all((head + &body).as_bytes()).await.unwrap();
     let answer = tokio::time::timeout(Duration::from_secs(60), answer(&mut stream)).await;
-    let text = answer.expect("chromedriver answers within a minute");
+    let text =
+        answer.unwrap_or_else(|_| panic!("chromedriver does not answer {method} {path} within a minute"));
     let (head, body) = text.split_once("\r\n\r\n").expect("a whole answer");
     let value: Value = serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {text}"));
     assert!(head.starts_with("HTTP/1.1 200"), "{value}");
@@ -113,9 +122,10 @@ async fn answer(stream: &mut TcpStream) -> String {
     let whole = |bytes: &[u8]| {
         let text = String::from_utf8_lossy(bytes);
         let (head, body) = text.split_once("\r\n\r\n")?;
-        let length = head
-            .lines()
-            .find_map(|line| line.to_lowercase().strip_prefix("content-length: ")?.parse().ok())?;
+        let length = head.lines().find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("content-length").then(|| value.trim().parse::<usize>().ok())?
+        })?;
         (body.len() >= length).then(|| text.clone().into_owned())
     };
     loop {
