@@ -15,6 +15,8 @@ mod browser;
 mod cli;
 /// Every key of config.toml, each with a behaviour that differs between two of its values.
 mod config;
+/// What the address and the admin port promise: ids, parameters, methods, headers, conditions.
+mod contract;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
 /// The shape of the source itself: who may import whom, and who may use what.
