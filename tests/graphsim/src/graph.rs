@@ -115,12 +115,19 @@ fn refuse_proof(world: &World, host: Host, head: &Head, token: &str) -> Option<A
     mac.update(token.as_bytes());
     let right = hex::encode(mac.finalize().into_bytes());
     match head.parameter("appsecret_proof") {
-        None => Some(error(400, 100, None, "API calls from the server require an appsecret_proof argument")),
+        None => Some(bad_proof("API calls from the server require an appsecret_proof argument")),
         Some(given) if given != right => {
-            Some(error(400, 100, None, "Invalid appsecret_proof provided in the API argument"))
+            Some(bad_proof("Invalid appsecret_proof provided in the API argument"))
         }
         Some(_) => None,
     }
+}
+
+/// PROVIDERS 2.4: one of the few errors with a type of its own.
+fn bad_proof(message: &str) -> Answer {
+    let error =
+        json!({ "message": message, "type": "GraphMethodException", "code": 100, "fbtrace_id": "AbCdEf" });
+    Answer::json(400, &json!({ "error": error }))
 }
 
 /// Meta's error body. `type` is OAuthException for throttles, too.

@@ -57,7 +57,7 @@ impl Answer {
     }
 
     fn head(&self, length: Option<usize>) -> String {
-        let mut head = format!("HTTP/1.1 {} X\r\nConnection: close\r\n", self.status);
+        let mut head = format!("HTTP/1.1 {} {}\r\nConnection: close\r\n", self.status, reason(self.status));
         for (name, value) in &self.headers {
             head.push_str(&format!("{name}: {value}\r\n"));
         }
@@ -66,6 +66,22 @@ impl Answer {
             None => head.push_str("Transfer-Encoding: chunked\r\n\r\n"),
         }
         head
+    }
+}
+
+/// What stands behind a status; browsers show it to people.
+fn reason(status: u16) -> &'static str {
+    match status {
+        200 => "OK",
+        302 => "Found",
+        400 => "Bad Request",
+        401 => "Unauthorized",
+        403 => "Forbidden",
+        404 => "Not Found",
+        429 => "Too Many Requests",
+        500 => "Internal Server Error",
+        503 => "Service Unavailable",
+        _ => "Other",
     }
 }
 

@@ -140,6 +140,7 @@ async fn a_required_appsecret_proof_is_verified() {
         let error = answer.json()["error"].clone();
         assert_eq!(error["message"].as_str(), message);
         assert_eq!(error["code"].as_i64(), message.map(|_| 100));
+        assert_eq!(error["type"].as_str(), message.map(|_| "GraphMethodException"));
     }
 }
 

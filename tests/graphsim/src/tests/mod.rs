@@ -2,6 +2,7 @@
 
 mod cdn;
 mod client;
+mod dashboard;
 mod faults;
 mod graph;
 mod telegram;
