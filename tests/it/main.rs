@@ -23,5 +23,9 @@ mod directory;
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.
 mod http;
+/// The server as a process: killed, stopped, started twice, on a broken disk.
+mod process;
+/// Nothing that the server says holds a secret.
+mod secrets;
 /// Neighbours, started on free loopback ports and stopped again.
 mod support;

@@ -1,0 +1,99 @@
+//! The server as a process, as an operator runs it.
+
+use std::fs::File;
+use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::Duration;
+
+use super::client::{self, Answer};
+use super::proxy::{base_config, merged};
+use graphsim::Graphsim;
+
+/// The binary that is under test.
+pub(crate) const BINARY: &str = env!("CARGO_BIN_EXE_avatar-proxy");
+
+/// A running server; it is killed when the test ends.
+pub(crate) struct Process {
+    pub(crate) child: Child,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    log: PathBuf,
+}
+
+impl Process {
+    /// Starts it in `folder`, with `extra` merged over the base settings, and waits until it answers.
+    pub(crate) async fn start(
+        sim: &Graphsim,
+        folder: &Path,
+        extra: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
+        let mut process = Self::launch(sim, folder, extra, environment);
+        for _ in 0..500 {
+            if tokio::net::TcpStream::connect(process.address).await.is_ok() {
+                return process;
+            }
+            assert!(process.child.try_wait().unwrap().is_none(), "it ended at once: {}", process.log());
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it does not listen: {}", process.log());
+    }
+
+    /// Starts it and waits for nothing.
+    pub(crate) fn launch(sim: &Graphsim, folder: &Path, extra: &str, environment: &[(&str, &str)]) -> Self {
+        let (address, admin) = (free_address(), free_address());
+        let ports = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n");
+        let config = merged(&merged(&base_config(sim, folder), &ports), extra);
+        let file = folder.join(format!("config-{}.toml", address.port()));
+        let log = folder.join(format!("log-{}", address.port()));
+        std::fs::write(&file, config).unwrap();
+        let child = Command::new(BINARY)
+            .arg("--config")
+            .arg(&file)
+            .envs(environment.iter().copied())
+            .stdin(Stdio::null())
+            .stdout(File::options().create(true).append(true).open(&log).unwrap())
+            .stderr(File::options().create(true).append(true).open(&log).unwrap())
+            .spawn()
+            .expect("the binary starts");
+        Self { child, address, admin, log }
+    }
+
+    pub(crate) async fn get(&self, target: &str) -> Answer {
+        client::request(self.address, "GET", target, "").await
+    }
+
+    /// Everything it has said so far.
+    pub(crate) fn log(&self) -> String {
+        std::fs::read_to_string(&self.log).unwrap()
+    }
+
+    /// Sends a signal by name.
+    pub(crate) fn signal(&self, name: &str) {
+        let sent = Command::new("kill").args([&format!("-{name}"), &self.child.id().to_string()]).status();
+        assert!(sent.unwrap().success());
+    }
+
+    /// Its end, within ten seconds.
+    pub(crate) async fn ended(&mut self) -> ExitStatus {
+        for _ in 0..500 {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("it does not end: {}", self.log());
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn free_address() -> SocketAddr {
+    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+}
