@@ -6,3 +6,4 @@ mod deletion;
 mod faults;
 mod promise;
 mod restart;
+mod rows;
