@@ -21,5 +21,7 @@ mod directory;
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.
 mod http;
+/// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.
+mod routes;
 /// Neighbours, started on free loopback ports and stopped again.
 mod support;
