@@ -133,23 +133,23 @@ impl Refusal {
         let (status, json) = match self {
             Self::BodyNotAllowed => (
                 StatusCode::BAD_REQUEST,
-                r#"{"code":"body_not_allowed","message":"a GET or HEAD request has no body"}"#,
+                r#"{"error":"body_not_allowed","message":"a GET or HEAD request has no body"}"#,
             ),
             Self::BodyTooLong => (
                 StatusCode::PAYLOAD_TOO_LARGE,
-                r#"{"code":"body_too_long","message":"the request's body is too long"}"#,
+                r#"{"error":"body_too_long","message":"the request's body is too long"}"#,
             ),
             Self::BodyTooSlow => (
                 StatusCode::REQUEST_TIMEOUT,
-                r#"{"code":"body_too_slow","message":"the request's body did not come in time"}"#,
+                r#"{"error":"body_too_slow","message":"the request's body did not come in time"}"#,
             ),
             Self::BodyBroken => (
                 StatusCode::BAD_REQUEST,
-                r#"{"code":"body_broken","message":"the request's body is malformed or incomplete"}"#,
+                r#"{"error":"body_broken","message":"the request's body is malformed or incomplete"}"#,
             ),
             Self::Internal => (
                 StatusCode::INTERNAL_SERVER_ERROR,
-                r#"{"code":"internal","message":"something went wrong in this server"}"#,
+                r#"{"error":"internal","message":"something went wrong in this server"}"#,
             ),
         };
         let mut response = Response::new(Body::full(json));

@@ -11,6 +11,7 @@ use hyper::header::{
 use hyper::{Response, StatusCode};
 
 use super::config::HeadersConfig;
+use super::error::ApiError;
 use crate::http::Body;
 use crate::http::conditional::{Validators, Verdict, evaluate};
 use crate::model::{AvatarState, CacheStatus, Picture, Tags};
@@ -76,7 +77,7 @@ impl Prepared {
         }
     }
 
-    /// A whole picture, or the 304 or 412 that the request's conditions ask for.
+    /// A whole picture, or the 304 or the error that the request's conditions ask for.
     pub(super) fn picture(
         &self,
         picture: &Picture,
@@ -93,8 +94,8 @@ impl Prepared {
             Validators { etag: Some(picture.etag.as_str()), last_modified: Some(picture.last_modified) };
         let mut response = match evaluate(request, held) {
             Verdict::Proceed => Response::new(Body::full(picture.bytes.clone())),
-            Verdict::NotModified => with_status(StatusCode::NOT_MODIFIED),
-            Verdict::PreconditionFailed => with_status(StatusCode::PRECONDITION_FAILED),
+            Verdict::NotModified => not_modified(),
+            Verdict::PreconditionFailed => return ApiError::PreconditionFailed.into(),
         };
         let whole = response.status() == StatusCode::OK;
         let headers = response.headers_mut();
@@ -173,9 +174,9 @@ impl Prepared {
     }
 }
 
-fn with_status(status: StatusCode) -> Response<Body> {
+fn not_modified() -> Response<Body> {
     let mut response = Response::new(Body::empty());
-    *response.status_mut() = status;
+    *response.status_mut() = StatusCode::NOT_MODIFIED;
     response
 }
 

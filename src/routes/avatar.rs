@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
-use hyper::{Method, Request, Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
 use super::Site;
 use super::config::FallbackKind;
@@ -21,15 +21,7 @@ const EXTENSIONS: [&str; 4] = ["jpg", "png", "webp", "avif"];
 
 /// Answers for what stands behind `/avatar/`.
 pub(super) async fn avatar(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Response<Body> {
-    let mut response = match answer(site, rest, request).await {
-        Ok(response) => response,
-        Err(error) => error.into(),
-    };
-    if request.method() == Method::HEAD {
-        // The same head, with the length of the body that is not sent (RFC 9110, 9.3.2).
-        *response.body_mut() = Body::empty();
-    }
-    response
+    answer(site, rest, request).await.unwrap_or_else(Response::from)
 }
 
 async fn answer(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Result<Response<Body>, ApiError> {

@@ -22,6 +22,8 @@ pub(super) enum ApiError {
     InvalidQuery,
     /// Another method is allowed: the value of `Allow`.
     MethodNotAllowed(&'static str),
+    /// `If-Match` or `If-Unmodified-Since` does not hold.
+    PreconditionFailed,
     /// The admin token is missing or wrong.
     Unauthorized,
     /// A browser's request from another site to an admin port without a token.
@@ -57,6 +59,11 @@ impl ApiError {
                 StatusCode::METHOD_NOT_ALLOWED,
                 "method_not_allowed",
                 "see the Allow header for what is allowed",
+            ),
+            Self::PreconditionFailed => (
+                StatusCode::PRECONDITION_FAILED,
+                "precondition_failed",
+                "the picture is another one than If-Match or If-Unmodified-Since asks for",
             ),
             Self::Unauthorized => {
                 (StatusCode::UNAUTHORIZED, "unauthorized", "send admin.token as Authorization: Bearer")

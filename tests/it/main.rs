@@ -15,8 +15,6 @@ mod browser;
 mod cli;
 /// Every key of config.toml, each with a behaviour that differs between two of its values.
 mod config;
-/// What the address and the admin port promise: ids, parameters, methods, headers, conditions.
-mod contract;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
 /// The shape of the source itself: who may import whom, and who may use what.
@@ -25,6 +23,8 @@ mod floors;
 mod http;
 /// The server as a process: killed, stopped, started twice, on a broken disk.
 mod process;
+/// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.
+mod routes;
 /// Nothing that the server says holds a secret.
 mod secrets;
 /// Neighbours, started on free loopback ports and stopped again.

@@ -56,6 +56,14 @@ pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, hea
     read(&mut stream, method == "HEAD").await
 }
 
+/// Exactly these bytes, and the one answer to them.
+pub(crate) async fn raw(address: SocketAddr, bytes: &str) -> Answer {
+    let mut stream = TcpStream::connect(address).await.expect("the server listens");
+    // A server that refuses early may have closed before all is written; its answer tells.
+    let _ = stream.write_all(bytes.as_bytes()).await;
+    read(&mut stream, false).await
+}
+
 /// Reads one answer to the end of the connection.
 pub(crate) async fn read(stream: &mut TcpStream, headless: bool) -> Answer {
     let mut bytes = Vec::new();

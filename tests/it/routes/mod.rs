@@ -1,0 +1,8 @@
+//! What this server answers, header by header: pictures, placeholders, conditions, bad input, and the admin port.
+
+mod admin;
+mod bad_input;
+mod conditional;
+mod headers;
+mod http2;
+mod util;
