@@ -3,31 +3,37 @@
 //! The proxy is a process of its own, as in life: this program starts itself a second time. Everything lies in a
 //! temporary folder and listens on 127.0.0.1; nothing else is needed, and nothing is left.
 
+mod lifeline;
 mod world;
 
+use std::future::pending;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ExitCode, Stdio};
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, bail};
+use anyhow::{Context, anyhow};
 use graphsim::dashboard::{Dashboard, Renewed};
 use graphsim::{Graphsim, Options};
-use tokio::process::{Child, Command};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::process::{Child, ChildStdin, Command};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{sleep, timeout};
 
 use avatar_proxy::clock::Clock;
 
-/// Set for the second process.
-const IS_PROXY: &str = "AVATAR_PROXY_DEMO";
+/// Set for the second process: the demo's temporary folder.
+const FOLDER: &str = "AVATAR_PROXY_DEMO";
 /// How long the stored addresses hold.
 const ADDRESS_LIFE: Duration = Duration::from_secs(20);
 /// For the proxy to answer at first, and to end at last.
 const PATIENCE: Duration = Duration::from_secs(10);
 
 fn main() -> ExitCode {
-    if std::env::var_os(IS_PROXY).is_some() {
+    if let Some(folder) = std::env::var_os(FOLDER) {
+        lifeline::hold(PathBuf::from(folder));
         return avatar_proxy::cli::main();
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
@@ -41,6 +47,7 @@ fn main() -> ExitCode {
 }
 
 async fn demo() -> anyhow::Result<()> {
+    let mut stop = Stop::listen().context("signals")?;
     let folder = tempfile::TempDir::with_prefix("avatar-proxy-demo-").context("no temporary folder")?;
     let clock = Clock::system();
     let options = Options { now: Arc::new(move || clock.now().as_millis()), address_life: ADDRESS_LIFE };
@@ -53,8 +60,24 @@ async fn demo() -> anyhow::Result<()> {
     std::fs::write(&config, world::config(&sim, folder.path(), address, admin))
         .context("the configuration")?;
 
-    let mut proxy = start_proxy(&config)?;
-    until_ready(&mut proxy, address).await?;
+    let (mut proxy, lifeline) = start_proxy(&config, folder.path())?;
+    let outcome = tokio::select! {
+        () = stop.asked() => Ok(()),
+        failed = show(sim, &accounts, database, address) => failed,
+        ended = proxy.wait() => Err(anyhow!("avatar-proxy ended by itself: {}", ended.context("its end")?)),
+    };
+    end(proxy, lifeline).await;
+    outcome
+}
+
+/// Opens the page once there is something to see on it, for as long as anybody wants; only a failure ends it.
+async fn show(
+    sim: Graphsim,
+    accounts: &[world::Demo],
+    database: world::Database,
+    address: SocketAddr,
+) -> anyhow::Result<()> {
+    timeout(PATIENCE, until_ready(address)).await.context("avatar-proxy does not become ready")?;
     let shown = accounts.iter().map(world::Demo::shown).collect();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
     let proxy_url = format!("http://{address}");
@@ -62,43 +85,71 @@ async fn demo() -> anyhow::Result<()> {
     let dashboard =
         Dashboard::start_with_renewal(sim, shown, proxy_url, any, renewed).await.context("the page")?;
     println!("Open {} in a browser. Ctrl-C ends the demo.", dashboard.url());
+    pending().await
+}
 
-    tokio::select! {
-        interrupted = tokio::signal::ctrl_c() => interrupted.context("Ctrl-C")?,
-        ended = proxy.wait() => bail!("avatar-proxy ended by itself: {}", ended.context("its end")?),
+/// What asks the demo to end: Ctrl-C, a plain `kill`, a closed terminal.
+struct Stop {
+    interrupt: Signal,
+    terminate: Signal,
+    hang_up: Signal,
+}
+
+impl Stop {
+    /// From here on none of them ends the process by itself.
+    fn listen() -> std::io::Result<Self> {
+        Ok(Self {
+            interrupt: signal(SignalKind::interrupt())?,
+            terminate: signal(SignalKind::terminate())?,
+            hang_up: signal(SignalKind::hangup())?,
+        })
     }
-    end(proxy).await;
-    Ok(())
+
+    async fn asked(&mut self) {
+        tokio::select! {
+            _ = self.interrupt.recv() => {}
+            _ = self.terminate.recv() => {}
+            _ = self.hang_up.recv() => {}
+        }
+    }
 }
 
 /// This program once more, as the server that it is built from. Its log goes to this terminal if something is wrong.
-fn start_proxy(config: &Path) -> anyhow::Result<Child> {
+fn start_proxy(config: &Path, folder: &Path) -> anyhow::Result<(Child, ChildStdin)> {
     let program = std::env::current_exe().context("where this program lies")?;
-    Command::new(program)
+    let mut proxy = Command::new(program)
         .arg("--config")
         .arg(config)
-        .env(IS_PROXY, "1")
-        .stdin(Stdio::null())
+        .env(FOLDER, folder)
+        .stdin(Stdio::piped())
         .kill_on_drop(true)
         .spawn()
-        .context("avatar-proxy does not start")
+        .context("avatar-proxy does not start")?;
+    // Left in the child it would be closed by the first `wait`.
+    let lifeline = proxy.stdin.take().context("its input")?;
+    Ok((proxy, lifeline))
 }
 
-async fn until_ready(proxy: &mut Child, address: SocketAddr) -> anyhow::Result<()> {
-    let listens = async {
-        while tokio::net::TcpStream::connect(address).await.is_err() {
-            sleep(Duration::from_millis(50)).await;
-        }
-    };
-    tokio::select! {
-        ready = timeout(PATIENCE, listens) => ready.context("avatar-proxy does not listen"),
-        ended = proxy.wait() => bail!("avatar-proxy ended at once: {}", ended.context("its end")?),
+async fn until_ready(address: SocketAddr) {
+    while !matches!(is_ready(address).await, Ok(true)) {
+        sleep(Duration::from_millis(50)).await;
     }
 }
 
-/// A terminal's Ctrl-C reaches both processes; where it reached this one alone, the other is ended with it.
-async fn end(mut proxy: Child) {
-    if timeout(Duration::from_secs(1), proxy.wait()).await.is_err() {
+async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
+    const STATUS: &[u8] = b"HTTP/1.1 200 ";
+    let mut stream = TcpStream::connect(address).await?;
+    let request = format!("GET /readyz HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).await?;
+    let mut status = [0; STATUS.len()];
+    stream.read_exact(&mut status).await?;
+    Ok(status == STATUS)
+}
+
+/// A terminal's Ctrl-C reaches both processes; where it reached this one alone, the lifeline ends the other.
+async fn end(mut proxy: Child, lifeline: ChildStdin) {
+    drop(lifeline);
+    if timeout(PATIENCE, proxy.wait()).await.is_err() {
         // It may have ended in this moment; that is what is wanted.
         let _ = proxy.kill().await;
     }

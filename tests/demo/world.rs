@@ -152,7 +152,6 @@ impl Database {
     pub(crate) fn renew(&self, id: &str, token: &str) {
         let Ok(sealed) = self.keyring.seal(&Secret::new(token)) else { return };
         let (pool, id) = (self.pool.clone(), id.to_owned());
-        // The demo waits for nothing when it ends.
         self.runtime.spawn(async move {
             for statement in [
                 r#"UPDATE "InstagramConnection" SET "accessTokenEnc" = ? WHERE "id" = ?"#,
