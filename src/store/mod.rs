@@ -13,3 +13,6 @@ pub use disk::{Disk, DiskConfig, DiskError, DiskWritten};
 pub use disk_health::Health;
 pub use generations::Generations;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
+
+#[cfg(test)]
+mod tests;

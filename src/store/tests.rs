@@ -1,0 +1,186 @@
+//! What every store promises, and what only the disk can get wrong.
+
+use std::sync::Arc;
+
+use proptest::prelude::*;
+use sqlx::Connection;
+use tokio_util::task::TaskTracker;
+
+use super::*;
+use crate::model::{
+    AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, Timestamp, Trouble,
+    TroubleClass, sniff,
+};
+
+const PIXELS: u64 = 1_000_000;
+const PNG: &[u8] = include_bytes!("../../tests/fixtures/pictures/picture.png");
+
+fn picture(identity: Option<String>) -> Content {
+    let header = sniff(PNG, PIXELS).unwrap();
+    let modified = Timestamp::from_secs(1_700_000_000);
+    Content::Picture(Arc::new(Picture::new(PNG.into(), header, Identity::from(identity), modified)))
+}
+
+fn entry(content: Content, verified_at: i64) -> Entry {
+    Entry {
+        content,
+        verified_at: Timestamp::from_secs(verified_at),
+        link: None,
+        trouble: None,
+        field_missing: None,
+        provider: Provider::Facebook,
+        name: None,
+        fingerprint: Fingerprint([7; 32]),
+        generation: Generation::default(),
+    }
+}
+
+fn held(entry: Entry) -> Arc<Held> {
+    Arc::new(Held::new(id(), entry, Timestamp::EPOCH))
+}
+
+fn id() -> AvatarId {
+    AvatarId::parse("a").unwrap()
+}
+
+struct Opened {
+    disk: Disk,
+    generations: Arc<Generations>,
+    tracker: TaskTracker,
+    path: std::path::PathBuf,
+    _folder: tempfile::TempDir,
+}
+
+async fn open() -> Opened {
+    let folder = tempfile::TempDir::new().unwrap();
+    let path = folder.path().join("x.db");
+    let (generations, tracker) = (Arc::new(Generations::default()), TaskTracker::new());
+    let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
+    let disk = Disk::open(&config, PIXELS, generations.clone(), &tracker).await.unwrap();
+    Opened { disk, generations, tracker, path, _folder: folder }
+}
+
+impl Opened {
+    /// Closes it and opens the file again, as a restart does.
+    async fn restarted(self) -> Self {
+        self.disk.close().await;
+        drop(self.disk);
+        self.tracker.close();
+        self.tracker.wait().await;
+        let (generations, tracker) = (Arc::new(Generations::default()), TaskTracker::new());
+        let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
+        let disk = Disk::open(&config, PIXELS, generations.clone(), &tracker).await.unwrap();
+        Self { disk, generations, tracker, ..self }
+    }
+
+    /// Changes the file behind the store's back.
+    async fn damage(&self, statement: &'static str) {
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&self.path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        sqlx::raw_sql(statement).execute(&mut connection).await.unwrap();
+        connection.close().await.unwrap();
+    }
+}
+
+fn a_trouble() -> impl Strategy<Value = Trouble> {
+    let class = prop_oneof![
+        Just(TroubleClass::Transient),
+        Just(TroubleClass::Throttled),
+        Just(TroubleClass::NeedsReauth),
+        Just(TroubleClass::Denied),
+        Just(TroubleClass::NoConsent),
+        Just(TroubleClass::Misconfigured),
+    ];
+    let times = (any::<i64>(), proptest::option::of(any::<i64>()));
+    (class, ".{0,40}", times, any::<u32>(), proptest::option::of(any::<[u8; 32]>())).prop_map(
+        |(class, reason, (at, retry_at), failures, fingerprint)| Trouble {
+            class,
+            reason,
+            at: Timestamp::from_millis(at),
+            retry_at: retry_at.map(Timestamp::from_millis),
+            failures,
+            fingerprint: fingerprint.map(Fingerprint),
+        },
+    )
+}
+
+fn an_entry() -> impl Strategy<Value = Entry> {
+    let content = prop_oneof![
+        Just(Content::Nothing),
+        Just(Content::NoPicture),
+        proptest::option::of("[^\0]{0,40}").prop_map(picture),
+    ];
+    let missing = proptest::option::of((any::<u32>(), any::<i64>()));
+    let row = (proptest::option::of("[^\0]{0,20}"), any::<[u8; 32]>());
+    (content, any::<i64>(), proptest::option::of(a_trouble()), missing, row).prop_map(
+        |(content, verified_at, trouble, missing, (name, fingerprint))| Entry {
+            verified_at: Timestamp::from_millis(verified_at),
+            trouble,
+            field_missing: missing.map(|(count, since)| (count, Timestamp::from_millis(since))),
+            name: name.map(Arc::from),
+            fingerprint: Fingerprint(fingerprint),
+            ..entry(content, 0)
+        },
+    )
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(24))]
+    #[test]
+    fn the_stored_form_of_every_entry_comes_back_as_it_went_in(entry in an_entry()) {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let opened = open().await;
+            opened.disk.put(held(entry.clone())).await;
+            let opened = opened.restarted().await;
+            let read = opened.disk.get(&id(), Timestamp::EPOCH).await.expect("kept");
+            assert_eq!(format!("{read:?}"), format!("{entry:?}"));
+            let bytes = |entry: &Entry| entry.picture().map(|picture| picture.bytes.clone());
+            assert_eq!(bytes(&read), bytes(&entry));
+        });
+    }
+}
+
+#[tokio::test]
+async fn a_damaged_row_is_a_miss_and_goes() {
+    for damage in [
+        "UPDATE avatar SET bytes = x'ffd8ff00'",
+        "UPDATE avatar SET checksum = x'00'",
+        "UPDATE avatar SET content = 'else'",
+        "UPDATE avatar SET fingerprint = x'00'",
+        "UPDATE avatar SET provider = 'myspace'",
+        "UPDATE avatar SET version = 99",
+    ] {
+        let opened = open().await;
+        opened.disk.put(held(entry(picture(None), 1))).await;
+        let opened = opened.restarted().await;
+        opened.damage(damage).await;
+        assert!(opened.disk.get(&id(), Timestamp::EPOCH).await.is_none(), "{damage}");
+        assert!(opened.disk.ids("", 10).await.is_empty(), "{damage}");
+        assert_eq!(opened.disk.health(), Health::Well);
+    }
+}
+
+#[tokio::test]
+async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
+    let opened = open().await;
+    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.generations.clone());
+    let kept = async |held: Arc<Held>| {
+        memory.put(held.clone());
+        opened.disk.put(held).await;
+        // A removal of another avatar is answered when all before it is written.
+        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
+        let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
+        (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
+    };
+    assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
+    assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
+    opened.generations.raise(&id(), Timestamp::EPOCH);
+    assert_eq!(
+        kept(held(entry(Content::NoPicture, 30))).await,
+        (Some(20), Some(20)),
+        "of an older generation"
+    );
+    let purged = Entry { generation: opened.generations.current(), ..entry(Content::NoPicture, 10) };
+    assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
+}
