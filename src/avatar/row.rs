@@ -10,7 +10,7 @@ use crate::store::Held;
 impl Service {
     /// Reads the row in the background. Too many at one time: a later view does it.
     pub(super) fn look_at_row(self: &Arc<Self>, held: Arc<Held>) {
-        let Ok(permit) = self.row_looks.clone().try_acquire_owned() else { return };
+        let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
         let service = self.clone();
         self.parts.tracker.spawn(async move {
             let _permit = permit;

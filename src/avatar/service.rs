@@ -14,7 +14,10 @@ use super::queue::Queue;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, AvatarState, CacheStatus, Content, Decision, Entry, Timestamp, decide, state};
+use crate::model::{
+    AvatarId, AvatarState, CacheStatus, Content, Decision, Entry, Timestamp, Trouble, TroubleClass, decide,
+    state,
+};
 use crate::provider::Providers;
 use crate::store::{Disk, Generations, Held, Memory};
 
@@ -67,11 +70,13 @@ pub struct Service {
     pub(super) flights: Arc<Flights>,
     pub(super) queue: Arc<Queue>,
     pub(super) pauses: Pauses,
-    pub(super) row_looks: Arc<Semaphore>,
+    pub(super) errands: Arc<Semaphore>,
+    /// Configuration changes only between processes, so troubles with it that are older may be over.
+    started_at: Timestamp,
 }
 
-/// Looks at rows in the background at one time; more are left to later views.
-const ROW_LOOKS: usize = 64;
+/// Looks at rows and write-backs in the background at one time; more are left to later views.
+const ERRANDS: usize = 64;
 
 /// Why a refresh is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -94,7 +99,8 @@ impl Service {
             flights: Flights::new(parts.config.max_refreshes + parts.config.queue),
             queue: Queue::new(parts.config.max_refreshes, parts.config.queue),
             pauses,
-            row_looks: Arc::new(Semaphore::new(ROW_LOOKS)),
+            errands: Arc::new(Semaphore::new(ERRANDS)),
+            started_at: parts.clock.now(),
             parts,
         })
     }
@@ -143,7 +149,8 @@ impl Service {
             Some(held) => held,
             None => {
                 let generation = self.parts.generations.current();
-                let entry = Entry { generation, ..self.parts.disk.get(id, now).await? };
+                let mut entry = Entry { generation, ..self.parts.disk.get(id, now).await? };
+                entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
                 let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
                 self.parts.memory.put(held.clone());
                 held
@@ -157,6 +164,11 @@ impl Service {
             return None;
         }
         Some(held)
+    }
+
+    /// A fault of the configuration that an earlier process met: this one may be configured otherwise.
+    fn may_be_mended(&self, trouble: &Trouble) -> bool {
+        trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at
     }
 
     /// Notes a view, and has the row looked at again where that is due.

@@ -1,6 +1,6 @@
 //! FRONT: what this server answers. The two tables below are the table of contents.
 //!
-//! Nothing below this floor knows a status code or a header that it sends.
+//! No service and no store below this floor knows a status code.
 
 mod admin;
 mod answer;
@@ -61,7 +61,7 @@ impl Site {
         }
         match (path, request.method()) {
             ("/healthz" | "/livez", &Method::GET | &Method::HEAD) => probes::alive(),
-            ("/readyz", &Method::GET | &Method::HEAD) => probes::ready(&self),
+            ("/readyz", &Method::GET | &Method::HEAD) => probes::ready(&self, false),
             ("/healthz" | "/livez" | "/readyz", _) => ApiError::MethodNotAllowed("GET, HEAD").into(),
             _ => ApiError::NotFound.into(),
         }
@@ -73,7 +73,7 @@ impl Site {
         let (get, method) = (matches!(*request.method(), Method::GET | Method::HEAD), request.method());
         match (path.as_slice(), get, method) {
             (["healthz" | "livez"], true, _) => return probes::alive(),
-            (["readyz"], true, _) => return probes::ready(&self),
+            (["readyz"], true, _) => return probes::ready(&self, true),
             (["healthz" | "livez" | "readyz"], false, _) => {
                 return ApiError::MethodNotAllowed("GET, HEAD").into();
             }

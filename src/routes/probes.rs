@@ -15,13 +15,15 @@ pub(super) fn alive() -> Response<Body> {
     json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
 }
 
-/// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains.
-pub(super) fn ready(site: &Site) -> Response<Body> {
+/// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains. Why it is degraded
+/// is told on the admin port alone: the reason names files.
+pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
     if site.draining.load(Ordering::Relaxed) {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
     }
     match site.service.disk().health() {
         Health::Well => json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
+        Health::Degraded(_) if !why => json(StatusCode::OK, r#"{"status":"degraded"}"#.to_owned()),
         Health::Degraded(reason) => {
             let body = serde_json::json!({ "status": "degraded", "disk": reason });
             json(StatusCode::OK, body.to_string())

@@ -7,6 +7,8 @@ use std::time::Duration;
 
 use crate::model::{AvatarId, Generation, Timestamp};
 
+/// Avatars whose generation is remembered at one time; beyond it, everything that began before counts as purged.
+const MOST: usize = 100_000;
 /// Kept longer than a refresh can last (its deadlines are minutes at the most).
 const KEPT_FOR: Duration = Duration::from_secs(3600);
 
@@ -16,6 +18,8 @@ const KEPT_FOR: Duration = Duration::from_secs(3600);
 #[derive(Debug, Default)]
 pub struct Generations {
     counter: AtomicU64,
+    /// What began before is refused for all avatars.
+    floor: AtomicU64,
     // A plain mutex: it is held for a map operation, never across an await, and only refreshes and purges come here.
     raised: Mutex<HashMap<AvatarId, (Generation, Timestamp)>>,
 }
@@ -31,13 +35,18 @@ impl Generations {
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
         let generation = Generation(self.counter.fetch_add(1, Ordering::SeqCst) + 1);
         raised.retain(|_, (_, at)| now.since(*at) < KEPT_FOR);
+        if raised.len() >= MOST {
+            self.floor.store(generation.0, Ordering::SeqCst);
+            raised.clear();
+        }
         raised.insert(id.clone(), (generation, now));
     }
 
     /// Whether an entry of this generation may still be stored.
     pub fn admits(&self, id: &AvatarId, generation: Generation) -> bool {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        raised.get(id).is_none_or(|(at_least, _)| generation >= *at_least)
+        generation.0 >= self.floor.load(Ordering::SeqCst)
+            && raised.get(id).is_none_or(|(at_least, _)| generation >= *at_least)
     }
 
     /// Whether the avatar was raised at all: then an admitted entry wins over one that was verified later.

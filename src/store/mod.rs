@@ -15,4 +15,4 @@ pub use generations::Generations;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
 
 #[cfg(test)]
-mod tests;
+mod disk_tests;

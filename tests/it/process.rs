@@ -100,7 +100,9 @@ async fn a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else() {
     assert_eq!(process.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
     let ready = process.get("/readyz").await;
     let body = String::from_utf8_lossy(&ready.body).into_owned();
-    assert!(ready.status == 200 && body.contains("degraded"), "{body}");
+    assert_eq!((ready.status, body.as_str()), (200, r#"{"status":"degraded"}"#));
+    let why = client::request(process.admin, "GET", "/readyz", "").await;
+    assert!(String::from_utf8_lossy(&why.body).contains("x.db"), "only the admin port names the file");
     assert_eq!(process.log().matches("disk store fails").count(), 1, "{}", process.log());
 }
 

@@ -249,3 +249,23 @@ async fn without_consent_last_good_bytes_are_shown_until_s3_and_then_a_placehold
     clock.advance(day * 8);
     proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "placeholder").await;
 }
+
+#[tokio::test]
+async fn a_refused_connection_is_answered_as_every_other_fault() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    TELEGRAM.add(&sim, small(2));
+    let proxy = Proxy::start(&sim, &clock, &(FACEBOOK.entry("") + &TELEGRAM.entry(""))).await;
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+    sim.refuse_api(true).await;
+    assert_eq!(proxy.get(&TELEGRAM.path()).await.state(), "placeholder");
+    clock.advance(Duration::from_secs(6 * 3600 + 1));
+    let answer = proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "last-good").await;
+    assert_eq!(answer.hash(), hash(&small(1).bytes));
+    let inspected = proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    assert!(String::from_utf8_lossy(&inspected.body).contains("connection refused"));
+    sim.refuse_api(false).await;
+    clock.advance(Duration::from_secs(10));
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
+}

@@ -75,3 +75,19 @@ async fn the_pause_of_a_whole_app_is_kept_over_a_restart() {
     assert_eq!(proxy.get("/avatar/never-seen-before").await.state(), "placeholder");
     assert_eq!(sim.total_api_calls(), 0);
 }
+
+#[tokio::test]
+async fn a_configuration_that_was_put_right_is_tried_at_the_next_start() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let wrong = FACEBOOK.entry("") + "[providers.facebook]\nhosts = [\"example.com\"]\n";
+    let proxy = Proxy::start(&sim, &clock, &wrong).await;
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
+    clock.advance(Duration::from_secs(60));
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
+    assert_eq!(sim.total_api_calls(), 1);
+    let folder = proxy.stop().await;
+    let proxy = Proxy::start_in(&sim, &clock, &FACEBOOK.entry(""), folder).await;
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+}
