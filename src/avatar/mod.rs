@@ -14,11 +14,13 @@ mod pauses;
 mod queue;
 mod refresh;
 mod row;
+mod served;
 mod service;
 mod sweep;
 
 pub use config::{AvatarConfig, AvatarWritten};
 pub use filling::{Broken, Filling};
 pub use inspect::{Inspection, Purged};
-pub use service::{Parts, Served, Service};
+pub use served::Served;
+pub use service::{Parts, Service};
 pub use sweep::Swept;

@@ -7,17 +7,14 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::config::AvatarConfig;
-use super::filling::Filling;
 use super::flight::{Boarding, Flight, Flights, Lead, Outcome, Progress};
 use super::pauses::Pauses;
 use super::queue::Queue;
+use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{
-    AvatarId, AvatarState, CacheStatus, Content, Decision, Entry, Timestamp, Trouble, TroubleClass, decide,
-    state,
-};
+use crate::model::{AvatarId, CacheStatus, Decision, Entry, Timestamp, Trouble, TroubleClass, decide};
 use crate::provider::Providers;
 use crate::store::{Disk, Generations, Held, Memory};
 
@@ -49,19 +46,6 @@ pub struct Parts {
     pub generations: Arc<Generations>,
     /// All background work; shutdown drains it.
     pub tracker: TaskTracker,
-}
-
-/// The answer to a request.
-#[derive(Debug)]
-pub enum Served {
-    /// A whole picture.
-    Picture(Arc<Held>, AvatarState, CacheStatus),
-    /// A picture that is still coming in; nothing is held yet.
-    Streaming(Arc<Filling>),
-    /// A generated picture, with what it is made from.
-    Placeholder(Option<Arc<Held>>, CacheStatus),
-    /// No such connection.
-    Unknown,
 }
 
 /// Serves avatars. Cheap to share behind an [`Arc`].
@@ -208,44 +192,6 @@ impl Service {
                 self.present(new, now, status)
             }
             Some(Progress::Done(Outcome::Unavailable) | Progress::Pending) | None => self.fall_back(held),
-        }
-    }
-
-    /// The answer after a refresh that failed or is not over in time: last good bytes, or a placeholder.
-    fn fall_back(&self, held: Option<Arc<Held>>) -> Served {
-        let now = self.parts.clock.now();
-        let windows = &self.parts.config.windows;
-        match held {
-            Some(held) if held.entry.shows_last_good(now, windows) => {
-                let state = match state(&held.entry, now, windows) {
-                    AvatarState::Stale => AvatarState::LastGood,
-                    other => other,
-                };
-                Served::Picture(held, state, CacheStatus::LastGood)
-            }
-            held => Served::Placeholder(held, CacheStatus::Unavailable),
-        }
-    }
-
-    /// The answer made of what is held, without a wait.
-    fn present(&self, held: Arc<Held>, now: Timestamp, status: CacheStatus) -> Served {
-        match held.entry.content {
-            Content::NoPicture => Served::Placeholder(Some(held), CacheStatus::NoPicture),
-            Content::Nothing => Served::Placeholder(Some(held), CacheStatus::Unavailable),
-            Content::Picture(_) => {
-                let state = match state(&held.entry, now, &self.parts.config.windows) {
-                    AvatarState::Stale if self.pauses.until(held.entry.provider, now).is_some() => {
-                        AvatarState::LastGood
-                    }
-                    state => state,
-                };
-                let status = match (status, state) {
-                    (CacheStatus::Hit, AvatarState::Stale) => CacheStatus::Stale,
-                    (CacheStatus::Hit, AvatarState::LastGood) => CacheStatus::LastGood,
-                    (status, _) => status,
-                };
-                Served::Picture(held, state, status)
-            }
         }
     }
 

@@ -8,7 +8,7 @@ use avatar_proxy::config::{Config, Environment, Layers};
 use avatar_proxy::model::Secret;
 use avatar_proxy::model::token::Keyring;
 
-use crate::directory::database::{Db, Kind};
+use crate::directory::database::{Db, Kind, on_all_four};
 use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -76,31 +76,7 @@ async fn stored(db: &Db, table: &str, column: &str) -> Option<String> {
     db.text(&format!(r#"SELECT "{column}" FROM "{table}""#)).await
 }
 
-macro_rules! on_every_engine {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
-            use crate::directory::database::{Db, Kind};
-            #[tokio::test]
-            async fn on_postgres() {
-                super::$name(Db::new(Kind::Postgres).await).await;
-            }
-            #[tokio::test]
-            async fn through_pgbouncer() {
-                super::$name(Db::new(Kind::PgBouncer).await).await;
-            }
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$name(Db::new(Kind::MariaDb).await).await;
-            }
-            #[tokio::test]
-            async fn on_sqlite() {
-                super::$name(Db::new(Kind::Sqlite).await).await;
-            }
-        }
-    )*};
-}
-
-on_every_engine! {
+on_all_four! {
     fresh_addresses_are_saved_and_no_column_ever_holds_a_token,
     a_new_token_in_the_row_ends_the_pause,
     a_deleted_row_becomes_404_and_a_vanished_table_does_not,

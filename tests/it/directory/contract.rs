@@ -6,32 +6,7 @@ use std::time::Duration;
 use avatar_proxy::directory::{DirectoryError, WriteBack};
 use avatar_proxy::model::{Address, Provider};
 
-use super::database::{Db, Kind, Log, NOW, assert_unknown, directory, found, id, try_directory};
-
-/// Makes each function a test on each of the four.
-macro_rules! on_all_four {
-    ($($name:ident),* $(,)?) => {$(
-        mod $name {
-            use crate::directory::database::{Db, Kind};
-            #[tokio::test]
-            async fn on_postgres() {
-                super::$name(Db::new(Kind::Postgres).await).await;
-            }
-            #[tokio::test]
-            async fn through_pgbouncer() {
-                super::$name(Db::new(Kind::PgBouncer).await).await;
-            }
-            #[tokio::test]
-            async fn on_mariadb() {
-                super::$name(Db::new(Kind::MariaDb).await).await;
-            }
-            #[tokio::test]
-            async fn on_sqlite() {
-                super::$name(Db::new(Kind::Sqlite).await).await;
-            }
-        }
-    )*};
-}
+use super::database::{Db, Kind, Log, NOW, assert_unknown, directory, found, id, on_all_four, try_directory};
 
 on_all_four! {
     the_dashboards_tables_are_found_as_prisma_names_them,

@@ -249,3 +249,29 @@ impl tracing_subscriber::fmt::MakeWriter<'_> for Writer {
         self.clone()
     }
 }
+
+/// Makes each function a test on each of the four.
+macro_rules! on_all_four {
+    ($($name:ident),* $(,)?) => {$(
+        mod $name {
+            use crate::directory::database::{Db, Kind};
+            #[tokio::test]
+            async fn on_postgres() {
+                super::$name(Db::new(Kind::Postgres).await).await;
+            }
+            #[tokio::test]
+            async fn through_pgbouncer() {
+                super::$name(Db::new(Kind::PgBouncer).await).await;
+            }
+            #[tokio::test]
+            async fn on_mariadb() {
+                super::$name(Db::new(Kind::MariaDb).await).await;
+            }
+            #[tokio::test]
+            async fn on_sqlite() {
+                super::$name(Db::new(Kind::Sqlite).await).await;
+            }
+        }
+    )*};
+}
+pub(crate) use on_all_four;
