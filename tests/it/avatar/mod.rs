@@ -7,3 +7,4 @@ mod faults;
 mod promise;
 mod restart;
 mod rows;
+mod write_back;

@@ -220,10 +220,15 @@ impl Log {
         Self { written, _guard: tracing::subscriber::set_default(subscriber) }
     }
 
+    /// All of it so far.
+    pub(crate) fn text(&self) -> String {
+        String::from_utf8(self.written.lock().unwrap().clone()).unwrap()
+    }
+
     /// One warning, which names the table; and nothing signed in anything that was said, by us or by a driver.
     #[track_caller]
     pub(crate) fn assert_one_warning(&self, table: &str) {
-        let log = String::from_utf8(self.written.lock().unwrap().clone()).unwrap();
+        let log = self.text();
         assert_eq!(log.matches("WARN").count(), 1, "{log}");
         assert!(log.contains(table) && !log.contains("https://") && !log.contains("SIGNED"), "{log}");
     }

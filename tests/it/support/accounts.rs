@@ -35,6 +35,12 @@ pub(crate) const TELEGRAM: Connected = Connected {
 };
 pub(crate) const ALL: [Connected; 3] = [INSTAGRAM, FACEBOOK, TELEGRAM];
 
+impl PartialEq for Connected {
+    fn eq(&self, other: &Self) -> bool {
+        self.id == other.id
+    }
+}
+
 impl Connected {
     /// Adds it to the stand-in.
     pub(crate) fn add(&self, sim: &Graphsim, picture: PictureFile) {

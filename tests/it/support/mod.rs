@@ -3,6 +3,7 @@
 pub(crate) mod accounts;
 pub(crate) mod chromium;
 pub(crate) mod client;
+pub(crate) mod dashboard;
 pub(crate) mod mariadb;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
