@@ -82,6 +82,15 @@ mod tests {
                 }
                 Event::End(_) => open -= 1,
                 Event::Text(part) => text.push_str(std::str::from_utf8(&part).unwrap()),
+                // An escaped character is an event of its own.
+                Event::GeneralRef(name) => text.push(match std::str::from_utf8(&name).unwrap() {
+                    "amp" => '&',
+                    "lt" => '<',
+                    "gt" => '>',
+                    "quot" => '"',
+                    "#39" => '\'',
+                    other => panic!("&{other};"),
+                }),
                 Event::Eof => break,
                 other => panic!("{other:?}"),
             }
@@ -94,6 +103,12 @@ mod tests {
     fn the_initials_stand_in_the_text() {
         assert_eq!(text_of(&initials("acme", Some("Acme Coffee"))), "A\u{200c}C");
         assert_eq!(initials("acme", Some("Acme")), initials("acme", Some("Acme")));
+    }
+
+    #[test]
+    fn a_reserved_character_that_belongs_to_an_initial_is_escaped_in_the_text() {
+        // U+0D4E joins what follows it, a quotation mark too, to one cluster.
+        assert_eq!(text_of(&initials("acme", Some("\u{d4e}\""))), "\u{d4e}\"");
     }
 
     #[test]
