@@ -182,7 +182,9 @@ async fn a_file_of_roots_that_holds_none_is_refused_by_name() {
 async fn a_foreign_address_profits_from_no_exception() {
     let peer = Peer::plain(|_| reply("200 OK", "", &picture()));
     let by_name = peer.at("/a.png").replace("127.0.0.1", "localhost");
-    let closed = || OriginConfig { allow_private: Vec::new(), ..config() };
+    // The system's resolver may be slow on a busy machine, and no time-out is meant here.
+    let (connect_timeout, timeout) = (std::time::Duration::from_secs(5), std::time::Duration::from_secs(5));
+    let closed = || OriginConfig { allow_private: Vec::new(), connect_timeout, timeout, ..config() };
     let not_public = |host: &str| Err(FetchError::NotPublic(host.to_owned()));
     assert_eq!(fetch(&origin(closed(), &[]), &by_name).await, not_public("localhost"));
     assert_eq!(fetch(&origin(closed(), &[]), &peer.at("/a.png")).await, not_public("127.0.0.1"));
