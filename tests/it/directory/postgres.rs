@@ -64,7 +64,8 @@ async fn the_index_serves_ids_of_every_type() {
         assert_eq!(directory.existing(&[id(asked), id("gone")]).await.unwrap().len(), 1);
         drop(directory);
         let after = settled(&db, before).await;
-        assert_eq!(after.0, before.0, "{kind}: sequential scans");
+        // The scan that built the index may be counted late; eleven lookups without it would be eleven.
+        assert!(after.0 <= before.0 + 1, "{kind}: {before:?} {after:?} sequential scans");
         assert!(after.1 >= before.1 + 10, "{kind}: {before:?} {after:?} index scans");
     }
 }
