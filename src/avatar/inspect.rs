@@ -132,8 +132,8 @@ impl Service {
                 None => return Purged::NotHeld,
             },
         };
-        self.parts.generations.raise(id, now);
-        let generation = self.parts.generations.current();
+        let generation = self.parts.generations.next();
+        self.parts.generations.raise(id, generation, now);
         let entry = stale_now(&held, generation, now, self.parts.config.windows.s1);
         let stale = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
         self.parts.directory.forget(id);

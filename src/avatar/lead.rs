@@ -26,7 +26,7 @@ impl Service {
         // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
         // the caller saw must not be stored once more.
         let held = self.parts.memory.get(id.as_str()).or(held);
-        let held = held.filter(|held| self.parts.generations.admits(id, held.entry.generation));
+        let held = held.filter(|held| self.admits(held));
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
@@ -114,7 +114,7 @@ impl Service {
         if let Some(held) = &held {
             new.view(held.viewed_at());
         }
-        if !self.parts.generations.admits(id, generation) {
+        if !self.admits(&new) {
             // Purged or deleted meanwhile: the next view starts afresh.
             return Outcome::Unavailable;
         }

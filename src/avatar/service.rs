@@ -14,7 +14,7 @@ use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Decision, Entry, Timestamp, Trouble, TroubleClass, decide};
+use crate::model::{AvatarId, CacheStatus, Decision, Timestamp, Trouble, TroubleClass, decide};
 use crate::provider::Providers;
 use crate::store::{Disk, Generations, Held, Memory};
 
@@ -132,8 +132,7 @@ impl Service {
         let held = match self.parts.memory.get(id.as_str()) {
             Some(held) => held,
             None => {
-                let generation = self.parts.generations.current();
-                let mut entry = Entry { generation, ..self.parts.disk.get(id, now).await? };
+                let mut entry = self.parts.disk.get(id, now).await?;
                 entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
                 let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
                 self.parts.memory.put(held.clone());
@@ -238,12 +237,17 @@ impl Service {
 
     /// Removes an avatar from every store; what is under way is refused by its generation.
     pub(super) async fn erase(&self, id: &AvatarId) -> bool {
-        self.parts.generations.raise(id, self.parts.clock.now());
+        self.parts.generations.raise(id, self.parts.generations.next(), self.parts.clock.now());
         self.parts.memory.remove(id);
         self.parts.directory.forget(id);
         let erased = self.parts.disk.remove(vec![id.clone()]).await;
         self.parts.memory.remove(id);
         erased
+    }
+
+    /// Whether what is held has not been purged since it was begun.
+    pub(super) fn admits(&self, held: &Held) -> bool {
+        self.parts.generations.admits(&held.id, held.entry.provider, held.entry.generation)
     }
 
     /// How many flights are under way, how many refreshes run, and how many wait for a place.

@@ -78,9 +78,9 @@ impl Service {
         let mut after = String::new();
         loop {
             let page = self.parts.disk.ids(&after, BATCH as u32).await;
-            let Some((last, _)) = page.last() else { break };
+            let Some((last, ..)) = page.last() else { break };
             after = last.as_str().to_owned();
-            for (id, verified_at) in page {
+            for (id, _, verified_at) in page {
                 let never = verified_at == Timestamp::EPOCH;
                 if !never && now.since(verified_at) >= self.parts.config.windows.forget {
                     old.push(id);

@@ -12,7 +12,7 @@ use tokio_util::task::TaskTracker;
 use super::disk_health::{Health, State};
 use super::disk_writer::{Command, Writer};
 use super::{Generations, Held, disk_file, disk_row};
-use crate::model::{AvatarId, Entry, Invalid, Provider, Timestamp, units};
+use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
 
 /// Section `[disk]`.
 #[derive(Debug, Clone)]
@@ -91,6 +91,9 @@ impl Disk {
         let Some(pool) = state.note(disk_file::open_or_set_aside(path).await) else {
             return Ok(Self { open: None, state });
         };
+        let kept = sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(generation), 0) FROM avatar");
+        let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
+        generations.catch_up(Generation(kept.cast_unsigned()));
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pool.clone(),
@@ -111,7 +114,7 @@ impl Disk {
     /// What is kept of an avatar; trouble with the file or the row is a miss.
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
-        let query = sqlx::query("SELECT * FROM avatar WHERE id = ?").bind(id.as_str());
+        let query = sqlx::query(disk_row::SELECT).bind(id.as_str());
         let row = self.state.note(query.fetch_optional(&open.pool).await)??;
         match disk_row::read(&row, open.max_pixels) {
             Ok((_, entry)) => {
@@ -167,16 +170,18 @@ impl Disk {
             .collect()
     }
 
-    /// A page of ids behind `after`, in order, with the time each was last verified.
-    pub async fn ids(&self, after: &str, limit: u32) -> Vec<(AvatarId, Timestamp)> {
+    /// A page of ids behind `after`, in order, with whose picture it is and the time it was last verified.
+    pub async fn ids(&self, after: &str, limit: u32) -> Vec<(AvatarId, Provider, Timestamp)> {
         let Some(open) = &self.open else { return Vec::new() };
-        let query = sqlx::query("SELECT id, verified_at FROM avatar WHERE id > ? ORDER BY id LIMIT ?");
+        let query =
+            sqlx::query("SELECT id, provider, verified_at FROM avatar WHERE id > ? ORDER BY id LIMIT ?");
         let rows =
             self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
         rows.iter()
             .filter_map(|row| {
+                let provider = Provider::from_name(row.try_get("provider").ok()?)?;
                 let verified_at = Timestamp::from_millis(row.try_get("verified_at").ok()?);
-                Some((AvatarId::parse(row.try_get("id").ok()?).ok()?, verified_at))
+                Some((AvatarId::parse(row.try_get("id").ok()?).ok()?, provider, verified_at))
             })
             .collect()
     }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::SqlitePool;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteJournalMode, SqlitePoolOptions, SqliteSynchronous};
 
-use super::disk_row::SCHEMA;
+use super::disk_row::{ADDED, SCHEMA};
 
 /// SQLite's own wait for a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
@@ -82,5 +82,11 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         return Err(sqlx::Error::Protocol(format!("quick_check: {verdict}")));
     }
     sqlx::raw_sql(SCHEMA).execute(&pool).await?;
+    for (column, statement) in ADDED {
+        let there = "SELECT COUNT(*) FROM pragma_table_info('avatar') WHERE name = ?";
+        if sqlx::query_scalar::<_, i64>(there).bind(column).fetch_one(&pool).await? == 0 {
+            sqlx::raw_sql(statement).execute(&pool).await?;
+        }
+    }
     Ok(pool)
 }

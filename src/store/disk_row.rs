@@ -12,7 +12,8 @@ use crate::model::{
     TroubleClass, sniff,
 };
 
-/// The version of the stored form; a row of another version is read by its own function or is a miss.
+/// The version of the stored form; a row of another version is read by its own function or is a miss. A new column
+/// with a default leaves it as it is: an older program neither reads nor writes it.
 pub(super) const VERSION: i64 = 1;
 
 /// The tables as version 1 has them. No link is kept: a signed address is as good as a token while it lives.
@@ -31,7 +32,8 @@ CREATE TABLE IF NOT EXISTS avatar (
     bytes BLOB,
     checksum BLOB,
     trouble TEXT,
-    field_missing TEXT
+    field_missing TEXT,
+    generation INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS avatar_used_at ON avatar (used_at);
 CREATE TABLE IF NOT EXISTS pause (
@@ -39,6 +41,17 @@ CREATE TABLE IF NOT EXISTS pause (
     until INTEGER NOT NULL
 ) STRICT;
 ";
+
+/// Columns that came after the first release, each with the statement that adds it to an older file.
+pub(super) const ADDED: [(&str, &str); 1] =
+    [("generation", "ALTER TABLE avatar ADD COLUMN generation INTEGER NOT NULL DEFAULT 0")];
+
+/// All that [`read`] wants of a row, and when it was last used. Named one by one: `*` is another list after a column
+/// was added.
+pub(super) const SELECT: &str = "
+SELECT id, version, provider, name, fingerprint, verified_at, used_at, content, identity, last_modified, bytes, checksum,
+    trouble, field_missing, generation
+FROM avatar WHERE id = ?";
 
 /// Why a row cannot be used. It is dropped and the avatar counts as never held.
 #[derive(Debug, thiserror::Error)]
@@ -132,7 +145,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         provider,
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
         fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,
-        generation: Generation::default(),
+        generation: Generation(row.try_get::<i64, _>("generation")?.cast_unsigned()),
     };
     Ok((id, entry))
 }

@@ -175,7 +175,7 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     };
     assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
     assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened.generations.raise(&id(), Timestamp::EPOCH);
+    opened.generations.raise(&id(), opened.generations.next(), Timestamp::EPOCH);
     assert_eq!(
         kept(held(entry(Content::NoPicture, 30))).await,
         (Some(20), Some(20)),
@@ -183,4 +183,27 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     );
     let purged = Entry { generation: opened.generations.current(), ..entry(Content::NoPicture, 10) };
     assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
+}
+
+#[tokio::test]
+async fn a_file_of_the_first_release_is_taken_over() {
+    let opened = open().await;
+    opened.disk.put(held(entry(picture(None), 1))).await;
+    let opened = opened.restarted().await;
+    opened.damage("ALTER TABLE avatar DROP COLUMN generation").await;
+    let opened = opened.restarted().await;
+    let read = opened.disk.get(&id(), Timestamp::EPOCH).await.expect("kept");
+    assert_eq!(read.generation, Generation(0));
+    assert!(read.picture().is_some());
+}
+
+#[tokio::test]
+async fn generations_go_on_after_a_restart() {
+    let opened = open().await;
+    opened.generations.catch_up(Generation(7));
+    let purged = Entry { generation: Generation(7), ..entry(Content::NoPicture, 1) };
+    opened.disk.put(held(purged)).await;
+    let opened = opened.restarted().await;
+    assert_eq!(opened.generations.next(), Generation(8));
+    assert_eq!(opened.disk.get(&id(), Timestamp::EPOCH).await.unwrap().generation, Generation(7));
 }

@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use crate::model::{AvatarId, Generation, Timestamp};
+use crate::model::{AvatarId, Generation, Provider, Timestamp};
 
 /// Avatars whose generation is remembered at one time; beyond it, everything that began before counts as purged.
 const MOST: usize = 100_000;
@@ -14,12 +14,13 @@ const KEPT_FOR: Duration = Duration::from_secs(3600);
 
 /// A counter that rises with every purge and deletion, and which avatars were last hit at which count.
 ///
-/// A refresh notes the count at its start; stores refuse what it brings if its avatar was raised since.
+/// A refresh notes the count at its start; stores refuse what it brings if its avatar was raised since. With Redis all
+/// instances take their counts from one counter there and learn of each other's, so that counts can be compared.
 #[derive(Debug, Default)]
 pub struct Generations {
     counter: AtomicU64,
-    /// What began before is refused for all avatars.
-    floor: AtomicU64,
+    /// What began before is refused for all avatars of a provider.
+    floors: [AtomicU64; Provider::ALL.len()],
     // A plain mutex: it is held for a map operation, never across an await, and only refreshes and purges come here.
     raised: Mutex<HashMap<AvatarId, (Generation, Timestamp)>>,
 }
@@ -30,28 +31,40 @@ impl Generations {
         Generation(self.counter.load(Ordering::SeqCst))
     }
 
-    /// Raises an avatar's generation; everything that started before is refused from now on.
-    pub fn raise(&self, id: &AvatarId, now: Timestamp) {
+    /// Goes on from a count that was kept or heard of.
+    pub fn catch_up(&self, generation: Generation) {
+        self.counter.fetch_max(generation.0, Ordering::SeqCst);
+    }
+
+    /// The next count, for a purge that no other instance hears of.
+    pub fn next(&self) -> Generation {
+        Generation(self.counter.fetch_add(1, Ordering::SeqCst) + 1)
+    }
+
+    /// Raises an avatar to a generation; everything of it that started before is refused from now on.
+    pub fn raise(&self, id: &AvatarId, generation: Generation, now: Timestamp) {
+        self.catch_up(generation);
         let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        let generation = Generation(self.counter.fetch_add(1, Ordering::SeqCst) + 1);
         raised.retain(|_, (_, at)| now.since(*at) < KEPT_FOR);
         if raised.len() >= MOST {
-            self.floor.store(generation.0, Ordering::SeqCst);
+            Provider::ALL.into_iter().for_each(|provider| self.raise_floor(provider, generation));
             raised.clear();
         }
-        raised.insert(id.clone(), (generation, now));
+        let known = raised.entry(id.clone()).or_insert((generation, now));
+        *known = (known.0.max(generation), now);
+    }
+
+    /// Raises all avatars of a provider.
+    pub fn raise_floor(&self, provider: Provider, generation: Generation) {
+        self.catch_up(generation);
+        self.floors[provider as usize].fetch_max(generation.0, Ordering::SeqCst);
     }
 
     /// Whether an entry of this generation may still be stored.
-    pub fn admits(&self, id: &AvatarId, generation: Generation) -> bool {
+    pub fn admits(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
         let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        generation.0 >= self.floor.load(Ordering::SeqCst)
+        generation.0 >= self.floors[provider as usize].load(Ordering::SeqCst)
             && raised.get(id).is_none_or(|(at_least, _)| generation >= *at_least)
-    }
-
-    /// Whether the avatar was raised at all: then an admitted entry wins over one that was verified later.
-    pub fn was_raised(&self, id: &AvatarId) -> bool {
-        self.raised.lock().unwrap_or_else(PoisonError::into_inner).contains_key(id)
     }
 }
 
@@ -59,24 +72,48 @@ impl Generations {
 mod tests {
     use super::*;
 
+    const ANY: Provider = Provider::Facebook;
+
+    fn id(text: &str) -> AvatarId {
+        AvatarId::parse(text).unwrap()
+    }
+
     #[test]
     fn what_started_before_a_purge_is_refused_and_what_started_after_is_not() {
         let generations = Generations::default();
-        let (id, other) = (AvatarId::parse("a").unwrap(), AvatarId::parse("b").unwrap());
         let before = generations.current();
-        generations.raise(&id, Timestamp::EPOCH);
-        assert!(!generations.admits(&id, before));
-        assert!(generations.admits(&other, before));
-        assert!(generations.admits(&id, generations.current()));
+        generations.raise(&id("a"), generations.next(), Timestamp::EPOCH);
+        assert!(!generations.admits(&id("a"), ANY, before));
+        assert!(generations.admits(&id("b"), ANY, before));
+        assert!(generations.admits(&id("a"), ANY, generations.current()));
+    }
+
+    #[test]
+    fn a_provider_is_purged_as_a_whole_and_the_others_are_not() {
+        let generations = Generations::default();
+        let before = generations.current();
+        generations.raise_floor(ANY, generations.next());
+        assert!(!generations.admits(&id("a"), ANY, before));
+        assert!(generations.admits(&id("a"), Provider::Telegram, before));
+        assert!(generations.admits(&id("a"), ANY, generations.current()));
+    }
+
+    #[test]
+    fn a_purge_that_is_heard_of_late_lowers_nothing() {
+        let generations = Generations::default();
+        generations.raise(&id("a"), Generation(7), Timestamp::EPOCH);
+        generations.raise(&id("a"), Generation(3), Timestamp::EPOCH);
+        assert!(!generations.admits(&id("a"), ANY, Generation(5)));
+        assert_eq!(generations.next(), Generation(8));
     }
 
     #[test]
     fn raised_generations_are_forgotten_after_an_hour() {
         let generations = Generations::default();
         for n in 0..100 {
-            generations.raise(&AvatarId::parse(&n.to_string()).unwrap(), Timestamp::EPOCH);
+            generations.raise(&id(&n.to_string()), generations.next(), Timestamp::EPOCH);
         }
-        generations.raise(&AvatarId::parse("late").unwrap(), Timestamp::EPOCH + KEPT_FOR);
+        generations.raise(&id("late"), generations.next(), Timestamp::EPOCH + KEPT_FOR);
         assert_eq!(generations.raised.lock().unwrap().len(), 1);
     }
 }

@@ -117,7 +117,7 @@ impl Memory {
                 present.value().entry.verified_at > held.entry.verified_at
                     && present.value().entry.generation >= held.entry.generation
             });
-            if newer || !self.generations.admits(&held.id, held.entry.generation) {
+            if newer || !self.generations.admits(&held.id, held.entry.provider, held.entry.generation) {
                 return Op::Nop;
             }
             Op::Put(held.clone())
