@@ -1,0 +1,160 @@
+//! [`Cluster`]: many primaries behind one connection, which the crate keeps.
+
+use std::time::Duration;
+
+use redis::Value;
+use redis::cluster::{ClusterClient, ClusterClientBuilder};
+use redis::cluster_async::ClusterConnection;
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
+
+use super::connect_error::ConnectError;
+use super::dial::{Dial, first_of, tcp_settings};
+use super::tls::Tls;
+use super::url::Place;
+
+/// The crate's retries of one request: a redirection, a slot that is just moving, a primary that is just lost.
+const RETRIES: u32 = 3;
+/// Milliseconds between them; the crate's own begin at 1,280.
+const RETRY_WAIT: std::ops::Range<u64> = 5..50;
+
+/// A cluster, by the nodes that the configuration names.
+pub(super) struct Cluster {
+    pub(super) seeds: Vec<Place>,
+    pub(super) dial: Dial,
+}
+
+impl Cluster {
+    /// Connected as soon as one seed is found and the slots are known; nodes that are down are left out.
+    pub(super) async fn connect(&self, within: Duration) -> Result<ClusterConnection, ConnectError> {
+        let at = self.seeds.first().ok_or(ConnectError::TimedOut(within))?;
+        let client = self.client(within).map_err(|error| ConnectError::of(&error, at))?;
+        // The rest of the time is for finding out why.
+        match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
+            Ok(Ok(connection)) => Ok(connection),
+            Ok(Err(error)) => Err(self.explain(&error, at, within).await),
+            Err(_) => Err(ConnectError::TimedOut(within)),
+        }
+    }
+
+    /// Any node hears what is published at any other. Those that the cluster names come first: a seed that has left the
+    /// cluster would take the subscription and stay silent.
+    pub(super) async fn subscribe(
+        &self,
+        connection: &ClusterConnection,
+        channels: &[String],
+        within: Duration,
+    ) -> Result<redis::aio::PubSub, ConnectError> {
+        let mut places = named_nodes(connection.clone(), within / 4).await;
+        places.extend(self.seeds.iter().filter(|seed| !places.contains(seed)).cloned().collect::<Vec<_>>());
+        let attempts = places.iter().map(|place| self.dial.open_subscribed(place, channels));
+        first_of(attempts, within / 8).await.unwrap_or(Err(ConnectError::TimedOut(within)))
+    }
+
+    fn client(&self, within: Duration) -> RedisResult<ClusterClient> {
+        let seeds: RedisResult<Vec<ConnectionInfo>> = self
+            .seeds
+            .iter()
+            .map(|seed| {
+                let info = self.dial.address(seed).into_connection_info()?;
+                Ok(info.set_redis_settings(self.dial.settings()))
+            })
+            .collect();
+        // A seed that hangs has a quarter of the time: the crate waits for all of them, and once more for the nodes.
+        let builder = ClusterClientBuilder::new(seeds?)
+            .connection_timeout(within / 4)
+            .response_timeout(within)
+            .tcp_settings(tcp_settings())
+            .retries(RETRIES)
+            .min_retry_wait(RETRY_WAIT.start)
+            .max_retry_wait(RETRY_WAIT.end);
+        match &self.dial.tls {
+            Tls::On(certificates) => builder.certs(certificates.clone()).build(),
+            Tls::Off => builder.build(),
+        }
+    }
+
+    /// The crate turns every reason into one text, so a seed is asked once more.
+    async fn explain(&self, error: &RedisError, at: &Place, within: Duration) -> ConnectError {
+        let attempts = self.seeds.iter().map(|seed| async { self.ask_state(seed).await });
+        match first_of(attempts, within / 16).await {
+            Some(Err(why)) => why,
+            Some(Ok(())) | None => ConnectError::of(error, at),
+        }
+    }
+
+    async fn ask_state(&self, seed: &Place) -> Result<(), ConnectError> {
+        let mut connection = self.dial.open_answering(seed).await?;
+        let slots: Vec<Value> = redis::cmd("CLUSTER")
+            .arg("SLOTS")
+            .query_async(&mut connection)
+            .await
+            .map_err(|error| ConnectError::of(&error, seed))?;
+        match slots.is_empty() {
+            true => Err(ConnectError::ClusterDown(format!("{seed} knows of no slot that is served"))),
+            false => Ok(()),
+        }
+    }
+}
+
+/// Primaries first; none if the question is forbidden or goes unanswered.
+async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> Vec<Place> {
+    let mut slots = redis::cmd("CLUSTER");
+    slots.arg("SLOTS");
+    match tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await {
+        Ok(Ok(answer)) => nodes_of(&answer),
+        Ok(Err(_)) | Err(_) => Vec::new(),
+    }
+}
+
+/// `[[start, end, [host, port, ..], [host, port, ..]], ..]`, each range's primary before its replicas
+/// (<https://redis.io/docs/latest/commands/cluster-slots/>). A node whose host is unknown is left out.
+fn nodes_of(slots: &Value) -> Vec<Place> {
+    let Value::Array(ranges) = slots else { return Vec::new() };
+    let nodes = |range: &Value| match range {
+        Value::Array(parts) => parts.iter().skip(2).filter_map(node_of).collect(),
+        _ => Vec::new(),
+    };
+    let ranges: Vec<Vec<Place>> = ranges.iter().map(nodes).collect();
+    let primaries = ranges.iter().filter_map(|nodes| nodes.first());
+    let replicas = ranges.iter().flat_map(|nodes| nodes.iter().skip(1));
+    let mut places: Vec<Place> = Vec::new();
+    for place in primaries.chain(replicas) {
+        if !places.contains(place) {
+            places.push(place.clone());
+        }
+    }
+    places
+}
+
+fn node_of(node: &Value) -> Option<Place> {
+    let Value::Array(parts) = node else { return None };
+    let (Value::BulkString(host), Value::Int(port)) = (parts.first()?, parts.get(1)?) else { return None };
+    let host = String::from_utf8(host.clone()).ok().filter(|host| !host.is_empty() && host != "?")?;
+    Some(Place::Tcp(host, u16::try_from(*port).ok()?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn primaries_are_tried_before_replicas_and_unknown_hosts_never() {
+        let node = |host: &str, port| {
+            Value::Array(vec![
+                Value::BulkString(host.into()),
+                Value::Int(port),
+                Value::BulkString("id".into()),
+            ])
+        };
+        let range = |nodes: &[Value]| Value::Array([&[Value::Int(0), Value::Int(9)], nodes].concat());
+        let slots = Value::Array(vec![
+            range(&[node("a", 1), node("b", 2)]),
+            range(&[node("c", 3), node("?", 4), node("", 5), node("d", 70_000)]),
+            range(&[node("a", 1), node("e", 6)]),
+            Value::Nil,
+        ]);
+        let named: Vec<String> = nodes_of(&slots).iter().map(Place::to_string).collect();
+        assert_eq!(named, ["a:1", "c:3", "b:2", "e:6"]);
+        assert_eq!(nodes_of(&Value::Nil), []);
+    }
+}
