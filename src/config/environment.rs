@@ -8,8 +8,8 @@ use super::ConfigError;
 /// What every variable's name begins with. Two underscores: Kubernetes sets `AVATAR_PROXY_PORT` and
 /// `AVATAR_PROXY_SERVICE_HOST` in every container beside a service called avatar-proxy, and those are not ours.
 const PREFIX: &str = "AVATAR_PROXY__";
-/// Taken for `directory.url` where that is empty.
-pub(super) const DATABASE_URL: &str = "DATABASE_URL";
+/// The dashboard's own variables, each with the key that it is taken for where that is empty.
+const DASHBOARDS: [(&str, &str); 2] = [("DATABASE_URL", "directory.url"), ("REDIS_URL", "redis.url")];
 
 /// The environment, as an argument, so that tests need no global state.
 #[derive(Clone, Default)]
@@ -30,23 +30,24 @@ impl Environment {
     /// # Errors
     /// When one of ours is not UTF-8.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
-        let mut ours = BTreeMap::new();
+        let mut kept = BTreeMap::new();
         for (name, value) in variables {
-            let Some(name) = name.to_str().filter(|name| name.starts_with(PREFIX) || *name == DATABASE_URL)
-            else {
-                continue;
-            };
+            let ours = |name: &&str| name.starts_with(PREFIX) || DASHBOARDS.iter().any(|(own, _)| own == name);
+            let Some(name) = name.to_str().filter(ours) else { continue };
             let Ok(value) = value.into_string() else {
                 return Err(ConfigError::Variable { name: name.to_owned(), expected: "UTF-8".to_owned() });
             };
-            ours.insert(name.to_owned(), value);
+            kept.insert(name.to_owned(), value);
         }
-        Ok(Self(ours))
+        Ok(Self(kept))
     }
 
-    /// `DATABASE_URL`, where it is set.
-    pub(super) fn database_url(&self) -> Option<&str> {
-        self.0.get(DATABASE_URL).map(String::as_str).filter(|url| !url.is_empty())
+    /// The dashboard's variables that are set: name, key and value.
+    pub(super) fn dashboards(&self) -> impl Iterator<Item = (&'static str, &'static str, &str)> {
+        DASHBOARDS.into_iter().filter_map(|(name, key)| {
+            let value = self.0.get(name).filter(|value| !value.is_empty())?;
+            Some((name, key, value.as_str()))
+        })
     }
 
     /// Every variable that names a key.

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use toml::{Table, Value};
 
-use super::environment::{DATABASE_URL, Environment, Variable, name_of};
+use super::environment::{Environment, Variable, name_of};
 use super::files::{one_line_end_off, parse, read};
 use super::schema::{self, BLOCKS, ENCLAVES, Kind};
 use super::text::HIDDEN;
@@ -43,7 +43,7 @@ impl Layers {
         for variable in paths {
             layers.take_file(&variable)?;
         }
-        layers.take_database_url(environment);
+        layers.take_dashboards(environment);
         Ok(layers)
     }
 
@@ -158,13 +158,13 @@ impl Layers {
         self.set(&key, value, &from)
     }
 
-    /// `DATABASE_URL` where `directory.url` is empty: the dashboard's own variable.
-    fn take_database_url(&mut self, environment: &Environment) {
-        let is_empty =
-            schema::find(&self.values, "directory.url").and_then(Value::as_str).is_none_or(str::is_empty);
-        if let (true, Some(url)) = (is_empty, environment.database_url()) {
-            put(&mut self.values, "directory.url", Value::String(url.to_owned()));
-            self.sources.insert("directory.url".to_owned(), Source::Env(DATABASE_URL.to_owned()));
+    /// The dashboard's own variables (`DATABASE_URL`, `REDIS_URL`) where their keys are empty.
+    fn take_dashboards(&mut self, environment: &Environment) {
+        for (name, key, value) in environment.dashboards() {
+            if schema::find(&self.values, key).and_then(Value::as_str).is_none_or(str::is_empty) {
+                put(&mut self.values, key, Value::String(value.to_owned()));
+                self.sources.insert(key.to_owned(), Source::Env(name.to_owned()));
+            }
         }
     }
 

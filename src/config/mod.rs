@@ -21,7 +21,7 @@ use std::path::Path;
 pub use environment::Environment;
 pub use error::ConfigError;
 pub use layers::Layers;
-use section::{blocks, section, written};
+use section::{blocks, broken, section, written};
 pub use show::show;
 pub use source::Source;
 
@@ -41,6 +41,8 @@ pub struct Config {
     pub memory: store::MemoryConfig,
     /// `[disk]`
     pub disk: store::DiskConfig,
+    /// `[redis]`, where it has a URL
+    pub redis: Option<store::RedisConfig>,
     /// `[directory]`
     pub directory: directory::DirectoryConfig,
     /// `[[connection]]`
@@ -76,6 +78,7 @@ impl Config {
         let server = section::<http::ServerWritten, _>(layers, "server")?;
         let avatar = section::<avatar::AvatarWritten, _>(layers, "avatar")?;
         wait_is_shorter(layers, &server, &avatar)?;
+        let tokens = Self::tokens(layers)?;
         Ok(Self {
             server,
             avatar,
@@ -85,7 +88,8 @@ impl Config {
             disk: section::<store::DiskWritten, _>(layers, "disk")?,
             directory: section::<directory::DirectoryWritten, _>(layers, "directory")?,
             connections: connections(layers)?,
-            tokens: Self::tokens(layers)?,
+            redis: Self::redis(layers, &tokens.keyring)?,
+            tokens,
             link: section::<model::LinkWritten, _>(layers, "link")?,
             providers: section::<provider::ProvidersWritten, _>(layers, "providers")?,
             origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
@@ -93,6 +97,15 @@ impl Config {
             fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,
             log: written(layers, "log")?,
         })
+    }
+
+    /// `[redis]`, whose values are sealed with keys of its own or with what is derived from those of `[tokens]`.
+    fn redis(
+        layers: &Layers,
+        tokens: &model::token::Keyring,
+    ) -> Result<Option<store::RedisConfig>, ConfigError> {
+        let redis = written::<store::RedisWritten>(layers, "redis")?;
+        redis.check(tokens).map_err(|invalid| broken(layers, "redis", invalid))
     }
 
     /// `[tokens]` alone, for a command that needs nothing else to be right.

@@ -11,10 +11,9 @@ pub(super) const BLOCKS: [&str; 2] = ["directory.table", "connection"];
 pub(super) const ENCLAVES: [&str; 1] = ["avatar.headers"];
 
 /// Keys and sections of the contract whose features are not built yet.
-pub(super) const NOT_YET: [&str; 12] = [
+pub(super) const NOT_YET: [&str; 11] = [
     "server.public_url",
     "server.tls",
-    "redis",
     "providers.json",
     "images.sizes",
     "images.quality",
@@ -27,10 +26,13 @@ pub(super) const NOT_YET: [&str; 12] = [
 ];
 
 /// Keys whose values are never shown. In a block the key stands without its number.
-const SECRETS: [&str; 7] = [
+const SECRETS: [&str; 10] = [
     "admin.token",
     "directory.url",
     "tokens.keys",
+    "redis.url",
+    "redis.keys",
+    "redis.sentinel.password",
     "providers.instagram.app_secret",
     "providers.facebook.app_secret",
     "connection.token",

@@ -47,7 +47,7 @@ pub(super) fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Resul
 }
 
 /// A rule that a section's `TryFrom` found broken.
-fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigError {
+pub(super) fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigError {
     let key = below(path, invalid.key);
     let value = match layers.shown(&key) {
         Some(written) if !layers.is_list(&key) => written,

@@ -16,7 +16,7 @@ pub struct Link {
     /// Which picture it leads to.
     pub identity: Identity,
     /// Whether the address itself holds a credential (Telegram's holds the bot token): never written back, never
-    /// stored, never shown.
+    /// shown, and stored under a seal only.
     pub is_secret: bool,
 }
 

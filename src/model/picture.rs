@@ -104,9 +104,18 @@ pub struct Picture {
 impl Picture {
     /// A picture of bytes whose header has been read.
     pub fn new(bytes: Bytes, header: ImageHeader, identity: Identity, last_modified: Timestamp) -> Self {
-        let last_modified_date = httpdate::fmt_http_date(last_modified.to_system_time()).into();
+        let last_modified_date = http_date(last_modified);
         Self { etag: ETag::of(&bytes), bytes, header, identity, last_modified, last_modified_date }
     }
+
+    /// The same bytes with another identity and date.
+    pub fn renamed(self, identity: Identity, last_modified: Timestamp) -> Self {
+        Self { identity, last_modified, last_modified_date: http_date(last_modified), ..self }
+    }
+}
+
+fn http_date(at: Timestamp) -> Bytes {
+    httpdate::fmt_http_date(at.to_system_time()).into()
 }
 
 impl fmt::Debug for Picture {

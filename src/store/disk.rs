@@ -9,7 +9,7 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::disk_health::{Health, State};
+use super::health::{Health, State};
 use super::disk_writer::{Command, Writer};
 use super::{Generations, Held, disk_file, disk_row};
 use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
@@ -52,6 +52,9 @@ pub enum DiskError {
 const QUEUE: usize = 64;
 /// A view is written down only if the one on disk is older, so that a hit costs no write.
 const TOUCH_AFTER: Duration = Duration::from_secs(3600);
+const WORKS_AGAIN: &str = "disk store works again";
+const FAILS: &str = "disk store fails: pictures are kept in memory alone until it works again";
+
 /// The embedded last-good store.
 #[derive(Debug, Clone)]
 pub struct Disk {
@@ -78,7 +81,7 @@ impl Disk {
         generations: Arc<Generations>,
         tracker: &TaskTracker,
     ) -> Result<Self, DiskError> {
-        let state = Arc::new(State::default());
+        let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
         let Some(path) = &config.path else { return Ok(Self { open: None, state }) };
         let lock = match disk_file::lock(path) {
             Ok(Some(lock)) => Arc::new(lock),

@@ -7,10 +7,8 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{
-    AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, Timestamp, Trouble,
-    TroubleClass, sniff,
-};
+use super::form::{read_fingerprint, read_trouble, write_trouble};
+use crate::model::{AvatarId, Content, Entry, Generation, Identity, Picture, Provider, Timestamp, sniff};
 
 /// The version of the stored form; a row of another version is read by its own function or is a miss. A new column
 /// with a default leaves it as it is: an older program neither reads nor writes it.
@@ -67,17 +65,6 @@ pub(super) enum RowError {
     Sql(#[from] sqlx::Error),
 }
 
-/// [`Trouble`] as JSON.
-#[derive(serde::Serialize, serde::Deserialize)]
-struct StoredTrouble {
-    class: TroubleClass,
-    reason: String,
-    at: Timestamp,
-    retry_at: Option<Timestamp>,
-    failures: u32,
-    fingerprint: Option<String>,
-}
-
 /// The columns of an entry, ready to be bound.
 pub(super) struct Columns {
     pub(super) content: &'static str,
@@ -109,23 +96,6 @@ impl Columns {
     }
 }
 
-fn write_trouble(trouble: &Trouble) -> Option<String> {
-    let Trouble { class, reason, at, retry_at, failures, fingerprint } = trouble.clone();
-    let fingerprint = fingerprint.map(|hash| hex::encode(hash.0));
-    serde_json::to_string(&StoredTrouble { class, reason, at, retry_at, failures, fingerprint }).ok()
-}
-
-fn read_trouble(text: &str) -> Option<Trouble> {
-    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint } =
-        serde_json::from_str(text).ok()?;
-    let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
-    Some(Trouble { class, reason, at, retry_at, failures, fingerprint })
-}
-
-fn read_fingerprint(bytes: &[u8]) -> Option<Fingerprint> {
-    bytes.try_into().ok().map(Fingerprint)
-}
-
 /// Reads a row back. Its bytes are hostile until checksum and image header have been looked at again.
 pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry), RowError> {
     let version: i64 = row.try_get("version")?;
@@ -138,7 +108,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         content: read_content(row, max_pixels)?,
         verified_at: Timestamp::from_millis(row.try_get("verified_at")?),
         link: None,
-        trouble: row.try_get::<Option<&str>, _>("trouble")?.and_then(read_trouble),
+        trouble: row.try_get::<Option<&str>, _>("trouble")?.and_then(|text| read_trouble(text.as_bytes())),
         field_missing: row
             .try_get::<Option<&str>, _>("field_missing")?
             .and_then(|text| serde_json::from_str(text).ok()),

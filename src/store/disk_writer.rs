@@ -7,7 +7,7 @@ use std::time::Duration;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::disk_health::State;
+use super::health::State;
 use super::disk_row::{Columns, VERSION};
 use super::{Generations, Held};
 use crate::model::{AvatarId, Entry, Provider, Timestamp};

@@ -1,7 +1,7 @@
 //! [`Memory`]: the entries in this process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, Ordering};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use moka::ops::compute::Op;
 use moka::sync::Cache;
@@ -42,6 +42,8 @@ pub struct Held {
     pub tags: Tags,
     viewed_at: AtomicI64,
     row_read_at: AtomicI64,
+    /// In which of the shared tier's epochs it was last held against it; 0 = never, and right without such a tier.
+    epoch: AtomicU64,
 }
 
 impl Held {
@@ -53,6 +55,7 @@ impl Held {
             entry,
             viewed_at: AtomicI64::new(0),
             row_read_at: AtomicI64::new(row_read_at.as_millis()),
+            epoch: AtomicU64::new(0),
         }
     }
 
@@ -69,6 +72,16 @@ impl Held {
     /// When its row was last read.
     pub fn row_read_at(&self) -> Timestamp {
         Timestamp::from_millis(self.row_read_at.load(Ordering::Relaxed))
+    }
+
+    /// In which epoch of the shared tier it may be served without a look there.
+    pub fn epoch(&self) -> u64 {
+        self.epoch.load(Ordering::Relaxed)
+    }
+
+    /// Trusts it in that epoch; 0 = never.
+    pub fn trust(&self, epoch: u64) {
+        self.epoch.store(epoch, Ordering::Relaxed);
     }
 
     /// Claims the next look at the row: true for exactly one of those who saw it read at `seen`.

@@ -3,18 +3,22 @@
 
 mod disk;
 mod disk_file;
-mod disk_health;
 mod disk_row;
 mod disk_writer;
+mod form;
 mod generations;
+mod health;
 mod memory;
-#[expect(dead_code, reason = "the tier that uses it is not merged yet")]
 mod redis;
 
 pub use disk::{Disk, DiskConfig, DiskError, DiskWritten};
-pub use disk_health::Health;
 pub use generations::Generations;
+pub use health::Health;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
+pub use self::redis::{
+    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisWritten, Shared, Status, Taken,
+    Watch,
+};
 
 #[cfg(test)]
 mod disk_tests;

@@ -33,7 +33,6 @@ fn each_feature_that_is_not_built_is_refused_by_name() {
     for (file, key) in [
         ("server.public_url = \"https://a.example\"", "server.public_url"),
         ("[server.tls]\ncert = \"a.pem\"", "server.tls"),
-        ("[redis]\nurl = \"redis://localhost\"", "redis"),
         ("[[providers.json]]\nname = \"threads\"", "providers.json"),
         ("[images]\nsizes = [32]", "images.sizes"),
         ("[images]\nquality = 82", "images.quality"),
@@ -48,7 +47,7 @@ fn each_feature_that_is_not_built_is_refused_by_name() {
     }
     for (name, key) in [
         ("AVATAR_PROXY__ACCESS__SIGNING_KEYS", "access.signing_keys"),
-        ("AVATAR_PROXY__REDIS__TLS__CA", "redis.tls.ca"),
+        ("AVATAR_PROXY__SERVER__TLS__CERT", "server.tls.cert"),
     ] {
         let expected = format!("{name}: `{key}` is not supported yet; leave it out");
         assert_eq!(complaint_of_variable(name, "x"), expected);

@@ -158,7 +158,7 @@ fn a_file_named_by_a_variable_loses_one_line_end_and_a_list_has_one_value_a_line
 }
 
 #[test]
-fn database_url_is_taken_only_where_directory_url_is_empty() {
+fn the_dashboards_own_variables_are_taken_only_where_their_keys_are_empty() {
     let env = environment([("DATABASE_URL", "postgres://u:p@h/d")]);
     let layers = Layers::load(None, &env).unwrap();
     assert_eq!(text(&layers, "directory.url"), "postgres://u:p@h/d");
@@ -168,6 +168,9 @@ fn database_url_is_taken_only_where_directory_url_is_empty() {
     let file = files.write("my.toml", "directory.url = \"mysql://h/d\"");
     let layers = Layers::load(Some(&file), &env).unwrap();
     assert_eq!(text(&layers, "directory.url"), "mysql://h/d");
+
+    let redis = environment([("REDIS_URL", "redis://:p@h")]);
+    assert_eq!(text(&Layers::load(None, &redis).unwrap(), "redis.url"), "redis://:p@h");
 
     let env = environment([("DATABASE_URL", "postgres://h/d"), ("AVATAR_PROXY__DIRECTORY__URL", "")]);
     assert_eq!(text(&Layers::load(Some(&file), &env).unwrap(), "directory.url"), "postgres://h/d");

@@ -23,11 +23,13 @@ use sha2::{Digest, Sha256};
 use zeroize::Zeroizing;
 
 use super::candidate::{base64_bytes, hex_bytes};
-use crate::model::Secret;
+use crate::model::{Invalid, Secret};
 
 /// 32 bytes, wiped when dropped.
-pub(super) struct Key(Zeroizing<[u8; 32]>);
+pub struct Key(Zeroizing<[u8; 32]>);
 
+/// The most keys of a list.
+const MAX_KEYS: usize = 16;
 /// The most rounds of PBKDF2: some seconds of one core at start.
 const MAX_ROUNDS: u32 = 5_000_000;
 /// Binary logarithm of Node's default scrypt cost, with its `r` and `p`.
@@ -65,8 +67,31 @@ impl Key {
         key.map(Self).map_err(str::to_owned)
     }
 
-    pub(super) fn bytes(&self) -> &[u8; 32] {
+    /// Reads a list such as `tokens.keys`; the error names `keys` and the number of the entry.
+    pub fn parse_all(entries: &[Secret]) -> Result<Vec<Self>, Invalid> {
+        let refused = |expected: String| Invalid::new("keys", "<secret>", expected);
+        if entries.len() > MAX_KEYS {
+            return Err(refused(format!("at most {MAX_KEYS} keys")));
+        }
+        (entries.iter().zip(1..))
+            .map(|(entry, number)| {
+                Self::parse(entry).map_err(|right| refused(format!("as entry {number} {right}")))
+            })
+            .collect()
+    }
+
+    /// The bytes themselves. Every caller is a place to look at in a review.
+    pub fn bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// A key for another purpose, by HKDF-SHA256 (RFC 5869) without salt; `purpose` is its `info`. Whoever has it learns
+    /// nothing of this one.
+    pub fn derive(&self, purpose: &str) -> Self {
+        let mut key = Zeroizing::new([0; 32]);
+        let expanded = Hkdf::<Sha256>::new(None, self.bytes()).expand(purpose.as_bytes(), key.as_mut());
+        debug_assert!(expanded.is_ok(), "32 bytes are one block");
+        Self(key)
     }
 }
 

@@ -16,7 +16,7 @@ use zeroize::Zeroizing;
 
 use super::{Invalid, SealedToken, Secret};
 use candidate::{Candidate, candidates};
-use key::Key;
+pub use key::Key;
 pub use layout::{Encoding, Layout};
 use unseal::unseal;
 
@@ -99,15 +99,7 @@ impl TryFrom<TokensWritten> for TokensConfig {
 
     /// Derives every key, once; a passphrase with many rounds takes its time here and nowhere else.
     fn try_from(written: TokensWritten) -> Result<Self, Invalid> {
-        let refused = |expected: String| Invalid::new("keys", "<secret>", expected);
-        if written.keys.len() > Keyring::MAX_KEYS {
-            return Err(refused(format!("at most {} keys", Keyring::MAX_KEYS)));
-        }
-        let keys = (written.keys.iter().zip(1..))
-            .map(|(entry, number)| {
-                Key::parse(entry).map_err(|right| refused(format!("as entry {number} {right}")))
-            })
-            .collect::<Result<_, _>>()?;
+        let keys = Key::parse_all(&written.keys)?;
         let pinned = match written.format.as_str() {
             "auto" => None,
             name => Some(Layout::from_name(name).ok_or_else(|| unknown_format(name))?),
@@ -126,12 +118,15 @@ impl Keyring {
     pub const MAX_LEN: usize = 16 * 1024;
     /// The longest token that is sealed, in bytes: twice that and the other parts fit [`Self::MAX_LEN`].
     pub const MAX_TOKEN: usize = 8000;
-    /// The most keys.
-    pub const MAX_KEYS: usize = 16;
 
     /// Whether there is no key.
     pub fn is_empty(&self) -> bool {
         self.keys.is_empty()
+    }
+
+    /// A key for another purpose from each of these, newest first ([`Key::derive`]).
+    pub fn derive(&self, purpose: &str) -> Vec<Key> {
+        self.keys.iter().map(|key| key.derive(purpose)).collect()
     }
 
     /// How many keys there are.

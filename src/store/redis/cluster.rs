@@ -96,6 +96,21 @@ impl Cluster {
     }
 }
 
+/// The primaries alone.
+pub(super) async fn primaries_of(mut connection: ClusterConnection) -> RedisResult<Vec<Place>> {
+    let answer = redis::cmd("CLUSTER").arg("SLOTS").query_async::<Value>(&mut connection).await?;
+    let mut places: Vec<Place> = Vec::new();
+    if let Value::Array(ranges) = &answer {
+        for range in ranges {
+            let Value::Array(parts) = range else { continue };
+            if let Some(place) = parts.get(2).and_then(node_of).filter(|place| !places.contains(place)) {
+                places.push(place);
+            }
+        }
+    }
+    Ok(places)
+}
+
 /// Primaries first; none if the question is forbidden or goes unanswered.
 async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> Vec<Place> {
     let mut slots = redis::cmd("CLUSTER");

@@ -1,13 +1,306 @@
-//! The tier that all instances share.
+//! [`Redis`]: the tier that all instances share. What one has resolved or downloaded, all have; one avatar is refreshed by
+//! one of them; a purge reaches all.
+//!
+//! Reading order: the handle here; `entries` (get and put), `lease` (one refresh among all), `purge`, `listen` (what the
+//! others tell); below them `keeper` (the connection and its breaker), `bus` (what may be trusted), `seal` and `keys`.
+//! Every verb's failure is [`Away`] and means one thing: go on without Redis.
 
+mod budget;
+mod bus;
 mod cluster;
+mod config;
 mod connect_error;
 mod connection;
 mod dial;
+mod entries;
+mod keeper;
+mod keys;
+mod lease;
+mod listen;
+mod news;
+mod purge;
+mod scan;
+mod scripts;
+mod seal;
 mod sentinel;
 mod server;
+#[cfg(test)]
+mod server_tests;
+mod stored;
 mod tls;
 mod url;
 
-#[cfg(test)]
-mod server_tests;
+use std::fmt;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+use super::health::{Health, State};
+use super::{Generations, Held};
+use crate::clock::Clock;
+use crate::model::{AvatarId, Provider, Timestamp};
+use bus::Bus;
+use keeper::{Access, Keeper};
+use keys::Keys;
+use news::{Letter, To};
+use seal::Sealer;
+
+pub use budget::Budget;
+pub use bus::{Event, Mark, Watch};
+pub use config::{RedisConfig, RedisWritten};
+pub use entries::Shared;
+pub use keeper::Away;
+pub use lease::{Lease, Taken};
+pub use news::{News, Order, Reach};
+pub use purge::Acknowledged;
+
+/// How long the start waits for a Redis that is there; it goes on without one that is not.
+const FIRST_CONNECTION: Duration = Duration::from_secs(1);
+/// What nobody waits for may take so many times `redis.timeout`.
+const UNHURRIED: u32 = 10;
+
+/// The shared tier, or none. Cheap to clone.
+#[derive(Clone)]
+pub struct Redis {
+    open: Option<Arc<Open>>,
+}
+
+/// What all verbs work with.
+pub(super) struct Open {
+    instance: String,
+    keys: Keys,
+    sealer: Sealer,
+    keeper: Keeper,
+    bus: Bus,
+    generations: Arc<Generations>,
+    clock: Clock,
+    timeout: Duration,
+    lease: Duration,
+    keep_bytes_for: Duration,
+    max_value: u64,
+    max_pixels: u64,
+    counters: Counters,
+    purges: AtomicU64,
+    pending: purge::Pending,
+    subscribed: State,
+    closed: CancellationToken,
+    tracker: TaskTracker,
+}
+
+/// What happened so far.
+#[derive(Debug, Default)]
+struct Counters {
+    hits: AtomicU64,
+    misses: AtomicU64,
+    rejected: AtomicU64,
+    kept: AtomicU64,
+}
+
+/// What an operator sees of the shared tier.
+#[derive(Debug, serde::Serialize)]
+pub struct Status {
+    /// This instance's name among the others.
+    pub instance: String,
+    /// Whether it hears the others; what it holds is checked at each view otherwise.
+    pub subscribed: bool,
+    /// Calls to Redis, heartbeats included.
+    pub calls: u64,
+    /// Calls that failed or took too long.
+    pub failures: u64,
+    /// Entries that were found.
+    pub hits: u64,
+    /// Entries that were not.
+    pub misses: u64,
+    /// Values that did not open, or were of an unknown version.
+    pub rejected: u64,
+    /// Entries that were stored.
+    pub stored: u64,
+}
+
+impl Redis {
+    /// None: this instance stands alone.
+    pub fn off() -> Self {
+        Self { open: None }
+    }
+
+    /// Begins to connect and to listen, and waits a moment for a Redis that is there. Events arrive at the receiver; the
+    /// tasks end with [`Redis::close`].
+    pub async fn start(
+        config: RedisConfig,
+        max_pixels: u64,
+        generations: Arc<Generations>,
+        clock: Clock,
+        tracker: &TaskTracker,
+    ) -> (Self, mpsc::Receiver<Event>) {
+        let (events, receiver) = mpsc::channel(bus::EVENTS);
+        let open = Arc::new(Open {
+            instance: instance_name(),
+            keys: Keys::new(&config.prefix),
+            sealer: config.sealer,
+            keeper: Keeper::new(config.server),
+            bus: Bus::new(events),
+            generations,
+            clock,
+            timeout: config.timeout,
+            lease: config.lease,
+            keep_bytes_for: config.keep_bytes_for,
+            max_value: config.max_value,
+            max_pixels,
+            counters: Counters::default(),
+            purges: AtomicU64::new(1),
+            pending: purge::Pending::default(),
+            subscribed: State::new(
+                "the other instances are heard again",
+                "the other instances are not heard: what is held is checked in Redis at each view",
+            ),
+            closed: CancellationToken::new(),
+            tracker: tracker.clone(),
+        });
+        let listening = open.clone();
+        tracker.spawn(listening.listen());
+        let _ = tokio::time::timeout(FIRST_CONNECTION, open.bus.first_joined()).await;
+        (Self { open: Some(open) }, receiver)
+    }
+
+    /// Whether there is a shared tier at all.
+    pub fn is_on(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Whether what is held may be served without a look at Redis. Two loads: this is asked on every hit.
+    pub fn trusts(&self, held: &Held) -> bool {
+        self.open.as_ref().is_none_or(|open| held.epoch() == open.bus.epoch().load(Ordering::Acquire))
+    }
+
+    /// A moment, for [`Redis::trust`].
+    pub fn mark(&self, id: &AvatarId) -> Option<Mark> {
+        self.open.as_ref().map(|open| open.bus.mark(id))
+    }
+
+    /// Trusts what was read from Redis, or put there, after `mark`, unless something was heard of it since.
+    pub fn trust(&self, held: &Held, mark: Option<Mark>) {
+        if let Some((open, mark)) = self.open.as_ref().zip(mark)
+            && let Some(epoch) = open.bus.since(&held.id, mark)
+        {
+            held.trust(epoch);
+        }
+    }
+
+    /// What one request may spend on Redis.
+    pub fn budget(&self) -> Budget {
+        Budget::new(self.open.as_ref().map_or(Duration::ZERO, |open| open.timeout))
+    }
+
+    /// What may be spent where nobody waits.
+    pub fn unhurried(&self) -> Budget {
+        Budget::new(self.open.as_ref().map_or(Duration::ZERO, |open| open.timeout * UNHURRIED))
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        let Some(open) = &self.open else { return Health::Well };
+        match open.keeper.health() {
+            Health::Well => open.subscribed.health(),
+            degraded @ Health::Degraded(_) => degraded,
+        }
+    }
+
+    /// What an operator wants to know; `None` without Redis.
+    pub fn status(&self) -> Option<Status> {
+        let open = self.open.as_ref()?;
+        let (calls, failures) = open.keeper.counts();
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        Some(Status {
+            instance: open.instance.clone(),
+            subscribed: open.bus.stands(),
+            calls,
+            failures,
+            hits: count(&open.counters.hits),
+            misses: count(&open.counters.misses),
+            rejected: count(&open.counters.rejected),
+            stored: count(&open.counters.kept),
+        })
+    }
+
+    /// Pauses a provider's app for every instance.
+    pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
+        let Some(open) = &self.open else { return };
+        let mut budget = self.unhurried();
+        let span = until.since(open.clock.now());
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET").arg(open.keys.pause(provider)).arg(until.as_millis()).arg("PX").arg(millis(span));
+        let _: Result<(), Away> = open.pipe(&pipe, Access::Write, &mut budget).await;
+        let news = News::Pause { provider: provider.to_string(), until };
+        let _ = open.tell(To::Everybody, news, &mut budget).await;
+    }
+
+    /// Tells the others that this instance leaves, and ends its tasks.
+    pub async fn close(&self) {
+        if let Some(open) = &self.open {
+            open.leave().await;
+        }
+    }
+}
+
+impl Open {
+    async fn pipe<T: redis::FromRedisValue>(
+        &self,
+        pipe: &redis::Pipeline,
+        access: Access,
+        budget: &mut Budget,
+    ) -> Result<T, Away> {
+        let mut connection = self.keeper.connection()?;
+        self.keeper.ask(budget, access, pipe.query_async(&mut connection)).await
+    }
+
+    async fn script<T: redis::FromRedisValue>(
+        &self,
+        script: &redis::ScriptInvocation<'_>,
+        budget: &mut Budget,
+    ) -> Result<T, Away> {
+        let mut connection = self.keeper.connection()?;
+        self.keeper.ask(budget, Access::Write, script.invoke_async(&mut connection)).await
+    }
+
+    /// Publishes a letter.
+    async fn tell(&self, to: To<'_>, news: News, budget: &mut Budget) -> Result<(), Away> {
+        let channel = to.channel(&self.keys);
+        let letter = Letter { from: self.instance.clone(), news };
+        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Away)?;
+        let mut pipe = redis::pipe();
+        pipe.cmd("PUBLISH").arg(&channel).arg(sealed).ignore();
+        self.pipe(&pipe, Access::Read, budget).await
+    }
+
+    fn count_rejected(&self) {
+        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn unhurried(&self) -> Budget {
+        Budget::new(self.timeout * UNHURRIED)
+    }
+}
+
+impl fmt::Debug for Redis {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.is_on() { "Redis" } else { "no Redis" })
+    }
+}
+
+fn millis(span: Duration) -> u64 {
+    // Redis refuses a life of 0 ms.
+    u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
+}
+
+/// The host's name, so that an operator knows which one is missing, and something random: a restart is another instance.
+fn instance_name() -> String {
+    use aes_gcm::aead::Generate;
+    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+    let host: String = host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let random: [u8; 4] = <[u8; 4]>::try_generate().unwrap_or_else(|_| std::process::id().to_be_bytes());
+    format!("{}-{}", if host.is_empty() { "instance" } else { &host }, hex::encode(random))
+}

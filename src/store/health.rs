@@ -1,25 +1,32 @@
-//! How the disk store is: one log line at each change, and a word for `/readyz`.
+//! How a store is: one log line at each change, and a word for `/readyz`.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
-/// How the file is.
+/// How a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// Written and read without trouble, or turned off.
+    /// It works without trouble, or is turned off.
     Well,
-    /// The last operation failed; pictures are served from memory alone meanwhile.
+    /// The last operation failed, for that reason; pictures are served from the other stores meanwhile.
     Degraded(String),
 }
 
 /// How the last operation ended.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct State {
+    works_again: &'static str,
+    fails: &'static str,
     degraded: Mutex<Option<String>>,
     failing: AtomicBool,
 }
 
 impl State {
+    /// Well at first; the texts are the log lines at the two changes.
+    pub(super) fn new(works_again: &'static str, fails: &'static str) -> Self {
+        Self { works_again, fails, degraded: Mutex::default(), failing: AtomicBool::new(false) }
+    }
+
     /// How it is.
     pub(super) fn health(&self) -> Health {
         let degraded = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
@@ -30,15 +37,15 @@ impl State {
     pub(super) fn note<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
         match result {
             Ok(value) => {
-                if self.failing.swap(false, Ordering::AcqRel) {
+                if self.failing.load(Ordering::Acquire) && self.failing.swap(false, Ordering::AcqRel) {
                     *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
-                    tracing::info!("disk store works again");
+                    tracing::info!("{}", self.works_again);
                 }
                 Some(value)
             }
             Err(error) => {
                 if !self.failing.swap(true, Ordering::AcqRel) {
-                    tracing::error!(%error, "disk store fails: pictures are kept in memory alone until it works again");
+                    tracing::error!(%error, "{}", self.fails);
                 }
                 *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                 None

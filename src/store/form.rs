@@ -1,0 +1,33 @@
+//! Stored forms that both the disk and Redis use: values as JSON whose unknown members are ignored, so that programs of
+//! two versions can read each other's.
+
+use crate::model::{Fingerprint, Timestamp, Trouble, TroubleClass};
+
+/// [`Trouble`] as JSON.
+#[derive(serde::Serialize, serde::Deserialize)]
+struct StoredTrouble {
+    class: TroubleClass,
+    reason: String,
+    at: Timestamp,
+    retry_at: Option<Timestamp>,
+    failures: u32,
+    fingerprint: Option<String>,
+}
+
+pub(super) fn write_trouble(trouble: &Trouble) -> Option<String> {
+    let Trouble { class, reason, at, retry_at, failures, fingerprint } = trouble.clone();
+    let fingerprint = fingerprint.map(|hash| hex::encode(hash.0));
+    serde_json::to_string(&StoredTrouble { class, reason, at, retry_at, failures, fingerprint }).ok()
+}
+
+/// A class that this version does not know is no trouble: the next attempt finds out.
+pub(super) fn read_trouble(text: &[u8]) -> Option<Trouble> {
+    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint } =
+        serde_json::from_slice(text).ok()?;
+    let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
+    Some(Trouble { class, reason, at, retry_at, failures, fingerprint })
+}
+
+pub(super) fn read_fingerprint(bytes: &[u8]) -> Option<Fingerprint> {
+    bytes.try_into().ok().map(Fingerprint)
+}

@@ -1,0 +1,88 @@
+//! Section `[redis]`.
+
+use std::time::Duration;
+
+use super::seal::Sealer;
+use super::server::{SentinelLogin, Server};
+use super::tls::TlsFiles;
+use crate::model::token::{Key, Keyring};
+use crate::model::{Invalid, Secret, units};
+
+/// Section `[redis]`, where `redis.url` is not empty.
+pub struct RedisConfig {
+    pub(super) server: Server,
+    pub(super) prefix: String,
+    /// The budget of all calls of one request together.
+    pub(super) timeout: Duration,
+    /// How long one instance may hold the right to refresh one avatar without a sign of life.
+    pub(super) lease: Duration,
+    /// Pictures are kept since their last use.
+    pub(super) keep_bytes_for: Duration,
+    /// Larger pictures stay local, in bytes.
+    pub(super) max_value: u64,
+    pub(super) sealer: Sealer,
+}
+
+/// Section `[redis]` as written.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RedisWritten {
+    url: Secret,
+    prefix: String,
+    timeout: units::Span,
+    lease: units::Span,
+    keys: Vec<Secret>,
+    keep_bytes_for: units::Span,
+    max_value: units::Size,
+    tls: TlsFiles,
+    sentinel: SentinelLogin,
+}
+
+/// HKDF's `info` where `redis.keys` is empty.
+const FROM_TOKENS: &str = "avatar-proxy redis.keys";
+/// The longest prefix, in bytes.
+const MAX_PREFIX: usize = 64;
+
+impl RedisWritten {
+    /// What is meant; `None` without a URL.
+    ///
+    /// # Errors
+    /// A broken rule; neither `redis.keys` nor `tokens.keys` to seal with.
+    pub fn check(self, tokens: &Keyring) -> Result<Option<RedisConfig>, Invalid> {
+        let timeout = self.timeout.at_least("timeout", Duration::from_millis(1))?;
+        let lease = self.lease.at_least("lease", Duration::from_secs(1))?;
+        let keep_bytes_for = self.keep_bytes_for.at_least("keep_bytes_for", Duration::from_secs(60))?;
+        let max_value = self.max_value.at_least("max_value", 1024)?;
+        let prefix = check_prefix(self.prefix)?;
+        let sealer = Sealer::new(&sealing_keys(&self.keys, tokens)?);
+        if self.url.is_empty() {
+            return Ok(None);
+        }
+        if sealer.is_empty() {
+            let right = "at least one key, here or in tokens.keys: every value in Redis is sealed";
+            return Err(Invalid::new("keys", "[]", right));
+        }
+        let server = Server::new(&self.url, self.tls, self.sentinel)?;
+        Ok(Some(RedisConfig { server, prefix, timeout, lease, keep_bytes_for, max_value, sealer }))
+    }
+}
+
+impl RedisConfig {
+    /// What is connected to, for people; no secret.
+    pub fn describe(&self) -> String {
+        self.server.describe()
+    }
+}
+
+/// A wildcard would make one deployment's `SCAN` see another's keys, and a brace would be a second hash tag.
+fn check_prefix(prefix: String) -> Result<String, Invalid> {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.:".contains(&byte);
+    if (1..=MAX_PREFIX).contains(&prefix.len()) && prefix.bytes().all(plain) {
+        return Ok(prefix);
+    }
+    Err(Invalid::new("prefix", format!("{prefix:?}"), "1 to 64 letters, digits and -_.:"))
+}
+
+fn sealing_keys(own: &[Secret], tokens: &Keyring) -> Result<Vec<Key>, Invalid> {
+    if own.is_empty() { Ok(tokens.derive(FROM_TOKENS)) } else { Key::parse_all(own) }
+}

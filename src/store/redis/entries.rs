@@ -1,0 +1,212 @@
+//! Get and put: entries, their bytes, links and troubles in Redis, each with the time it has to live.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::keeper::Access;
+use super::keys::AvatarKeys;
+use super::stored::{StoredEntry, StoredLink, picture};
+use super::{Away, Budget, Open, Redis, millis, scripts};
+use crate::model::{AvatarId, Entry, Generation, Link, Picture, Trouble};
+use crate::store::Held;
+use crate::store::form::{read_trouble, write_trouble};
+
+/// What Redis knows of an avatar.
+#[derive(Debug)]
+pub struct Shared {
+    /// What is held there; without the bytes, if those are too large or have gone.
+    pub entry: Option<Entry>,
+    /// When it was last purged; 0 = not within memory.
+    pub purged: Generation,
+}
+
+/// A trouble outlives its pause by so much, so that the next one's is twice as long.
+const TROUBLE_BEYOND: Duration = Duration::from_secs(3600);
+
+type Raw = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<Vec<u8>>);
+
+impl Redis {
+    /// What Redis holds of an avatar. Whoever has the picture's bytes already need not be sent them.
+    ///
+    /// # Errors
+    /// Redis is away, too slow for the budget, or refuses.
+    pub async fn get(
+        &self,
+        id: &AvatarId,
+        have: Option<&Arc<Picture>>,
+        budget: &mut Budget,
+    ) -> Result<Shared, Away> {
+        let open = self.open.as_ref().ok_or(Away)?;
+        let keys = open.keys.of(id);
+        let life = millis(open.keep_bytes_for);
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(&keys.entry).arg("entry");
+        pipe.cmd("GET").arg(&keys.link).cmd("GET").arg(&keys.trouble).cmd("GET").arg(&keys.purged);
+        // It is used now, so it lives on.
+        pipe.cmd("PEXPIRE").arg(&keys.entry).arg(life).ignore();
+        if have.is_some() {
+            pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
+            // The answer has one shape; a key that never is answers nil.
+            pipe.cmd("HGET").arg(&keys.entry).arg("none");
+        } else {
+            pipe.cmd("GETEX").arg(&keys.picture).arg("PX").arg(life);
+        }
+        let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Read, budget).await?;
+        let purged = Generation(purged.unwrap_or(0));
+        let entry = match entry.and_then(|sealed| open.read_entry(&keys, sealed)) {
+            Some(stored) if stored.generation() >= purged => {
+                let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
+                let link = link.and_then(|sealed| open.read_link(&keys, sealed));
+                let trouble = trouble.and_then(|sealed| open.read_trouble(&keys, sealed));
+                stored.into_entry(picture.as_ref(), link, trouble)
+            }
+            _ => None,
+        };
+        let counter = if entry.is_some() { &open.counters.hits } else { &open.counters.misses };
+        counter.fetch_add(1, Ordering::Relaxed);
+        Ok(Shared { entry, purged })
+    }
+
+    /// Keeps an entry for all instances, unless it was purged or a later one is there. Larger pictures stay local.
+    ///
+    /// # Errors
+    /// As [`Redis::get`].
+    pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<(), Away> {
+        let open = self.open.as_ref().ok_or(Away)?;
+        let parts = Parts::of(open, held).ok_or(Away)?;
+        match parts.send(open, held, None, budget).await?.as_str() {
+            "bytes" => {
+                let Some(bytes) = held.entry.picture().map(|picture| &picture.bytes) else { return Ok(()) };
+                if bytes.len() as u64 <= open.max_value {
+                    let sealed = open.sealer.seal(&parts.keys.picture, bytes).ok_or(Away)?;
+                    parts.send(open, held, Some(sealed), budget).await?;
+                }
+                open.counters.kept.fetch_add(1, Ordering::Relaxed);
+            }
+            "kept" => _ = open.counters.kept.fetch_add(1, Ordering::Relaxed),
+            _ => {}
+        }
+        Ok(())
+    }
+}
+
+impl Open {
+    /// The picture that goes with an entry: the one that the caller has, or the one that lies in Redis.
+    async fn picture_of(
+        &self,
+        keys: &AvatarKeys,
+        stored: &StoredEntry,
+        have: Option<&Arc<Picture>>,
+        bytes: Option<Vec<u8>>,
+        budget: &mut Budget,
+    ) -> Option<Arc<Picture>> {
+        let etag = stored.etag()?;
+        if let Some(have) = have.filter(|have| have.etag.as_str() == etag) {
+            return Some(have.clone());
+        }
+        let sealed = match (have, bytes) {
+            (None, bytes) => bytes?,
+            (Some(_), _) => {
+                let mut pipe = redis::pipe();
+                pipe.cmd("GET").arg(&keys.picture);
+                let (bytes,): (Option<Vec<u8>>,) = self.pipe(&pipe, Access::Read, budget).await.ok()?;
+                bytes?
+            }
+        };
+        let bytes = self.opened(&keys.picture, sealed)?;
+        picture(bytes, etag, self.max_pixels)
+    }
+
+    fn read_entry(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<StoredEntry> {
+        let plain = self.opened(&keys.entry, sealed)?;
+        self.understood(&keys.entry, serde_json::from_slice(&plain).ok())
+    }
+
+    fn read_link(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Link> {
+        let plain = self.opened(&keys.link, sealed)?;
+        let stored = serde_json::from_slice::<StoredLink>(&plain).ok();
+        self.understood(&keys.link, stored.and_then(StoredLink::into_link))
+    }
+
+    fn read_trouble(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Trouble> {
+        let plain = self.opened(&keys.trouble, sealed)?;
+        self.understood(&keys.trouble, read_trouble(&plain))
+    }
+
+    /// What is under the seal; otherwise a miss and a counter.
+    fn opened(&self, key: &str, sealed: Vec<u8>) -> Option<bytes::Bytes> {
+        match self.sealer.open(key, sealed) {
+            Ok(plain) => Some(plain),
+            Err(closed) => {
+                tracing::debug!(key, reason = %closed, "a value in Redis is not used");
+                self.count_rejected();
+                None
+            }
+        }
+    }
+
+    fn understood<T>(&self, key: &str, read: Option<T>) -> Option<T> {
+        if read.is_none() {
+            tracing::debug!(key, "a value in Redis is of a form that this version does not know");
+            self.count_rejected();
+        }
+        read
+    }
+}
+
+/// What is sent of an entry.
+struct Parts {
+    keys: AvatarKeys,
+    mark: String,
+    entry: Vec<u8>,
+    link: Vec<u8>,
+    link_life: u64,
+    trouble: Vec<u8>,
+    trouble_life: u64,
+}
+
+impl Parts {
+    fn of(open: &Open, held: &Held) -> Option<Self> {
+        let Entry { link, trouble, .. } = &held.entry;
+        let (keys, now) = (open.keys.of(&held.id), open.clock.now());
+        let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain);
+        let link = link.as_ref().filter(|link| link.is_live(now));
+        let trouble_until = trouble.as_ref().map(|trouble| match trouble.retry_at {
+            Some(at) => at.since(now) + TROUBLE_BEYOND,
+            // Until the row changes: as long as anything is kept.
+            None => open.keep_bytes_for,
+        });
+        Some(Self {
+            mark: open.sealer.mark(held.entry.picture().map(|picture| &picture.etag)),
+            entry: seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?,
+            link: match link {
+                Some(link) => seal(&keys.link, serde_json::to_vec(&StoredLink::of(link)).ok()?)?,
+                None => Vec::new(),
+            },
+            link_life: millis(link.map_or(Duration::ZERO, |link| link.expires_at.since(now))),
+            trouble: match trouble.as_ref().and_then(write_trouble) {
+                Some(text) => seal(&keys.trouble, text.into_bytes())?,
+                None => Vec::new(),
+            },
+            trouble_life: millis(trouble_until.unwrap_or_default()),
+            keys,
+        })
+    }
+
+    async fn send(
+        &self,
+        open: &Open,
+        held: &Held,
+        picture: Option<Vec<u8>>,
+        budget: &mut Budget,
+    ) -> Result<String, Away> {
+        let mut script = scripts::PUT.prepare_invoke();
+        script.key(&self.keys.entry).key(&self.keys.picture).key(&self.keys.link);
+        script.key(&self.keys.trouble).key(&self.keys.purged);
+        script.arg(held.entry.generation.0).arg(held.entry.verified_at.as_millis()).arg(&self.mark);
+        script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
+        script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
+        open.script(&script, budget).await
+    }
+}

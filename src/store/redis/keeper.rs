@@ -1,0 +1,212 @@
+//! [`Keeper`]: keeps one connection for commands, and keeps a Redis that is away from costing anybody time.
+//!
+//! It is the circuit breaker, too: while there is no connection a call fails at once. A broken connection, or a few calls
+//! in a row that were not answered in time, close it; from then on only this task's own probes wait for Redis.
+
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use tokio::sync::{Notify, watch};
+
+use super::budget::Budget;
+use super::connection::Connection;
+use super::server::Server;
+use crate::clock::Stopwatch;
+use crate::store::health::{Health, State};
+
+/// A probe: to connect, log in and be answered.
+const PROBE: Duration = Duration::from_secs(2);
+/// Between two probes: the first at once, then doubling up to here.
+const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Between two looks at who the primary is.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+/// So many calls in a row without an answer close the connection.
+const SILENT_CALLS: u32 = 3;
+
+/// Why Redis gave nothing. What it means is always the same: go on without it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("Redis is away, slow or refuses")]
+pub struct Away;
+
+/// Whether a call changes something: a Redis may refuse that and answer everything else.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Access {
+    Read,
+    Write,
+}
+
+/// The connection for commands.
+pub(super) struct Keeper {
+    server: Server,
+    // A plain mutex: held to clone a handle, never across an await; a hit in memory does not come here.
+    current: Mutex<Option<Connection>>,
+    /// Rises with each connection; 0 = there is none.
+    line: watch::Sender<u64>,
+    silent: AtomicU32,
+    broken: Notify,
+    connected: State,
+    writes: State,
+    calls: AtomicU64,
+    failures: AtomicU64,
+}
+
+impl Keeper {
+    pub(super) fn new(server: Server) -> Self {
+        Self {
+            server,
+            current: Mutex::default(),
+            line: watch::Sender::new(0),
+            silent: AtomicU32::new(0),
+            broken: Notify::new(),
+            connected: State::new(
+                "Redis is there again",
+                "Redis is away: this instance goes on from memory and disk",
+            ),
+            writes: State::new("Redis takes what is stored again", "Redis refuses what is stored"),
+            calls: AtomicU64::new(0),
+            failures: AtomicU64::new(0),
+        }
+    }
+
+    /// Connects again and again; ends when its task is dropped.
+    pub(super) async fn run(&self) {
+        let mut pause = Duration::ZERO;
+        for line in 1.. {
+            let connection = loop {
+                tokio::time::sleep(pause).await;
+                match self.connected.note(self.server.connect(PROBE).await) {
+                    Some(connection) => break connection,
+                    None => pause = (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY),
+                }
+            };
+            pause = Duration::ZERO;
+            self.silent.store(0, Ordering::Relaxed);
+            *self.lock() = Some(connection.clone());
+            self.line.send_replace(line);
+            self.watch_over(&connection).await;
+            *self.lock() = None;
+            self.line.send_replace(0);
+        }
+    }
+
+    /// Returns when the connection is of no more use.
+    async fn watch_over(&self, connection: &Connection) {
+        loop {
+            tokio::select! {
+                () = self.broken.notified() => return,
+                () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            // A Sentinel's connection stays open to a primary that is none any more.
+            if !self.server.is_current(connection, PROBE).await {
+                tracing::info!("Redis: another node is the primary now");
+                return;
+            }
+        }
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection, if there is one.
+    pub(super) fn connection(&self) -> Result<Connection, Away> {
+        self.lock().clone().ok_or(Away)
+    }
+
+    /// Which connection it is, for those who hold one beside it; 0 = none.
+    pub(super) fn line(&self) -> watch::Receiver<u64> {
+        self.line.subscribe()
+    }
+
+    pub(super) fn server(&self) -> &Server {
+        &self.server
+    }
+
+    /// Waits for an answer as long as the budget allows, and judges the connection by it.
+    pub(super) async fn ask<T>(
+        &self,
+        budget: &mut Budget,
+        access: Access,
+        call: impl Future<Output = RedisResult<T>>,
+    ) -> Result<T, Away> {
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let watch = Stopwatch::start();
+        let answer = tokio::time::timeout(budget.left(), call).await;
+        budget.spend(watch.elapsed());
+        let result = match answer {
+            Ok(Ok(value)) => {
+                self.silent.store(0, Ordering::Relaxed);
+                if access == Access::Write {
+                    self.writes.note(Ok::<(), &str>(()));
+                }
+                Ok(value)
+            }
+            Ok(Err(error)) => Err(self.failed(&error, access)),
+            Err(_) => Err(self.unanswered()),
+        };
+        if result.is_err() {
+            self.failures.fetch_add(1, Ordering::Relaxed);
+        }
+        result
+    }
+
+    fn unanswered(&self) -> Away {
+        if self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_CALLS {
+            self.hang_up(&format!("{SILENT_CALLS} calls in a row were not answered in time"));
+        }
+        Away
+    }
+
+    fn failed(&self, error: &RedisError, access: Access) -> Away {
+        match error.kind() {
+            // A node that is a replica now, still loads its data or has lost its cluster: another may be right.
+            ErrorKind::Server(
+                ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
+            ) => self.hang_up(&said(error)),
+            ErrorKind::Server(_) | ErrorKind::Extension if access == Access::Write => {
+                self.silent.store(0, Ordering::Relaxed);
+                self.writes.note(Err::<(), _>(said(error)));
+            }
+            ErrorKind::Server(_) | ErrorKind::Extension => {
+                self.silent.store(0, Ordering::Relaxed);
+                tracing::debug!(error = said(error), "Redis refuses to answer");
+            }
+            _ if error.is_timeout() => return self.unanswered(),
+            _ => self.hang_up(&said(error)),
+        }
+        Away
+    }
+
+    /// Gives the connection up; the task makes another.
+    pub(super) fn hang_up(&self, why: &str) {
+        if self.lock().take().is_some() {
+            self.line.send_replace(0);
+            self.connected.note(Err::<(), _>(why));
+            self.broken.notify_one();
+        }
+    }
+
+    /// How Redis is: away, refusing, or well.
+    pub(super) fn health(&self) -> Health {
+        match self.connected.health() {
+            Health::Well => self.writes.health(),
+            degraded @ Health::Degraded(_) => degraded,
+        }
+    }
+
+    /// Calls that were made, and how many of them failed.
+    pub(super) fn counts(&self) -> (u64, u64) {
+        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
+    }
+}
+
+/// What Redis or the crate said. Neither repeats a password or a value.
+fn said(error: &RedisError) -> String {
+    match (error.code(), error.detail()) {
+        (Some(code), Some(detail)) => format!("{code} {detail}"),
+        (Some(code), None) => code.to_owned(),
+        (None, _) => error.to_string(),
+    }
+}

@@ -1,0 +1,100 @@
+//! [`Keys`]: the names under which things lie in Redis.
+//!
+//! Everything of one avatar has its id as hash tag, so that a cluster keeps it in one slot and a script may touch it.
+
+use crate::model::{AvatarId, Provider};
+
+/// Names below `redis.prefix`.
+#[derive(Debug, Clone)]
+pub(super) struct Keys {
+    prefix: String,
+}
+
+/// The keys of one avatar.
+#[derive(Debug, Clone)]
+pub(super) struct AvatarKeys {
+    /// A hash: generation, time of verification, mark of the picture, and the sealed entry without its bytes.
+    pub(super) entry: String,
+    /// The sealed bytes.
+    pub(super) picture: String,
+    /// The sealed link, until its own end.
+    pub(super) link: String,
+    /// The sealed trouble of the last attempt.
+    pub(super) trouble: String,
+    /// The generation of the last purge.
+    pub(super) purged: String,
+    /// The owner of the right to refresh.
+    pub(super) lease: String,
+}
+
+impl Keys {
+    pub(super) fn new(prefix: &str) -> Self {
+        Self { prefix: prefix.to_owned() }
+    }
+
+    pub(super) fn of(&self, id: &AvatarId) -> AvatarKeys {
+        let name = |what: &str| format!("{}:{{{id}}}:{what}", self.prefix);
+        AvatarKeys {
+            entry: name("entry"),
+            picture: name("picture"),
+            link: name("link"),
+            trouble: name("trouble"),
+            purged: name("purged"),
+            lease: name("lease"),
+        }
+    }
+
+    /// Matches the entries of all avatars, for `SCAN`.
+    pub(super) fn entries(&self) -> String {
+        // The prefix is letters, digits and `-_.:`, so nothing in it is a wildcard.
+        format!("{}:{{*}}:entry", self.prefix)
+    }
+
+    /// Whose entry it is, of a key that [`Keys::entries`] has matched.
+    pub(super) fn avatar(&self, entry: &str) -> Option<AvatarId> {
+        let id = entry.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix("}:entry")?;
+        AvatarId::parse(id).ok()
+    }
+
+    /// A hash: the counter of generations, and the last purge of each provider.
+    pub(super) fn purges(&self) -> String {
+        format!("{}:purges", self.prefix)
+    }
+
+    /// Until when a provider's whole app is paused, in milliseconds since the epoch.
+    pub(super) fn pause(&self, provider: Provider) -> String {
+        format!("{}:pause:{provider}", self.prefix)
+    }
+
+    /// A sorted set: the instances, by the time at which each counts as gone.
+    pub(super) fn instances(&self) -> String {
+        format!("{}:instances", self.prefix)
+    }
+
+    /// The channel that every instance listens to.
+    pub(super) fn news(&self) -> String {
+        format!("{}:news", self.prefix)
+    }
+
+    /// The channel of one instance: its own heartbeat, and what is answered to it.
+    pub(super) fn inbox(&self, instance: &str) -> String {
+        format!("{}:inbox:{instance}", self.prefix)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn all_of_one_avatar_shares_a_hash_tag_and_is_found_again() {
+        let (keys, id) = (Keys::new("avatar-proxy"), AvatarId::parse("clx3-a_B").unwrap());
+        let own = keys.of(&id);
+        for key in [&own.entry, &own.picture, &own.link, &own.trouble, &own.purged, &own.lease] {
+            assert!(key.starts_with("avatar-proxy:{clx3-a_B}:"), "{key}");
+        }
+        assert_eq!(keys.avatar(&own.entry), Some(id));
+        assert_eq!(keys.avatar(&own.picture), None);
+        assert_eq!(keys.avatar("other:{a}:entry"), None);
+    }
+}

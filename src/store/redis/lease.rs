@@ -1,0 +1,113 @@
+//! [`Lease`]: the right of one instance to refresh one avatar.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aes_gcm::aead::Generate;
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+use super::keeper::Access;
+use super::news::{News, To};
+use super::{Away, Budget, Open, Redis, Watch, millis, scripts};
+use crate::model::AvatarId;
+use crate::store::Held;
+
+/// Whether the lease was free.
+#[derive(Debug)]
+pub enum Taken {
+    /// It is ours.
+    Ours(Lease),
+    /// Another instance has it, and for so long at least nobody else gets it.
+    Theirs(Duration),
+}
+
+/// Held until it is released; extended meanwhile. Dropped without that, it ends by itself within `redis.lease`.
+pub struct Lease {
+    open: Arc<Open>,
+    id: AvatarId,
+    owner: String,
+    _extending: DropGuard,
+}
+
+impl Redis {
+    /// Asks for the right to refresh an avatar.
+    ///
+    /// # Errors
+    /// Redis is away, too slow for the budget, or refuses: the caller goes on alone.
+    pub async fn lease(&self, id: &AvatarId, budget: &mut Budget) -> Result<Taken, Away> {
+        let open = self.open.as_ref().ok_or(Away)?;
+        let key = open.keys.of(id).lease;
+        let owner = hex::encode(<[u8; 16]>::try_generate().map_err(|_| Away)?);
+        let mut pipe = redis::pipe();
+        pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
+        pipe.cmd("PTTL").arg(&key);
+        let (taken, left): (Option<String>, i64) = open.pipe(&pipe, Access::Write, budget).await?;
+        if taken.is_none() {
+            return Ok(Taken::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1))));
+        }
+        let stop = CancellationToken::new();
+        open.tracker.spawn(open.clone().extend(key, owner.clone(), stop.clone()));
+        Ok(Taken::Ours(Lease { open: open.clone(), id: id.clone(), owner, _extending: stop.drop_guard() }))
+    }
+
+    /// Waits for news of an avatar from now on; `None` without Redis.
+    pub fn watch(&self, id: &AvatarId) -> Option<Watch<'_>> {
+        self.open.as_ref().map(|open| open.bus.watch(id))
+    }
+
+    /// Keeps what a refresh brought, tells the others, and frees the lease.
+    pub async fn land(&self, held: Option<&Held>, lease: Option<Lease>) {
+        let Some(open) = &self.open else { return };
+        let mut budget = self.unhurried();
+        let kept = match held {
+            Some(held) if self.put(held, &mut budget).await.is_ok() => Some(News::Landed {
+                id: held.id.to_string(),
+                etag: held.entry.picture().map(|picture| picture.etag.as_str().to_owned()),
+                trouble_at: held.entry.trouble.as_ref().map(|trouble| trouble.at),
+            }),
+            _ => None,
+        };
+        let freed = lease.as_ref().map(|lease| News::Free { id: lease.id.to_string() });
+        // Whoever waits takes the result, or the lease: both must be there when he hears of it.
+        if let Some(lease) = lease {
+            lease.release().await;
+        }
+        if let Some(news) = kept.or(freed) {
+            let _ = open.tell(To::Everybody, news, &mut budget).await;
+        }
+    }
+}
+
+impl Lease {
+    /// Gives it back, unless another has it already.
+    pub async fn release(self) {
+        let mut script = scripts::RELEASE.prepare_invoke();
+        script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
+        let _: Result<i64, Away> = self.open.script(&script, &mut self.open.unhurried()).await;
+    }
+}
+
+impl std::fmt::Debug for Lease {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "the lease of {}", self.id)
+    }
+}
+
+impl Open {
+    /// Keeps a lease alive until it is stopped: a slow download may last longer than `redis.lease`.
+    async fn extend(self: Arc<Self>, key: String, owner: String, stop: CancellationToken) {
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(self.lease / 3) => {}
+            }
+            let mut script = scripts::EXTEND.prepare_invoke();
+            script.key(&key).arg(&owner).arg(millis(self.lease));
+            // Lost to another, who refreshes the same avatar now: nothing is to be extended any more. The stores keep what
+            // was verified later.
+            if self.script::<i64>(&script, &mut self.unhurried()).await == Ok(0) {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! Listening: the tasks that keep the connection, the subscription and this instance's registration.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use redis::Msg;
+
+use super::bus::Event;
+use super::keeper::Access;
+use super::news::{Letter, News, To, missed};
+use super::{Away, Open, scripts};
+use crate::clock::monotonic;
+use crate::model::{Generation, Provider, Timestamp};
+
+/// Between two signs of life.
+const BEAT_EVERY: Duration = Duration::from_secs(1);
+/// A subscription on which this instance does not hear itself for so long is broken.
+const SILENCE: Duration = Duration::from_secs(3);
+/// An instance that is silent for so long counts as gone, in milliseconds.
+const GONE_AFTER: u64 = 5000;
+/// To subscribe, and before it is tried again.
+const SUBSCRIBE: Duration = Duration::from_secs(2);
+const AGAIN: Duration = Duration::from_millis(100);
+
+impl Open {
+    /// Runs until [`Open::leave`].
+    pub(super) async fn listen(self: Arc<Self>) {
+        tokio::select! {
+            () = self.closed.cancelled() => {}
+            () = self.keeper.run() => {}
+            () = self.hear() => {}
+            () = self.beat() => {}
+        }
+        self.bus.left();
+    }
+
+    /// Takes this instance out of the register and ends its tasks.
+    pub(super) async fn leave(&self) {
+        let mut pipe = redis::pipe();
+        pipe.cmd("ZREM").arg(self.keys.instances()).arg(&self.instance).ignore();
+        let _: Result<(), Away> = self.pipe(&pipe, Access::Write, &mut self.unhurried()).await;
+        self.closed.cancel();
+    }
+
+    /// Registers, and lets this instance hear itself.
+    async fn beat(&self) {
+        loop {
+            if self.register().await.is_ok() {
+                let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+            }
+            tokio::time::sleep(BEAT_EVERY).await;
+        }
+    }
+
+    async fn register(&self) -> Result<(), Away> {
+        let mut script = scripts::REGISTER.prepare_invoke();
+        script.key(self.keys.instances()).arg(&self.instance).arg(GONE_AFTER);
+        self.script::<i64>(&script, &mut self.unhurried()).await.map(|_| ())
+    }
+
+    /// Subscribes again and again, for each connection that the keeper makes.
+    async fn hear(&self) {
+        let mut line = self.keeper.line();
+        loop {
+            let Ok(number) = line.wait_for(|line| *line != 0).await.map(|line| *line) else { return };
+            let over = async {
+                // Another connection, or none: the subscription beside it leads to the same place.
+                let _ = line.wait_for(|line| *line != number).await;
+            };
+            tokio::select! {
+                () = over => {}
+                broken = self.subscription() => {
+                    self.subscribed.note(Err::<(), _>(broken));
+                }
+            }
+            self.bus.left();
+            tokio::time::sleep(AGAIN).await;
+        }
+    }
+
+    /// Subscribes, catches up with what was missed, and hears; returns why that ended.
+    async fn subscription(&self) -> String {
+        let channels = [self.keys.news(), self.keys.inbox(&self.instance)];
+        let Ok(connection) = self.keeper.connection() else { return Away.to_string() };
+        let subscribed = self.keeper.server().subscribe(&connection, &channels, SUBSCRIBE).await;
+        let mut messages = match subscribed {
+            Ok(subscribed) => subscribed.into_on_message(),
+            Err(error) => return error.to_string(),
+        };
+        // From here on nothing is missed: what came before is asked for now, what comes waits in the stream.
+        if self.catch_up().await.is_err() {
+            return "what was missed could not be asked for".to_owned();
+        }
+        self.subscribed.note(Ok::<(), &str>(()));
+        self.bus.joined();
+        let mut heard_itself = monotonic();
+        loop {
+            match tokio::time::timeout_at(heard_itself + SILENCE, messages.next()).await {
+                Ok(Some(message)) if self.take(&message) => heard_itself = monotonic(),
+                Ok(Some(_)) => {}
+                Ok(None) => return "the connection has ended".to_owned(),
+                Err(_) => return format!("this instance has not heard itself for {SILENCE:?}"),
+            }
+        }
+    }
+
+    /// Takes a message; true for this instance's own sign of life.
+    fn take(&self, message: &Msg) -> bool {
+        match Letter::open(&self.sealer, message.get_channel_name(), message.get_payload_bytes()) {
+            Some(Letter { from, news: News::Beat }) => from == self.instance,
+            Some(Letter { from, news }) if from != self.instance => {
+                self.bus.hear(from, news);
+                false
+            }
+            Some(_) => false,
+            None => {
+                self.count_rejected();
+                false
+            }
+        }
+    }
+
+    /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis.
+    async fn catch_up(&self) -> Result<(), Away> {
+        let mut budget = self.unhurried();
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGETALL").arg(self.keys.purges());
+        let (purges,): (Vec<(String, u64)>,) = self.pipe(&pipe, Access::Read, &mut budget).await?;
+        for (field, generation) in purges {
+            if let Some(order) = missed(&field, generation) {
+                if order.hard {
+                    for provider in order.reach.providers() {
+                        self.generations.raise_floor(provider, order.generation());
+                    }
+                }
+                self.bus.tell(Event::Missed(order));
+            }
+            self.generations.catch_up(Generation(generation));
+        }
+        for provider in Provider::ALL {
+            let mut pipe = redis::pipe();
+            pipe.cmd("GET").arg(self.keys.pause(provider));
+            let (until,): (Option<i64>,) = self.pipe(&pipe, Access::Read, &mut budget).await?;
+            if let Some(until) = until.map(Timestamp::from_millis) {
+                let news = News::Pause { provider: provider.to_string(), until };
+                self.bus.tell(Event::Heard { from: self.instance.clone(), news });
+            }
+        }
+        for (reach, hard) in self.pending.take() {
+            self.bus.tell(Event::Unheard(reach, hard));
+        }
+        self.register().await
+    }
+}

@@ -1,0 +1,183 @@
+//! [`News`]: what instances tell each other by publish/subscribe, sealed like every value.
+
+use crate::model::{AvatarId, Generation, Provider, Timestamp};
+
+use super::keys::Keys;
+use super::seal::Sealer;
+
+/// What is told. An instance of an older version ignores what it does not know.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(tag = "news", rename_all = "snake_case")]
+pub enum News {
+    /// A refresh has ended; what is held now lies in Redis.
+    Landed {
+        /// Whose.
+        id: String,
+        /// The picture's tag, if there is one.
+        etag: Option<String>,
+        /// When the attempt failed, if it did.
+        trouble_at: Option<Timestamp>,
+    },
+    /// A refresh has ended without a result.
+    Free {
+        /// Whose.
+        id: String,
+    },
+    /// Something must go, or become stale.
+    Purge(Order),
+    /// The order of this number has been carried out.
+    Done {
+        /// As in [`Order`].
+        number: u64,
+    },
+    /// A provider's whole app is paused.
+    Pause {
+        /// Whose.
+        provider: String,
+        /// Its end.
+        until: Timestamp,
+    },
+    /// This instance hears itself.
+    Beat,
+}
+
+/// What is to be purged, for all instances.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+pub struct Order {
+    /// Tells one order of an instance from the next.
+    pub number: u64,
+    /// What.
+    pub reach: Reach,
+    /// Deleted, or only made stale.
+    pub hard: bool,
+    /// What began before this generation is refused.
+    pub generation: u64,
+}
+
+/// How far a purge reaches.
+#[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Reach {
+    /// These avatars.
+    Ids(Vec<String>),
+    /// All of a provider.
+    Provider(String),
+    /// All.
+    All,
+}
+
+impl Order {
+    /// The generation as such.
+    pub fn generation(&self) -> Generation {
+        Generation(self.generation)
+    }
+}
+
+impl Reach {
+    /// The avatars that are named.
+    pub fn ids(&self) -> Vec<AvatarId> {
+        match self {
+            Self::Ids(ids) => ids.iter().filter_map(|id| AvatarId::parse(id).ok()).collect(),
+            Self::Provider(_) | Self::All => Vec::new(),
+        }
+    }
+
+    /// The providers that are reached as a whole.
+    pub fn providers(&self) -> Vec<Provider> {
+        match self {
+            Self::Ids(_) => Vec::new(),
+            Self::Provider(name) => Provider::from_name(name).into_iter().collect(),
+            Self::All => Provider::ALL.to_vec(),
+        }
+    }
+}
+
+/// News with its sender.
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct Letter {
+    pub(super) from: String,
+    #[serde(flatten)]
+    pub(super) news: News,
+}
+
+impl Letter {
+    pub(super) fn sealed(&self, sealer: &Sealer, channel: &str) -> Option<Vec<u8>> {
+        sealer.seal(channel, &serde_json::to_vec(self).ok()?)
+    }
+
+    /// `None`: not sealed by one of us, or of a kind that this version does not know.
+    pub(super) fn open(sealer: &Sealer, channel: &str, sealed: &[u8]) -> Option<Self> {
+        serde_json::from_slice(&sealer.open(channel, sealed.to_vec()).ok()?).ok()
+    }
+}
+
+/// The names under which the last purges of whole providers are noted in `Keys::purges`.
+pub(super) fn field(provider: Provider, hard: bool) -> String {
+    format!("{}:{provider}", if hard { "hard" } else { "soft" })
+}
+
+/// The order that a noted purge stands for; for an instance that may have missed it.
+pub(super) fn missed(field: &str, generation: u64) -> Option<Order> {
+    let (kind, provider) = field.split_once(':')?;
+    let hard = match kind {
+        "hard" => true,
+        "soft" => false,
+        _ => return None,
+    };
+    let reach = Reach::Provider(Provider::from_name(provider)?.to_string());
+    Some(Order { number: 0, reach, hard, generation })
+}
+
+/// Where a letter goes.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum To<'a> {
+    Everybody,
+    One(&'a str),
+}
+
+impl To<'_> {
+    pub(super) fn channel(self, keys: &Keys) -> String {
+        match self {
+            Self::Everybody => keys.news(),
+            Self::One(instance) => keys.inbox(instance),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::Secret;
+    use crate::model::token::Key;
+
+    fn sealer() -> Sealer {
+        Sealer::new(&Key::parse_all(&[Secret::new("sha256:x")]).unwrap())
+    }
+
+    #[test]
+    fn a_letter_is_read_on_its_own_channel_alone() {
+        let letter = Letter { from: "a".into(), news: News::Done { number: 7 } };
+        let sealed = letter.sealed(&sealer(), "p:news").unwrap();
+        let read = Letter::open(&sealer(), "p:news", &sealed).unwrap();
+        assert_eq!((read.from.as_str(), format!("{:?}", read.news)), ("a", "Done { number: 7 }".to_owned()));
+        assert!(Letter::open(&sealer(), "p:inbox:b", &sealed).is_none());
+        assert!(Letter::open(&sealer(), "p:news", b"{\"from\":\"a\",\"news\":\"beat\"}").is_none());
+    }
+
+    #[test]
+    fn news_of_a_later_version_is_ignored_and_so_are_members_that_it_adds() {
+        let open = |json: &str| {
+            let sealed = sealer().seal("c", json.as_bytes()).unwrap();
+            Letter::open(&sealer(), "c", &sealed).is_some()
+        };
+        assert!(!open(r#"{"from":"a","news":"moved_house"}"#));
+        assert!(open(r#"{"from":"a","news":"done","number":1,"took_ms":3}"#));
+    }
+
+    #[test]
+    fn a_purge_of_all_is_noted_for_each_provider() {
+        let order = missed(&field(Provider::Telegram, true), 5).unwrap();
+        assert_eq!((order.reach.providers(), order.hard, order.generation), (vec![Provider::Telegram], true, 5));
+        assert!(missed("counter", 5).is_none());
+    }
+}

@@ -1,0 +1,134 @@
+//! The stored form of an entry and of a link, inside the seal: JSON whose unknown members are ignored and whose later
+//! members have defaults, so that instances of two versions read each other's.
+
+use std::sync::Arc;
+
+use crate::model::{
+    Address, Content, ETag, Entry, Generation, Identity, Link, Picture, Provider, Timestamp, Trouble,
+};
+use crate::store::form::read_fingerprint;
+
+/// An [`Entry`] without its bytes, link and trouble, which lie under keys of their own.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+pub(super) struct StoredEntry {
+    content: StoredContent,
+    verified_at: Timestamp,
+    provider: String,
+    name: Option<String>,
+    fingerprint: String,
+    field_missing: Option<(u32, Timestamp)>,
+    generation: u64,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum StoredContent {
+    /// The bytes lie beside it.
+    Picture { etag: String, identity: Option<String>, last_modified: Timestamp },
+    NoPicture,
+    Nothing,
+}
+
+impl StoredEntry {
+    pub(super) fn of(entry: &Entry) -> Self {
+        let content = match &entry.content {
+            Content::NoPicture => StoredContent::NoPicture,
+            Content::Nothing => StoredContent::Nothing,
+            Content::Picture(picture) => StoredContent::Picture {
+                etag: picture.etag.as_str().to_owned(),
+                identity: picture.identity.as_deref().map(str::to_owned),
+                last_modified: picture.last_modified,
+            },
+        };
+        Self {
+            content,
+            verified_at: entry.verified_at,
+            provider: entry.provider.to_string(),
+            name: entry.name.as_deref().map(str::to_owned),
+            fingerprint: hex::encode(entry.fingerprint.0),
+            field_missing: entry.field_missing,
+            generation: entry.generation.0,
+        }
+    }
+
+    pub(super) fn generation(&self) -> Generation {
+        Generation(self.generation)
+    }
+
+    /// Whether it goes with bytes, and of which tag.
+    pub(super) fn etag(&self) -> Option<&str> {
+        match &self.content {
+            StoredContent::Picture { etag, .. } => Some(etag),
+            StoredContent::NoPicture | StoredContent::Nothing => None,
+        }
+    }
+
+    /// Puts the parts together again. Where the bytes have gone, nothing is held but the link. `None`: of a provider
+    /// that this version does not know.
+    pub(super) fn into_entry(
+        self,
+        picture: Option<&Arc<Picture>>,
+        link: Option<Link>,
+        trouble: Option<Trouble>,
+    ) -> Option<Entry> {
+        let (content, verified_at) = match self.content {
+            StoredContent::NoPicture => (Content::NoPicture, self.verified_at),
+            StoredContent::Nothing => (Content::Nothing, self.verified_at),
+            StoredContent::Picture { etag, identity, last_modified } => {
+                match picture.filter(|picture| picture.etag.as_str() == etag) {
+                    Some(picture) => {
+                        let picture = picture.as_ref().clone().renamed(identity.into(), last_modified);
+                        (Content::Picture(Arc::new(picture)), self.verified_at)
+                    }
+                    None => (Content::Nothing, Timestamp::EPOCH),
+                }
+            }
+        };
+        Some(Entry {
+            content,
+            verified_at,
+            link,
+            trouble,
+            field_missing: self.field_missing,
+            provider: Provider::from_name(&self.provider)?,
+            name: self.name.map(Arc::from),
+            fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,
+            generation: Generation(self.generation),
+        })
+    }
+}
+
+/// A [`Link`].
+#[derive(Debug, serde::Serialize, serde::Deserialize)]
+pub(super) struct StoredLink {
+    address: String,
+    resolved_at: Timestamp,
+    expires_at: Timestamp,
+    identity: Identity,
+    is_secret: bool,
+}
+
+impl StoredLink {
+    pub(super) fn of(link: &Link) -> Self {
+        Self {
+            address: link.address.expose().to_owned(),
+            resolved_at: link.resolved_at,
+            expires_at: link.expires_at,
+            identity: link.identity.clone(),
+            is_secret: link.is_secret,
+        }
+    }
+
+    /// `None`: an address that is none.
+    pub(super) fn into_link(self) -> Option<Link> {
+        let Self { address, resolved_at, expires_at, identity, is_secret } = self;
+        Some(Link { address: Address::parse(&address).ok()?, resolved_at, expires_at, identity, is_secret })
+    }
+}
+
+/// The picture of bytes that were read back, checked again; `None` if they are not what the entry says.
+pub(super) fn picture(bytes: bytes::Bytes, etag: &str, max_pixels: u64) -> Option<Arc<Picture>> {
+    let header = crate::model::sniff(&bytes, max_pixels).ok()?;
+    (ETag::of(&bytes).as_str() == etag)
+        .then(|| Arc::new(Picture::new(bytes, header, Identity::UNKNOWN, Timestamp::EPOCH)))
+}
