@@ -11,3 +11,5 @@ mod url;
 
 #[cfg(test)]
 mod server_tests;
+#[cfg(test)]
+mod test_redis;
