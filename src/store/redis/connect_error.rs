@@ -84,6 +84,14 @@ impl ConnectError {
         }
     }
 
+    /// Of two failures the one that says more: a server that answered knows the reason, one that is silent does not.
+    pub(super) fn or_more_telling(self, earlier: Option<Self>) -> Self {
+        match (&self, earlier) {
+            (Self::TimedOut(_) | Self::Unreachable { .. }, Some(earlier)) => earlier,
+            (_, _) => self,
+        }
+    }
+
     /// The same of a sentinel, whose login is another one.
     pub(super) fn of_sentinel(self) -> Self {
         match self {

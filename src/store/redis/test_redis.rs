@@ -1,7 +1,7 @@
 //! Redis servers of their own for these tests, on free ports of the loopback; they die with their handle.
 
 use std::net::{TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -65,12 +65,11 @@ impl TestRedis {
     /// What redis-cli prints.
     pub(super) fn cli(&self, arguments: &[&str]) -> String {
         let port = self.port.to_string();
-        let output = Command::new("redis-cli")
-            .env("REDISCLI_AUTH", self.password.as_str())
-            .args(["-p", &port])
-            .args(arguments)
-            .output()
-            .unwrap();
+        let mut command = Command::new("redis-cli");
+        if !self.password.is_empty() {
+            command.env("REDISCLI_AUTH", &self.password);
+        }
+        let output = command.args(["-p", &port]).args(arguments).output().unwrap();
         String::from_utf8(output.stdout).unwrap()
     }
 
@@ -95,6 +94,8 @@ impl Certificates {
     pub(super) fn make() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = rcgen::CertificateParams::new(Vec::new()).unwrap();
+        // OpenSSL takes a certificate whose issuer has its own name for one that signed itself.
+        params.distinguished_name.push(rcgen::DnType::CommonName, "the private CA");
         params.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
         let ca = rcgen::CertifiedIssuer::self_signed(params, rcgen::KeyPair::generate().unwrap()).unwrap();
         let key = rcgen::KeyPair::generate().unwrap();
