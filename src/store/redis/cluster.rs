@@ -1,5 +1,6 @@
 //! [`Cluster`]: many primaries behind one connection, which the crate keeps.
 
+use std::io;
 use std::time::Duration;
 
 use redis::Value;
@@ -31,8 +32,9 @@ impl Cluster {
         // The rest of the time is for finding out why.
         let failure = match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
             Ok(Ok(connection)) => match named_nodes(connection.clone(), within / 4).await {
-                Some(nodes) if nodes.is_empty() => ConnectError::ClusterDown("no slot is served".to_owned()),
-                Some(_) | None => return Ok(connection),
+                Ok(nodes) if nodes.is_empty() => ConnectError::ClusterDown("no slot is served".to_owned()),
+                Err(error) if !error.is_io_error() => ConnectError::of(&error, at),
+                Ok(_) | Err(_) => return Ok(connection),
             },
             Ok(Err(error)) => ConnectError::of(&error, at),
             Err(_) => ConnectError::TimedOut(within),
@@ -40,7 +42,7 @@ impl Cluster {
         // The crate turns every reason into one text, so the seeds are asked once more.
         let attempts = self.seeds.iter().map(|seed| self.ask_state(seed, within / 8));
         match first_of(attempts, within / 16).await {
-            Some(Err(why)) => Err(why.or_more_telling(Some(failure))),
+            Some(Err(why)) => Err(failure.or_more_telling(Some(why))),
             Some(Ok(())) | None => Err(failure),
         }
     }
@@ -93,14 +95,14 @@ impl Cluster {
     }
 }
 
-/// Primaries first; `None` if the question goes unanswered.
-async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> Option<Vec<Place>> {
+/// Primaries first. A question that goes unanswered is an I/O error.
+async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> RedisResult<Vec<Place>> {
     let mut slots = redis::cmd("CLUSTER");
     slots.arg("SLOTS");
-    match tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await {
-        Ok(Ok(answer)) => Some(nodes_of(&answer)),
-        Ok(Err(_)) | Err(_) => None,
-    }
+    let answer = tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await;
+    answer
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        .map(|slots| nodes_of(&slots))
 }
 
 /// `[[start, end, [host, port, ..], [host, port, ..]], ..]`, each range's primary before its replicas
