@@ -1,11 +1,12 @@
 //! [`Cluster`]: many primaries behind one connection, which the crate keeps.
 
+use std::io;
 use std::time::Duration;
 
 use redis::Value;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
-use redis::{ConnectionInfo, IntoConnectionInfo, RedisError, RedisResult};
+use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
 
 use super::connect_error::ConnectError;
 use super::dial::{Dial, first_of, tcp_settings};
@@ -29,10 +30,20 @@ impl Cluster {
         let at = self.seeds.first().ok_or(ConnectError::TimedOut(within))?;
         let client = self.client(within).map_err(|error| ConnectError::of(&error, at))?;
         // The rest of the time is for finding out why.
-        match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
-            Ok(Ok(connection)) => Ok(connection),
-            Ok(Err(error)) => Err(self.explain(&error, at, within).await),
-            Err(_) => Err(ConnectError::TimedOut(within)),
+        let failure = match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
+            Ok(Ok(connection)) => match named_nodes(connection.clone(), within / 4).await {
+                Ok(nodes) if nodes.is_empty() => ConnectError::ClusterDown("no slot is served".to_owned()),
+                Err(error) if !error.is_io_error() => ConnectError::of(&error, at),
+                Ok(_) | Err(_) => return Ok(connection),
+            },
+            Ok(Err(error)) => ConnectError::of(&error, at),
+            Err(_) => ConnectError::TimedOut(within),
+        };
+        // The crate turns every reason into one text, so the seeds are asked once more.
+        let attempts = self.seeds.iter().map(|seed| self.ask_state(seed, within / 8));
+        match first_of(attempts, within / 16).await {
+            Some(Err(why)) => Err(failure.or_more_telling(Some(why))),
+            Some(Ok(())) | None => Err(failure),
         }
     }
 
@@ -44,7 +55,7 @@ impl Cluster {
         channels: &[String],
         within: Duration,
     ) -> Result<redis::aio::PubSub, ConnectError> {
-        let mut places = named_nodes(connection.clone(), within / 4).await;
+        let mut places = named_nodes(connection.clone(), within / 4).await.unwrap_or_default();
         places.extend(self.seeds.iter().filter(|seed| !places.contains(seed)).cloned().collect::<Vec<_>>());
         let attempts = places.iter().map(|place| self.dial.open_subscribed(place, channels));
         first_of(attempts, within / 8).await.unwrap_or(Err(ConnectError::TimedOut(within)))
@@ -73,26 +84,14 @@ impl Cluster {
         }
     }
 
-    /// The crate turns every reason into one text, so a seed is asked once more.
-    async fn explain(&self, error: &RedisError, at: &Place, within: Duration) -> ConnectError {
-        let attempts = self.seeds.iter().map(|seed| async { self.ask_state(seed).await });
-        match first_of(attempts, within / 16).await {
-            Some(Err(why)) => why,
-            Some(Ok(())) | None => ConnectError::of(error, at),
-        }
-    }
-
-    async fn ask_state(&self, seed: &Place) -> Result<(), ConnectError> {
-        let mut connection = self.dial.open_answering(seed).await?;
-        let slots: Vec<Value> = redis::cmd("CLUSTER")
-            .arg("SLOTS")
-            .query_async(&mut connection)
-            .await
-            .map_err(|error| ConnectError::of(&error, seed))?;
-        match slots.is_empty() {
-            true => Err(ConnectError::ClusterDown(format!("{seed} knows of no slot that is served"))),
-            false => Ok(()),
-        }
+    /// Whether a seed answers as a part of a cluster.
+    async fn ask_state(&self, seed: &Place, within: Duration) -> Result<(), ConnectError> {
+        let asked = async {
+            let mut connection = self.dial.open_answering(seed).await?;
+            let slots = redis::cmd("CLUSTER").arg("SLOTS").exec_async(&mut connection).await;
+            slots.map_err(|error| ConnectError::of(&error, seed))
+        };
+        tokio::time::timeout(within, asked).await.unwrap_or(Err(ConnectError::TimedOut(within)))
     }
 }
 
@@ -111,14 +110,14 @@ pub(super) async fn primaries_of(mut connection: ClusterConnection) -> RedisResu
     Ok(places)
 }
 
-/// Primaries first; none if the question is forbidden or goes unanswered.
-async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> Vec<Place> {
+/// Primaries first. A question that goes unanswered is an I/O error.
+async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> RedisResult<Vec<Place>> {
     let mut slots = redis::cmd("CLUSTER");
     slots.arg("SLOTS");
-    match tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await {
-        Ok(Ok(answer)) => nodes_of(&answer),
-        Ok(Err(_)) | Err(_) => Vec::new(),
-    }
+    let answer = tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await;
+    answer
+        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
+        .map(|slots| nodes_of(&slots))
 }
 
 /// `[[start, end, [host, port, ..], [host, port, ..]], ..]`, each range's primary before its replicas

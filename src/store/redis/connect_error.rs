@@ -74,6 +74,7 @@ impl ConnectError {
             ErrorKind::Server(ServerErrorKind::ClusterDown | ServerErrorKind::MasterDown) => {
                 Self::ClusterDown(why)
             }
+            ErrorKind::ClusterConnectionNotFound => Self::ClusterDown(why),
             _ if why.contains("cluster support disabled") => Self::NotACluster { at },
             _ if is_tls(error) => Self::Tls { at, why },
             ErrorKind::Io if is_hang_up(error) => {
@@ -81,6 +82,14 @@ impl ConnectError {
             }
             ErrorKind::Io => Self::Unreachable { at, why },
             _ => Self::Other { at, why },
+        }
+    }
+
+    /// Of two failures the one that says more: a server that answered knows the reason, one that is silent does not.
+    pub(super) fn or_more_telling(self, earlier: Option<Self>) -> Self {
+        match (&self, earlier) {
+            (Self::TimedOut(_) | Self::Unreachable { .. }, Some(earlier)) => earlier,
+            (_, _) => self,
         }
     }
 
@@ -113,7 +122,7 @@ fn is_tls(error: &RedisError) -> bool {
 fn is_hang_up(error: &RedisError) -> bool {
     use io::ErrorKind::{BrokenPipe, ConnectionReset, UnexpectedEof};
     error.is_connection_dropped()
-        && io_error(error).is_none_or(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
+        && io_error(error).is_some_and(|io| matches!(io.kind(), BrokenPipe | ConnectionReset | UnexpectedEof))
 }
 
 /// SECURITY: a server's text ends up in the log; it is bounded and on one line.

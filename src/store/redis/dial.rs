@@ -135,7 +135,7 @@ fn believed<T>(answer: RedisResult<T>, unasked: T) -> Result<T, RedisError> {
 }
 
 /// The first of `attempts` that succeeds. The next one starts when one has failed, or after `patience` beside those that
-/// still run, so that a place that hangs does not use up the time of all. The last error if none does; `None` of none.
+/// still run, so that a place that hangs does not use up the time of all. The error that says most if none does; `None` of none.
 pub(super) async fn first_of<T>(
     attempts: impl IntoIterator<Item = impl Future<Output = Result<T, ConnectError>>>,
     patience: Duration,
@@ -151,11 +151,11 @@ pub(super) async fn first_of<T>(
             biased;
             ended = running.next(), if !running.is_empty() => match ended {
                 Some(Ok(opened)) => return Some(Ok(opened)),
-                Some(Err(error)) => last = Some(Err(error)),
+                Some(Err(error)) => last = Some(error.or_more_telling(last)),
                 None => {}
             },
             () = tokio::time::sleep(patience), if !waiting.is_empty() => {}
-            else => return last,
+            else => return last.map(Err),
         }
     }
 }

@@ -27,6 +27,8 @@ mod server;
 #[cfg(test)]
 mod server_tests;
 mod stored;
+#[cfg(test)]
+mod test_redis;
 mod tls;
 mod url;
 
@@ -43,14 +45,14 @@ use super::health::{Health, State};
 use super::{Generations, Held};
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
-use bus::Bus;
+use bus::{Bus, Mark};
 use keeper::{Access, Keeper};
 use keys::Keys;
 use news::{Letter, To};
 use seal::Sealer;
 
 pub use budget::Budget;
-pub use bus::{Event, Mark, Watch};
+pub use bus::{Event, Watch};
 pub use config::{RedisConfig, RedisWritten};
 pub use entries::Shared;
 pub use keeper::Away;

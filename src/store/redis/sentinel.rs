@@ -45,11 +45,11 @@ impl Sentinels {
                         opening.push(async move { (nodes.open_primary(&place).await, place) });
                     }
                     Ok(None) => failure.unknown = true,
-                    Err(error) => failure.sentinel = Some(error),
+                    Err(error) => failure.sentinel = Some(error.or_more_telling(failure.sentinel.take())),
                 },
                 Some(opened) = opening.next(), if !opening.is_empty() => match opened {
                     (Ok(connection), place) => return Ok((connection, place)),
-                    (Err(error), _) => failure.node = Some(error),
+                    (Err(error), _) => failure.node = Some(error.or_more_telling(failure.node.take())),
                 },
                 else => return Err(failure.worst(&self.master)),
             }

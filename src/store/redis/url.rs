@@ -174,7 +174,7 @@ fn unix(parts: &Parts<'_>) -> Result<RedisUrl, Invalid> {
 /// `/master` or `/master/database`.
 fn sentinel(parts: &Parts<'_>) -> Result<(Layout, u32), Invalid> {
     let sentinels = places(parts.hosts, SENTINEL_PORT)?;
-    let path = parts.path.trim_start_matches('/');
+    let path = parts.path.strip_prefix('/').unwrap_or(parts.path);
     let (master, number) = path.split_once('/').unwrap_or((path, ""));
     let master = decoded(master)?;
     if master.is_empty() {
@@ -199,7 +199,7 @@ fn login_of(user: String, password: String) -> Result<Login, Invalid> {
 }
 
 fn database(path: &str) -> Result<u32, Invalid> {
-    match path.trim_start_matches('/') {
+    match path.strip_prefix('/').unwrap_or(path) {
         "" => Ok(0),
         number => number.parse().map_err(|_| wrong("the database as a number, such as redis://host/2")),
     }
