@@ -1,6 +1,8 @@
 //! The neighbours of the tests: real servers on free loopback ports, in folders of their own, that end with the tests.
 
 pub(crate) mod accounts;
+pub(crate) mod certificates;
+pub(crate) mod chaos;
 pub(crate) mod chromium;
 pub(crate) mod client;
 pub(crate) mod dashboard;
@@ -9,4 +11,8 @@ pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod redis;
 pub(crate) mod server;
+
+/// The neighbours themselves: a test that relies on a broken one proves nothing.
+mod own;
