@@ -5,6 +5,7 @@ pub(crate) mod certificates;
 pub(crate) mod chaos;
 pub(crate) mod chromium;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod dashboard;
 pub(crate) mod mariadb;
 pub(crate) mod pgbouncer;
@@ -12,6 +13,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod sentinel;
 pub(crate) mod server;
 
 /// The neighbours themselves: a test that relies on a broken one proves nothing.

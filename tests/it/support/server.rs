@@ -20,7 +20,8 @@ pid=$!
 echo $pid
 cat >/dev/null
 # A test may have killed it long ago, and its number may be somebody else's now.
-alive() { grep -q "^PPid:[[:space:]]*$$\$" /proc/$pid/status 2>/dev/null; }
+status() { grep -q "$1" /proc/$pid/status 2>/dev/null; }
+alive() { status "^PPid:[[:space:]]*$$\$" && ! status "^State:[[:space:]]*Z"; }
 if alive; then kill -CONT $pid; kill -QUIT $pid; fi
 for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do alive || break; sleep 0.05; done
 if alive; then kill -KILL $pid; fi
