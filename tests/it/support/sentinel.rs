@@ -74,10 +74,18 @@ impl Sentinels {
         primary.port
     }
 
-    /// Asks a Sentinel to make the replica the primary, and gives the old one's port.
+    /// Has a Sentinel make the replica the primary, and gives the old one's port. A Sentinel gives up now and then, so
+    /// it is asked again where nothing comes of it.
     pub(crate) fn failover(&self) -> u16 {
         let old = self.primary_port();
-        until("a failover is begun", || self.sentinels[0].try_cli(&["SENTINEL", "FAILOVER", MASTER]).is_ok());
+        until("a Sentinel carries out a failover", || {
+            let asked = self.sentinels[0].try_cli(&["SENTINEL", "FAILOVER", MASTER]).is_ok();
+            let is_done = |_| {
+                std::thread::sleep(Duration::from_millis(20));
+                self.primary_port() != old
+            };
+            asked && (0..200).any(is_done)
+        });
         old
     }
 
@@ -130,9 +138,12 @@ fn sentinel(options: &SentinelOptions, primary: u16) -> RedisServer {
         give_to(USER, &file);
         vec![file.display().to_string(), "--sentinel".to_owned()]
     });
-    // It speaks to its neighbours every second or every ten, which is long for a test.
-    for period in ["info-period", "ping-period", "ask-period", "publish-period"] {
-        sentinel.cli(&["SENTINEL", "DEBUG", period, "100"]);
+    // It speaks to its neighbours every second or every ten, which is long for a test. What it knows is good for three
+    // or five such periods, and a promoted node is sent back unless its promotion is published within four.
+    for (period, millis) in
+        [("info-period", "300"), ("ping-period", "300"), ("ask-period", "100"), ("publish-period", "500")]
+    {
+        sentinel.cli(&["SENTINEL", "DEBUG", period, millis]);
     }
     sentinel
 }
