@@ -1,12 +1,20 @@
 //! The neighbours of the tests: real servers on free loopback ports, in folders of their own, that end with the tests.
 
 pub(crate) mod accounts;
+pub(crate) mod certificates;
+pub(crate) mod chaos;
 pub(crate) mod chromium;
 pub(crate) mod client;
+pub(crate) mod cluster;
 pub(crate) mod dashboard;
 pub(crate) mod mariadb;
 pub(crate) mod pgbouncer;
 pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
+pub(crate) mod redis;
+pub(crate) mod sentinel;
 pub(crate) mod server;
+
+/// The neighbours themselves: a test that relies on a broken one proves nothing.
+mod own;

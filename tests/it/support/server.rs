@@ -1,10 +1,14 @@
 //! A server process that cannot outlive the test binary.
 
+use std::fs::Permissions;
 use std::io::{BufRead, BufReader};
 use std::net::{Ipv4Addr, TcpListener, TcpStream};
+use std::os::unix::fs::PermissionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 /// Starts `"$@"` and ends it when its own input does: with the test binary, however that ends. It is in a process group
@@ -15,11 +19,17 @@ folder=$1; shift
 pid=$!
 echo $pid
 cat >/dev/null
-kill -CONT $pid 2>/dev/null; kill -QUIT $pid 2>/dev/null
-for i in 1 2 3 4 5 6 7 8 9 10; do kill -0 $pid 2>/dev/null || break; sleep 0.1; done
-kill -KILL $pid 2>/dev/null
+# A test may have killed it long ago, and its number may be somebody else's now.
+status() { grep -q "$1" /proc/$pid/status 2>/dev/null; }
+alive() { status "^PPid:[[:space:]]*$$\$" && ! status "^State:[[:space:]]*Z"; }
+if alive; then kill -CONT $pid; kill -QUIT $pid; fi
+for i in 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 19 20; do alive || break; sleep 0.05; done
+if alive; then kill -KILL $pid; fi
 rm -rf "$folder"
 "#;
+
+/// Removes a folder when its own input ends. The servers that live in it end at the same time.
+const SWEEPER: &str = r#"cat >/dev/null; for i in 1 2 3; do sleep 1; rm -rf "$1" && break; done"#;
 
 pub(crate) struct Server {
     watchdog: Child,
@@ -30,6 +40,21 @@ pub(crate) struct Server {
 impl Server {
     /// Starts a server in its folder and waits until its port answers.
     pub(crate) fn start(folder: &Path, port: u16, user: &str, command: &[&str]) -> Self {
+        let server = Self::launch(folder, port, user, command);
+        for _ in 0..600 {
+            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
+                return server;
+            }
+            if server.has_ended() {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        panic!("{} does not answer: {}", command[0], log(folder));
+    }
+
+    /// Starts a server in its folder and waits for nothing.
+    pub(crate) fn launch(folder: &Path, port: u16, user: &str, command: &[&str]) -> Self {
         let mut watchdog = Command::new("sh")
             .args(["-c", WATCHDOG, "watchdog"])
             .arg(folder)
@@ -42,21 +67,10 @@ impl Server {
             .unwrap();
         let mut line = String::new();
         BufReader::new(watchdog.stdout.take().unwrap()).read_line(&mut line).unwrap();
-        let server = Self { watchdog, pid: line.trim().parse().unwrap(), port };
-        for _ in 0..600 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return server;
-            }
-            if server.has_ended() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        let log = std::fs::read_to_string(folder.join("log")).unwrap_or_default();
-        panic!("{} does not answer: {log}", command[0]);
+        Self { watchdog, pid: line.trim().parse().unwrap(), port }
     }
 
-    fn has_ended(&self) -> bool {
+    pub(crate) fn has_ended(&self) -> bool {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.pid)).unwrap_or_default();
         stat.rsplit_once(')').is_none_or(|(_, rest)| rest.starts_with(" Z"))
     }
@@ -85,13 +99,56 @@ pub(crate) fn free_port() -> u16 {
     TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port()
 }
 
+/// A port that was free a moment ago and that no client's connection takes by chance: it lies below the range that the
+/// kernel gives out by itself. No two calls return the same, so a server that is stopped can have its port again.
+pub(crate) fn quiet_port() -> u16 {
+    const PORTS: std::ops::Range<u16> = 10_240..32_000;
+    static NEXT: OnceLock<AtomicU32> = OnceLock::new();
+    // Test binaries that run side by side begin far from each other.
+    let next = NEXT.get_or_init(|| AtomicU32::new(std::process::id().wrapping_mul(7919)));
+    loop {
+        let step = next.fetch_add(1, Ordering::Relaxed) % PORTS.len() as u32;
+        let port = PORTS.start + u16::try_from(step).unwrap();
+        if TcpListener::bind((Ipv4Addr::LOCALHOST, port)).is_ok() {
+            return port;
+        }
+    }
+}
+
 /// A folder that `user` owns; the server's watchdog removes it.
 pub(crate) fn folder(user: &str) -> PathBuf {
     let folder = tempfile::Builder::new().prefix("avatar-proxy-").tempdir().unwrap().keep();
-    if is_root() {
-        assert!(Command::new("chown").arg(user).arg(&folder).status().unwrap().success());
-    }
+    give_to(user, &folder);
     folder
+}
+
+/// Makes a file or folder the user's own, where this is root.
+pub(crate) fn give_to(user: &str, path: &Path) {
+    if is_root() {
+        assert!(Command::new("chown").arg(user).arg(path).status().unwrap().success());
+    }
+}
+
+/// A folder that `user` owns and that no server's end removes, but the end of the test binary does.
+pub(crate) fn lasting_folder(user: &str) -> PathBuf {
+    static ROOT: OnceLock<(PathBuf, Child)> = OnceLock::new();
+    let (root, _) = ROOT.get_or_init(|| {
+        let root = tempfile::Builder::new().prefix("avatar-proxy-").tempdir().unwrap().keep();
+        std::fs::set_permissions(&root, Permissions::from_mode(0o711)).unwrap();
+        let mut sweeper = Command::new("sh");
+        sweeper.args(["-c", SWEEPER, "sweeper"]).arg(&root).process_group(0).stdin(Stdio::piped());
+        // The tests' own output is not to be held open for the second that this outlives them.
+        let sweeper = sweeper.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        (root, sweeper)
+    });
+    let folder = tempfile::Builder::new().tempdir_in(root).unwrap().keep();
+    give_to(user, &folder);
+    folder
+}
+
+/// What a server has said.
+pub(crate) fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
 /// Runs a command to its end, as that user where this is root.

@@ -1,0 +1,137 @@
+//! A Redis Cluster: three primaries with a replica each.
+
+use super::redis::{RedisServer, plain, with_options};
+use super::sentinel::until;
+use super::server::quiet_port;
+
+/// All slots of a cluster.
+const SLOTS: u16 = 16_384;
+
+/// Six nodes; they end with this.
+pub(crate) struct Cluster {
+    /// The first three begin as primaries, each of a third of the slots.
+    pub(crate) nodes: [RedisServer; 6],
+}
+
+impl Cluster {
+    /// Starts them and waits until every node finds the cluster well.
+    pub(crate) fn start() -> Self {
+        let (buses, nodes): (Vec<u16>, Vec<RedisServer>) = (0..6).map(|_| node()).unzip();
+        let nodes = <[RedisServer; 6]>::try_from(nodes).unwrap_or_else(|_| unreachable!("six were made"));
+        for (index, first) in [0, 5461, 10_923].into_iter().enumerate() {
+            let last = [5460, 10_922, SLOTS - 1][index];
+            nodes[index].cli(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
+            nodes[index].cli(&["CLUSTER", "SET-CONFIG-EPOCH", &(index + 1).to_string()]);
+        }
+        for (node, bus) in nodes.iter().zip(&buses).skip(1) {
+            nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus.to_string()]);
+        }
+        let cluster = Self { nodes };
+        let all = |text: &str| cluster.nodes.iter().all(|node| node.cli(&["CLUSTER", "INFO"]).contains(text));
+        until("all nodes know one another", || all("cluster_known_nodes:6"));
+        for index in 3..6 {
+            let primary = cluster.nodes[index - 3].cli(&["CLUSTER", "MYID"]);
+            let replicate = ["CLUSTER", "REPLICATE", &primary];
+            until("a replica is taken on", || cluster.nodes[index].try_cli(&replicate).is_ok());
+        }
+        until("the cluster is well", || cluster.is_well() && cluster.primaries().len() == 3);
+        until("the replicas are in step", || {
+            let mut replicas = cluster.nodes[3..].iter();
+            replicas.all(|node| node.cli(&["INFO", "replication"]).contains("master_link_status:up"))
+        });
+        cluster
+    }
+
+    /// The first three nodes; a client finds the others by them.
+    pub(crate) fn url(&self) -> String {
+        let hosts: Vec<String> = self.nodes[..3].iter().map(|n| format!("127.0.0.1:{}", n.port)).collect();
+        format!("redis+cluster://{}", hosts.join(","))
+    }
+
+    /// Ends one node; `nodes[index].start_again()` brings it back.
+    pub(crate) fn kill(&self, index: usize) {
+        self.nodes[index].stop();
+    }
+
+    /// Which of the nodes that run are primaries.
+    pub(crate) fn primaries(&self) -> Vec<usize> {
+        let is_primary = |index: &usize| {
+            self.nodes[*index].try_cli(&["ROLE"]).is_ok_and(|role| role.starts_with("master"))
+        };
+        (0..6).filter(is_primary).collect()
+    }
+
+    /// Whether every node that runs finds all slots served.
+    pub(crate) fn is_well(&self) -> bool {
+        self.nodes.iter().filter(|node| node.is_running()).all(|node| {
+            let info = node.cli(&["CLUSTER", "INFO"]);
+            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
+        })
+    }
+
+    /// Waits until the cluster is well after a change, with three primaries that run.
+    pub(crate) fn wait_until_well(&self) {
+        until("the cluster is well again", || self.primaries().len() == 3 && self.is_well());
+    }
+
+    /// Moves so many slots, with their keys, from the first primary to the second, one after another.
+    pub(crate) fn reshard(&self, slots: usize) {
+        let primaries = self.primaries();
+        let (from, to) = (&self.nodes[primaries[0]], &self.nodes[primaries[1]]);
+        for slot in slots_of(from).into_iter().take(slots) {
+            self.move_slot(slot, from, to);
+        }
+    }
+
+    /// The steps of the Cluster specification, "Moving hash slots"; meanwhile clients are told ASK, then MOVED.
+    fn move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) {
+        let [source, target] = [from, to].map(|node| node.cli(&["CLUSTER", "MYID"]));
+        let slot = slot.to_string();
+        to.cli(&["CLUSTER", "SETSLOT", &slot, "IMPORTING", &source]);
+        from.cli(&["CLUSTER", "SETSLOT", &slot, "MIGRATING", &target]);
+        loop {
+            let keys = from.cli(&["CLUSTER", "GETKEYSINSLOT", &slot, "100"]);
+            if keys.is_empty() {
+                break;
+            }
+            let port = to.port.to_string();
+            let mut migrate = vec!["MIGRATE", "127.0.0.1", &port, "", "0", "5000", "KEYS"];
+            migrate.extend(keys.lines());
+            from.cli(&migrate);
+        }
+        // The new owner first: it must not be told by gossip that the slot is another's.
+        let primaries = self.primaries().into_iter().map(|index| &self.nodes[index]);
+        for node in [to, from].into_iter().chain(primaries) {
+            node.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);
+        }
+    }
+
+    /// The names of all keys on all primaries, in order.
+    pub(crate) fn keys(&self) -> Vec<String> {
+        let mut keys: Vec<String> =
+            self.primaries().iter().flat_map(|index| self.nodes[*index].keys()).collect();
+        keys.sort();
+        keys
+    }
+}
+
+/// A node by itself, with the port of its bus.
+fn node() -> (u16, RedisServer) {
+    let bus = std::cell::Cell::new(0);
+    let server = RedisServer::launch(None, "redis", |port, _| {
+        bus.set(quiet_port());
+        let bus = bus.get().to_string();
+        let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
+        with_options(plain(port), &options)
+    });
+    (bus.get(), server)
+}
+
+/// The slots that a primary serves by its own word.
+pub(crate) fn slots_of(node: &RedisServer) -> Vec<u16> {
+    let nodes = node.cli(&["CLUSTER", "NODES"]);
+    let own = nodes.lines().find(|line| line.contains("myself")).expect("itself");
+    let ranges = own.split(' ').skip(8).filter(|range| !range.starts_with('['));
+    let bounds = ranges.map(|range| range.split_once('-').unwrap_or((range, range)));
+    bounds.flat_map(|(first, last)| first.parse().unwrap()..=last.parse().unwrap()).collect()
+}
