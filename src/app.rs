@@ -16,7 +16,7 @@ use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, ser
 use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
-use crate::store::{Disk, Generations, Memory};
+use crate::store::{Disk, Generations, Memory, Redis};
 
 /// The admin API's bodies are small.
 const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(64 * 1024);
@@ -49,6 +49,14 @@ impl App {
         let generations = Arc::new(Generations::default());
         let max_pixels = config.origin.max_pixels;
         let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
+        let (redis, events) = match config.redis {
+            Some(redis) => {
+                let (redis, events) =
+                    Redis::start(redis, max_pixels, generations.clone(), clock.clone(), &tracker).await;
+                (redis, Some(events))
+            }
+            None => (Redis::off(), None),
+        };
         let origin = Arc::new(Origin::new(config.origin, &Providers::operators(&config.providers))?);
         let (row_fresh_for, sweep) = (config.directory.cache_for, config.directory.sweep);
         let write_back = config.directory.write_back;
@@ -63,11 +71,15 @@ impl App {
             providers: Providers::new(config.providers, config.link, origin),
             memory: Memory::new(config.memory, generations.clone()),
             disk,
+            redis,
             generations,
             tracker: tracker.clone(),
             config: config.avatar,
         })
         .await;
+        if let Some(events) = events {
+            tracker.spawn(service.clone().listen(events));
+        }
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
         Ok(Self { site, service, server: config.server, sweep, public, admin, tracker })
     }
@@ -109,6 +121,7 @@ impl App {
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
+        service.redis().close().await;
         service.disk().close().await;
         tracker.close();
         // The service and the disk's writer hold each other only through this handle.

@@ -123,8 +123,8 @@ impl Lead {
         &self.id
     }
 
-    /// Ends the flight: the result goes to all who wait, whether or not a store took it.
-    pub(super) fn land(self, outcome: Outcome) {
+    /// Gives the result to all who wait, whether or not a store took it, and to those who board before the flight ends.
+    pub(super) fn tell(&self, outcome: Outcome) {
         self.flight.progress.send_replace(Progress::Done(outcome));
     }
 }
@@ -156,7 +156,8 @@ mod tests {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
         let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
         let Boarding::Waiter(flight) = flights.board(&id) else { panic!("the second waits") };
-        lead.land(Outcome::Unknown);
+        lead.tell(Outcome::Unknown);
+        drop(lead);
         assert!(matches!(flight.wait(LONG).await, Some(Progress::Done(Outcome::Unknown))));
         assert_eq!(flights.count(), 0);
     }

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use super::lead::stale_now;
 use super::service::{Service, Urgency};
 use crate::model::{AvatarId, Content, Entry, Picture, Timestamp, state};
 use crate::store::Held;
@@ -66,27 +65,20 @@ pub struct TroubleFacts {
     pub failures: u32,
 }
 
-/// How a purge went.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Purged {
-    /// It is done in every store.
-    Done,
-    /// The disk store failed; memory is clean.
-    NotOnDisk,
-    /// Nothing was held.
-    NotHeld,
-}
-
 impl Service {
     /// What is known of an avatar, without refreshing it.
     pub async fn inspect(&self, id: &AvatarId) -> Option<Inspection> {
         let now = self.parts.clock.now();
         let memory = self.parts.memory.get(id.as_str());
         let disk = self.parts.disk.get(id, now).await;
+        let have = memory.as_ref().and_then(|held| held.entry.picture());
+        let redis = self.parts.redis.get(id, have, &mut self.parts.redis.unhurried()).await;
+        let redis = redis.ok().and_then(|shared| shared.entry);
         let mut held_in = Vec::new();
         held_in.extend(memory.is_some().then_some("memory"));
+        held_in.extend(redis.is_some().then_some("redis"));
         held_in.extend(disk.is_some().then_some("disk"));
-        let held = match (memory, disk) {
+        let held = match (memory, redis.or(disk)) {
             (Some(held), _) => held,
             (None, Some(entry)) => Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)),
             (None, None) => return None,
@@ -116,35 +108,10 @@ impl Service {
     pub async fn refresh_now(self: &Arc<Self>, id: &AvatarId) -> Option<Inspection> {
         let held = self.parts.memory.get(id.as_str());
         self.parts.directory.forget(id);
-        if let Some(flight) = self.begin(id, held, Urgency::Forced) {
+        if let Some(flight) = self.begin(id, held, Urgency::Forced, self.parts.redis.budget()) {
             flight.ended(self.parts.request_timeout).await;
         }
         self.inspect(id).await
-    }
-
-    /// Makes an avatar stale, so that the next view refreshes it while the picture is still shown.
-    pub async fn purge(&self, id: &AvatarId) -> Purged {
-        let now = self.parts.clock.now();
-        let held = match self.parts.memory.get(id.as_str()) {
-            Some(held) => held.entry.clone(),
-            None => match self.parts.disk.get(id, now).await {
-                Some(entry) => entry,
-                None => return Purged::NotHeld,
-            },
-        };
-        let generation = self.parts.generations.next();
-        self.parts.generations.raise(id, generation, now);
-        let entry = stale_now(&held, generation, now, self.parts.config.windows.s1);
-        let stale = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
-        self.parts.directory.forget(id);
-        self.parts.memory.put(stale.clone());
-        self.parts.disk.put(stale).await;
-        Purged::Done
-    }
-
-    /// Deletes an avatar's bytes in every store and answers when they are gone.
-    pub async fn delete(&self, id: &AvatarId) -> Purged {
-        if self.erase(id).await { Purged::Done } else { Purged::NotOnDisk }
     }
 }
 

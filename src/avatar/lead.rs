@@ -5,51 +5,69 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Found, settle};
 use super::flight::{Lead, Outcome};
-use super::outcome::Failure;
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
+use super::turn::{Turn, Wanted};
 use crate::clock::Stopwatch;
 use crate::directory::{DirectoryError, Lookup, Row};
-use crate::model::{AvatarId, Content, Entry, Generation, Scope, Timestamp, Trouble, TroubleClass};
-use crate::store::Held;
+use crate::model::{AvatarId, Generation, Scope, Timestamp, Trouble, TroubleClass};
+use crate::store::{Budget, Held, Lease};
 
 impl Service {
-    /// One refresh, from the row to the stores.
-    pub(super) async fn refresh(
-        self: &Arc<Self>,
-        lead: &Lead,
+    /// One flight: what it brought goes to all who wait, then to the other instances.
+    pub(super) async fn lead(
+        self: Arc<Self>,
+        lead: Lead,
         held: Option<Arc<Held>>,
         urgency: Urgency,
-    ) -> Outcome {
+        mut budget: Budget,
+    ) {
+        let (outcome, lease) = self.refresh(&lead, held, urgency, &mut budget).await;
+        let landed = match &outcome {
+            Outcome::Held(held) => Some(held.clone()),
+            Outcome::Unknown | Outcome::Unavailable => None,
+        };
+        // Until the others know, the flight stays: whoever boards meanwhile is given its outcome.
+        lead.tell(outcome);
+        match lease {
+            Right::None => {}
+            Right::Alone => self.parts.redis.land(landed.as_deref(), None).await,
+            Right::Lease(lease) => self.parts.redis.land(landed.as_deref(), Some(lease)).await,
+        }
+    }
+
+    /// One refresh, from the row to the stores of this instance.
+    async fn refresh(
+        self: &Arc<Self>,
+        lead: &Lead,
+        seen: Option<Arc<Held>>,
+        urgency: Urgency,
+        budget: &mut Budget,
+    ) -> (Outcome, Right) {
         let id = lead.id();
-        let generation = self.parts.generations.current();
-        // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
-        // the caller saw must not be stored once more.
-        let held = self.parts.memory.get(id.as_str()).or(held);
-        let held = held.filter(|held| self.admits(held));
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
-                if held.is_some() {
+                if seen.is_some() {
                     tracing::info!(connection = %id, "the row is gone: deleted from every store");
                     self.erase(id).await;
                 }
-                return Outcome::Unknown;
+                return (Outcome::Unknown, Right::None);
             }
-            Err(error) => return unavailable(id, &error),
+            Err(error) => return (unavailable(id, &error), Right::None),
         };
-        let now = self.parts.clock.now();
-        let paused = self.paused(&row, now);
-        if let Some(held) =
-            held.as_ref().filter(|held| !self.may_climb(held, &row, paused.as_ref(), urgency, now))
-        {
-            return Outcome::Held(held.clone());
-        }
-        let viewed_at = held.as_ref().map_or(now, |held| held.viewed_at());
-        let Ok(_place) = self.queue.enter(id, row.connection.provider, viewed_at).await else {
-            tracing::warn!(connection = %id, "no refresh: avatar.queue is full of avatars that were viewed later");
-            return Outcome::Unavailable;
+        // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
+        // the caller saw must not be stored once more.
+        let held = self.parts.memory.get(id.as_str()).or_else(|| seen.clone());
+        let held = held.filter(|held| self.admits(held));
+        let mark = self.parts.redis.mark(id);
+        let wanted = Wanted { id, row: &row, urgency, began: self.parts.clock.now() };
+        let (place, lease, held) = match self.turn(&wanted, seen, held, budget).await {
+            Turn::Over(outcome) => return (outcome, Right::None),
+            Turn::Ours(place, lease, held) => (place, lease, held),
         };
+        let generation = self.parts.generations.current();
+        let held = held.filter(|held| self.admits(held));
         let took = Stopwatch::start();
         let attempt = Climb {
             clock: &self.parts.clock,
@@ -60,37 +78,16 @@ impl Service {
             held: held.as_ref().map(|held| &held.entry),
             flight: lead.flight(),
             max_pixels: self.parts.max_pixels,
-            paused,
+            paused: self.paused(&row, self.parts.clock.now()),
         }
         .up()
         .await;
-        self.conclude(id, held, attempt, &row, generation, took).await
-    }
-
-    /// A later flight, the row or an operator may have changed what the caller saw.
-    fn may_climb(
-        &self,
-        held: &Held,
-        row: &Row,
-        paused: Option<&Failure>,
-        urgency: Urgency,
-        now: Timestamp,
-    ) -> bool {
-        let trouble =
-            held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(row.fingerprint));
-        let allowed = urgency == Urgency::Forced || trouble.is_none_or(|trouble| trouble.allows(now));
-        // With nothing held the row's own address costs no API call, so even a paused app may climb once.
-        let never_tried = matches!(held.entry.content, Content::Nothing) && trouble.is_none();
-        allowed && (paused.is_none() || never_tried)
-    }
-
-    /// The pause of the row's whole app, as a failure.
-    fn paused(&self, row: &Row, now: Timestamp) -> Option<Failure> {
-        let until = self.pauses.until(row.connection.provider, now)?;
-        Some(Failure {
-            retry_after: Some(until.since(now)),
-            ..Failure::new(TroubleClass::Throttled, "the whole app is paused")
-        })
+        drop(place);
+        let outcome = self.conclude(id, held, attempt, &row, generation, took).await;
+        if let Outcome::Held(new) = &outcome {
+            self.parts.redis.trust(new, mark);
+        }
+        (outcome, lease.map_or(Right::Alone, Right::Lease))
     }
 
     /// Keeps what an attempt brought and says so.
@@ -135,6 +132,7 @@ impl Service {
             tracing::warn!(%provider, pause = ?until.since(now), "the provider throttles the whole app: nobody asks until then");
             self.pauses.set(provider, until);
             self.parts.disk.put_pause(provider, until).await;
+            self.parts.redis.put_pause(provider, until).await;
         }
     }
 
@@ -157,6 +155,16 @@ impl Service {
             }
         });
     }
+}
+
+/// By which right a refresh was made, and what is to be done about it when it has ended.
+enum Right {
+    /// None was made.
+    None,
+    /// No instance was in the way: the result is told, if Redis is there.
+    Alone,
+    /// The lease is given back.
+    Lease(Lease),
 }
 
 /// Nobody can say who is behind the id: what is held stays, and nothing is remembered.
@@ -210,17 +218,5 @@ fn tell_retry(id: &AvatarId, trouble: Option<&Trouble>, now: Timestamp) {
             }
             None => tracing::debug!(connection = %id, "not asked again until the row changes"),
         }
-    }
-}
-
-/// What is put back into the stores by an operator's soft purge: stale now, and without a link, so that the provider
-/// is asked.
-pub(super) fn stale_now(entry: &Entry, generation: Generation, now: Timestamp, s1: Duration) -> Entry {
-    Entry {
-        verified_at: entry.verified_at.min(now - s1),
-        link: None,
-        trouble: None,
-        generation,
-        ..entry.clone()
     }
 }

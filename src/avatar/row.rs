@@ -33,14 +33,17 @@ impl Service {
     fn compare(self: &Arc<Self>, held: Arc<Held>, row: &Row) {
         if held.entry.fingerprint != row.fingerprint {
             tracing::info!(connection = %held.id, "the row has changed: refreshed now");
-            self.begin(&held.id, Some(held.clone()), Urgency::Forced);
+            self.begin(&held.id, Some(held.clone()), Urgency::Forced, self.parts.redis.budget());
         } else if held.entry.name != row.connection.name {
             let entry = Entry { name: row.connection.name.clone(), ..held.entry.clone() };
             let renamed = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
             renamed.view(held.viewed_at());
             if self.parts.memory.put(renamed.clone()).is_some() {
-                let disk = self.parts.disk.clone();
-                self.parts.tracker.spawn(async move { disk.put(renamed).await });
+                let (disk, redis) = (self.parts.disk.clone(), self.parts.redis.clone());
+                self.parts.tracker.spawn(async move {
+                    disk.put(renamed.clone()).await;
+                    redis.land(Some(&renamed), None).await;
+                });
             }
         }
     }

@@ -7,16 +7,16 @@ use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
 use super::config::AvatarConfig;
-use super::flight::{Boarding, Flight, Flights, Lead, Outcome, Progress};
+use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
 use super::pauses::Pauses;
 use super::queue::Queue;
 use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Decision, Timestamp, Trouble, TroubleClass, decide};
+use crate::model::{AvatarId, CacheStatus, Decision, Timestamp, decide};
 use crate::provider::Providers;
-use crate::store::{Disk, Generations, Held, Memory};
+use crate::store::{Budget, Disk, Generations, Held, Memory, Redis};
 
 /// What the service is made of.
 pub struct Parts {
@@ -42,7 +42,9 @@ pub struct Parts {
     pub memory: Memory,
     /// Last good bytes.
     pub disk: Disk,
-    /// Guards both stores against refreshes that began before a purge.
+    /// What all instances share.
+    pub redis: Redis,
+    /// Guards the stores against refreshes that began before a purge.
     pub generations: Arc<Generations>,
     /// All background work; shutdown drains it.
     pub tracker: TaskTracker,
@@ -56,7 +58,7 @@ pub struct Service {
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
     /// Configuration changes only between processes, so troubles with it that are older may be over.
-    started_at: Timestamp,
+    pub(super) started_at: Timestamp,
 }
 
 /// Looks at rows and write-backs in the background at one time; more are left to later views.
@@ -91,7 +93,7 @@ impl Service {
 
     /// Answers from memory where that needs no thought: no lock but the cache's own, no allocation, no wait.
     pub fn hit(self: &Arc<Self>, id: &str) -> Option<Served> {
-        let held = self.parts.memory.get(id)?;
+        let held = self.parts.memory.get(id).filter(|held| self.parts.redis.trusts(held))?;
         let now = self.parts.clock.now();
         if decide(Some(&held.entry), now, &self.parts.config.windows) != Decision::Serve {
             return None;
@@ -103,8 +105,10 @@ impl Service {
     /// Answers a request that [`Service::hit`] could not.
     pub async fn serve(self: &Arc<Self>, id: &AvatarId) -> Served {
         let (now, watch) = (self.parts.clock.now(), Stopwatch::start());
+        let mut budget = self.parts.redis.budget();
         // A disk that hangs must not keep an answer back: then nothing is held, and nobody is asked for it either.
-        let Ok(held) = tokio::time::timeout(self.parts.request_timeout, self.held(id, now)).await else {
+        let held = self.held(id, now, &mut budget);
+        let Ok(held) = tokio::time::timeout(self.parts.request_timeout, held).await else {
             tracing::warn!(connection = %id, "the disk store did not answer within server.request_timeout");
             return Served::Placeholder(None, CacheStatus::Unavailable);
         };
@@ -115,7 +119,7 @@ impl Service {
         let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.parts.config.windows) {
             Decision::Serve => None,
             Decision::ServeAndRefresh => {
-                self.begin(id, held.clone(), Urgency::View);
+                self.begin(id, held.clone(), Urgency::View, budget);
                 None
             }
             Decision::RefreshWithin => Some(self.parts.config.wait.min(left)),
@@ -123,35 +127,8 @@ impl Service {
         };
         match (held, patience) {
             (Some(held), None) => self.present(held, now, CacheStatus::Hit),
-            (held, patience) => self.await_refresh(id, held, patience.unwrap_or_default()).await,
+            (held, patience) => self.await_refresh(id, held, patience.unwrap_or_default(), budget).await,
         }
-    }
-
-    /// What memory or disk hold, unless it is to be forgotten.
-    async fn held(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
-        let held = match self.parts.memory.get(id.as_str()) {
-            Some(held) => held,
-            None => {
-                let mut entry = self.parts.disk.get(id, now).await?;
-                entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
-                let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
-                self.parts.memory.put(held.clone());
-                held
-            }
-        };
-        if held.entry.picture().is_some()
-            && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
-        {
-            tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
-            self.erase(id).await;
-            return None;
-        }
-        Some(held)
-    }
-
-    /// A fault of the configuration that an earlier process met: this one may be configured otherwise.
-    fn may_be_mended(&self, trouble: &Trouble) -> bool {
-        trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at
     }
 
     /// Notes a view, and has the row looked at again where that is due.
@@ -169,8 +146,9 @@ impl Service {
         id: &AvatarId,
         held: Option<Arc<Held>>,
         patience: Duration,
+        budget: Budget,
     ) -> Served {
-        let Some(flight) = self.begin(id, held.clone(), Urgency::View) else {
+        let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget) else {
             return self.fall_back(held);
         };
         let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
@@ -200,6 +178,7 @@ impl Service {
         id: &AvatarId,
         held: Option<Arc<Held>>,
         urgency: Urgency,
+        budget: Budget,
     ) -> Option<Arc<Flight>> {
         let now = self.parts.clock.now();
         if urgency == Urgency::View && held.as_ref().is_some_and(|held| !self.may_refresh(held, now)) {
@@ -218,7 +197,7 @@ impl Service {
                 let flight = lead.flight().clone();
                 let service = self.clone();
                 // The leader runs in a task of its own: a client that leaves aborts nothing.
-                self.parts.tracker.spawn(async move { service.lead(lead, held, urgency).await });
+                self.parts.tracker.spawn(async move { service.lead(lead, held, urgency, budget).await });
                 Some(flight)
             }
         }
@@ -230,21 +209,6 @@ impl Service {
             && self.pauses.until(held.entry.provider, now).is_none()
     }
 
-    async fn lead(self: Arc<Self>, lead: Lead, held: Option<Arc<Held>>, urgency: Urgency) {
-        let outcome = self.refresh(&lead, held, urgency).await;
-        lead.land(outcome);
-    }
-
-    /// Removes an avatar from every store; what is under way is refused by its generation.
-    pub(super) async fn erase(&self, id: &AvatarId) -> bool {
-        self.parts.generations.raise(id, self.parts.generations.next(), self.parts.clock.now());
-        self.parts.memory.remove(id);
-        self.parts.directory.forget(id);
-        let erased = self.parts.disk.remove(vec![id.clone()]).await;
-        self.parts.memory.remove(id);
-        erased
-    }
-
     /// Whether what is held has not been purged since it was begun.
     pub(super) fn admits(&self, held: &Held) -> bool {
         self.parts.generations.admits(&held.id, held.entry.provider, held.entry.generation)
@@ -254,6 +218,11 @@ impl Service {
     pub fn depth(&self) -> (usize, usize, usize) {
         let (running, waiting) = self.queue.depth();
         (self.flights.count(), running, waiting)
+    }
+
+    /// The tier that all instances share.
+    pub fn redis(&self) -> &Redis {
+        &self.parts.redis
     }
 
     /// How the disk store is.

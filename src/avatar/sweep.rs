@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::service::Service;
 use crate::model::{AvatarId, Timestamp};
+use crate::store::Kept;
 
 /// Ids asked for in one query.
 const BATCH: usize = 200;
@@ -73,14 +74,14 @@ impl Service {
     /// The ids in memory and on disk, and those that are too old to be kept.
     async fn kept(&self) -> (Vec<AvatarId>, Vec<AvatarId>) {
         let now = self.parts.clock.now();
-        let mut kept: BTreeSet<AvatarId> = self.parts.memory.ids().into_iter().collect();
+        let mut kept: BTreeSet<AvatarId> = self.parts.memory.all().map(|held| held.id.clone()).collect();
         let mut old = Vec::new();
         let mut after = String::new();
         loop {
-            let page = self.parts.disk.ids(&after, BATCH as u32).await;
-            let Some((last, ..)) = page.last() else { break };
-            after = last.as_str().to_owned();
-            for (id, _, verified_at) in page {
+            let page = self.parts.disk.page(&after, BATCH as u32).await;
+            let Some(last) = page.last() else { break };
+            after = last.id.as_str().to_owned();
+            for Kept { id, verified_at, .. } in page {
                 let never = verified_at == Timestamp::EPOCH;
                 if !never && now.since(verified_at) >= self.parts.config.windows.forget {
                     old.push(id);

@@ -32,7 +32,8 @@ impl Environment {
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
         let mut kept = BTreeMap::new();
         for (name, value) in variables {
-            let ours = |name: &&str| name.starts_with(PREFIX) || DASHBOARDS.iter().any(|(own, _)| own == name);
+            let ours =
+                |name: &&str| name.starts_with(PREFIX) || DASHBOARDS.iter().any(|(own, _)| own == name);
             let Some(name) = name.to_str().filter(ours) else { continue };
             let Ok(value) = value.into_string() else {
                 return Err(ConfigError::Variable { name: name.to_owned(), expected: "UTF-8".to_owned() });

@@ -7,7 +7,8 @@ use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
 use super::probes::json;
-use crate::avatar::{Purged, Service};
+use super::purge::purge_one;
+use crate::avatar::Service;
 use crate::http::Body;
 use crate::model::{AvatarId, Secret};
 
@@ -51,21 +52,19 @@ pub(super) async fn refresh(service: &Arc<Service>, id: &str) -> Answer {
 }
 
 /// `POST /api/avatars/{id}/purge`
-pub(super) async fn purge(service: &Service, id: &str) -> Answer {
-    done(service.purge(&parse(id)?).await, "purged")
+pub(super) async fn purge(service: &Arc<Service>, id: &str) -> Answer {
+    purge_one(service, &parse(id)?, false).await
 }
 
 /// `DELETE /api/avatars/{id}`
-pub(super) async fn delete(service: &Service, id: &str) -> Answer {
-    done(service.delete(&parse(id)?).await, "deleted")
+pub(super) async fn delete(service: &Arc<Service>, id: &str) -> Answer {
+    purge_one(service, &parse(id)?, true).await
 }
 
-fn done(purged: Purged, word: &str) -> Answer {
-    match purged {
-        Purged::Done => Ok(json(StatusCode::OK, format!(r#"{{"status":"{word}"}}"#))),
-        Purged::NotOnDisk => Err(ApiError::NotOnDisk),
-        Purged::NotHeld => Err(ApiError::NotHeld),
-    }
+/// `GET /api/redis`
+pub(super) fn redis(service: &Service) -> Answer {
+    let status = service.redis().status().ok_or(ApiError::NoRedis)?;
+    Ok(json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default()))
 }
 
 fn parse(id: &str) -> Result<AvatarId, ApiError> {

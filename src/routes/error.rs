@@ -32,6 +32,12 @@ pub(super) enum ApiError {
     NotHeld,
     /// The disk store did not do it.
     NotOnDisk,
+    /// Redis could not be told.
+    NotShared,
+    /// The body of a purge.
+    InvalidPurge,
+    /// There is no shared tier.
+    NoRedis,
 }
 
 impl ApiError {
@@ -83,6 +89,20 @@ impl ApiError {
                 "disk_failed",
                 "gone from memory, but the disk store failed; see the log",
             ),
+            Self::NotShared => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "redis_away",
+                "done in this instance; Redis is away, and the other instances are told when it is back",
+            ),
+            Self::InvalidPurge => (
+                StatusCode::BAD_REQUEST,
+                "invalid_purge",
+                "send JSON with one of ids (1 to 1000 of them), provider (instagram, facebook, telegram) and all (true), \
+                 and hard (true) to delete",
+            ),
+            Self::NoRedis => {
+                (StatusCode::NOT_FOUND, "no_redis", "redis.url is empty: this instance stands alone")
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ mod config;
 mod error;
 mod parameters;
 mod probes;
+mod purge;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -89,6 +90,10 @@ impl Site {
             (["api", "avatars", id, "refresh"], _, &Method::POST) => admin::refresh(&self.service, id).await,
             (["api", "avatars", id, "purge"], _, &Method::POST) => admin::purge(&self.service, id).await,
             (["api", "avatars", _, "refresh" | "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            (["api", "purge"], _, &Method::POST) => purge::purge(&self.service, request.body()).await,
+            (["api", "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            (["api", "redis"], true, _) => admin::redis(&self.service),
+            (["api", "redis"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD")),
             _ => Err(ApiError::NotFound),
         };
         answer.unwrap_or_else(Response::from)

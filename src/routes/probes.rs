@@ -16,19 +16,22 @@ pub(super) fn alive() -> Response<Body> {
 }
 
 /// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains. Why it is degraded
-/// is told on the admin port alone: the reason names files.
+/// is told on the admin port alone: the reason names files and hosts.
 pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
     if site.draining.load(Ordering::Relaxed) {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
     }
-    match site.service.disk().health() {
-        Health::Well => json(StatusCode::OK, r#"{"status":"ready"}"#.to_owned()),
-        Health::Degraded(_) if !why => json(StatusCode::OK, r#"{"status":"degraded"}"#.to_owned()),
-        Health::Degraded(reason) => {
-            let body = serde_json::json!({ "status": "degraded", "disk": reason });
-            json(StatusCode::OK, body.to_string())
+    let mut body = serde_json::json!({ "status": "ready" });
+    for (store, health) in [("disk", site.service.disk().health()), ("redis", site.service.redis().health())]
+    {
+        if let Health::Degraded(reason) = health {
+            body["status"] = "degraded".into();
+            if why {
+                body[store] = reason.into();
+            }
         }
     }
+    json(StatusCode::OK, body.to_string())
 }
 
 /// JSON that nobody keeps.

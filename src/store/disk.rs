@@ -9,8 +9,8 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::health::{Health, State};
 use super::disk_writer::{Command, Writer};
+use super::health::{Health, State};
 use super::{Generations, Held, disk_file, disk_row};
 use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
 
@@ -46,6 +46,19 @@ pub enum DiskError {
     /// Two processes on one file would undo each other's deletions.
     #[error("disk.path = {0}: in use by another avatar-proxy process")]
     InUse(PathBuf),
+}
+
+/// What a walk through the file is told of an avatar.
+#[derive(Debug, Clone)]
+pub struct Kept {
+    /// Whose.
+    pub id: AvatarId,
+    /// Whose picture.
+    pub provider: Provider,
+    /// When it was last verified.
+    pub verified_at: Timestamp,
+    /// When it was begun.
+    pub generation: Generation,
 }
 
 /// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
@@ -129,7 +142,7 @@ impl Disk {
             }
             Err(error) => {
                 tracing::error!(connection = %id, %error, "disk store: the row is dropped");
-                self.remove(vec![id.clone()]).await;
+                self.remove(vec![id.clone()], Generation(i64::MAX.cast_unsigned())).await;
                 None
             }
         }
@@ -142,12 +155,12 @@ impl Disk {
         }
     }
 
-    /// Removes avatars so that none of their bytes is left in the file or its log. The caller has raised their
-    /// generations before. Returns whether it is done; trouble is logged.
-    pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
+    /// Removes what began before `generation` so that none of its bytes is left in the file or its log. The caller has
+    /// raised the avatars before. Returns whether it is done; trouble is logged.
+    pub async fn remove(&self, ids: Vec<AvatarId>, generation: Generation) -> bool {
         let Some(open) = &self.open else { return true };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Remove(ids, done)).await.is_err() {
+        if open.commands.send(Command::Remove(ids, generation, done)).await.is_err() {
             return false;
         }
         matches!(ended.await, Ok(Ok(())))
@@ -173,18 +186,22 @@ impl Disk {
             .collect()
     }
 
-    /// A page of ids behind `after`, in order, with whose picture it is and the time it was last verified.
-    pub async fn ids(&self, after: &str, limit: u32) -> Vec<(AvatarId, Provider, Timestamp)> {
+    /// A page of what is kept behind `after`, in the order of ids.
+    pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
         let Some(open) = &self.open else { return Vec::new() };
-        let query =
-            sqlx::query("SELECT id, provider, verified_at FROM avatar WHERE id > ? ORDER BY id LIMIT ?");
+        let query = sqlx::query(
+            "SELECT id, provider, verified_at, generation FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
+        );
         let rows =
             self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
         rows.iter()
             .filter_map(|row| {
-                let provider = Provider::from_name(row.try_get("provider").ok()?)?;
-                let verified_at = Timestamp::from_millis(row.try_get("verified_at").ok()?);
-                Some((AvatarId::parse(row.try_get("id").ok()?).ok()?, provider, verified_at))
+                Some(Kept {
+                    id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
+                    provider: Provider::from_name(row.try_get("provider").ok()?)?,
+                    verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
+                    generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
+                })
             })
             .collect()
     }

@@ -156,7 +156,7 @@ async fn a_damaged_row_is_a_miss_and_goes() {
         let opened = opened.restarted().await;
         opened.damage(damage).await;
         assert!(opened.disk.get(&id(), Timestamp::EPOCH).await.is_none(), "{damage}");
-        assert!(opened.disk.ids("", 10).await.is_empty(), "{damage}");
+        assert!(opened.disk.page("", 10).await.is_empty(), "{damage}");
         assert_eq!(opened.disk.health(), Health::Well);
     }
 }
@@ -169,7 +169,7 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
         memory.put(held.clone());
         opened.disk.put(held).await;
         // A removal of another avatar is answered when all before it is written.
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
+        opened.disk.remove(vec![AvatarId::parse("other").unwrap()], opened.generations.next()).await;
         let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
         (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
     };

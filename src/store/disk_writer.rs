@@ -7,10 +7,10 @@ use std::time::Duration;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
-use super::health::State;
 use super::disk_row::{Columns, VERSION};
+use super::health::State;
 use super::{Generations, Held};
-use crate::model::{AvatarId, Entry, Provider, Timestamp};
+use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp};
 
 /// Commands written in one transaction.
 const BATCH: usize = 32;
@@ -24,8 +24,8 @@ pub(super) enum Command {
     Put(Arc<Held>),
     /// Note a view.
     Touch(AvatarId, Timestamp),
-    /// Leave no byte of these.
-    Remove(Vec<AvatarId>, Waiter),
+    /// Leave no byte of these that began earlier.
+    Remove(Vec<AvatarId>, Generation, Waiter),
     /// Keep the pause of an app.
     Pause(Provider, Timestamp),
     /// Tell when all before is written.
@@ -36,7 +36,7 @@ pub(super) enum Command {
 /// refused, what was put after them is meant.
 #[derive(Default)]
 struct Batch {
-    removed: Vec<AvatarId>,
+    removed: Vec<(AvatarId, Generation)>,
     touched: Vec<(AvatarId, Timestamp)>,
     pauses: Vec<(Provider, Timestamp)>,
     puts: HashMap<AvatarId, Arc<Held>>,
@@ -50,17 +50,17 @@ impl Batch {
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Flush(waiter) => self.waiters.push(waiter),
-            Command::Remove(ids, waiter) => {
-                self.removed.extend(ids);
+            Command::Remove(ids, generation, waiter) => {
+                self.removed.extend(ids.into_iter().map(|id| (id, generation)));
                 self.waiters.push(waiter);
             }
         }
     }
 
     async fn remove_and_touch(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        for id in &self.removed {
-            let query = sqlx::query("DELETE FROM avatar WHERE id = ?").bind(id.as_str());
-            query.execute(&mut *connection).await?;
+        for (id, generation) in &self.removed {
+            let query = sqlx::query("DELETE FROM avatar WHERE id = ? AND generation < ?");
+            query.bind(id.as_str()).bind(generation.0.cast_signed()).execute(&mut *connection).await?;
         }
         for (id, at) in &self.touched {
             let query = sqlx::query("UPDATE avatar SET used_at = ? WHERE id = ?");

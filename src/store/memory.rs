@@ -150,9 +150,9 @@ impl Memory {
         self.entries.invalidate(id);
     }
 
-    /// The ids of all that is held.
-    pub fn ids(&self) -> Vec<AvatarId> {
-        self.entries.iter().map(|(id, _)| (*id).clone()).collect()
+    /// All that is held.
+    pub fn all(&self) -> impl Iterator<Item = Arc<Held>> {
+        self.entries.iter().map(|(_, held)| held)
     }
 
     /// Number of entries and their weight in bytes, after pending book-keeping.

@@ -11,14 +11,14 @@ mod health;
 mod memory;
 mod redis;
 
-pub use disk::{Disk, DiskConfig, DiskError, DiskWritten};
+pub use self::redis::{
+    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisWritten, Shared,
+    Status, Taken, Watch,
+};
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Kept};
 pub use generations::Generations;
 pub use health::Health;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
-pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisWritten, Shared, Status, Taken,
-    Watch,
-};
 
 #[cfg(test)]
 mod disk_tests;

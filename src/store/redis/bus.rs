@@ -105,10 +105,7 @@ impl Bus {
     }
 
     pub(super) fn mark(&self, id: &AvatarId) -> Mark {
-        Mark {
-            epoch: self.epoch.load(Ordering::SeqCst),
-            heard: self.slot(id).load(Ordering::SeqCst),
-        }
+        Mark { epoch: self.epoch.load(Ordering::SeqCst), heard: self.slot(id).load(Ordering::SeqCst) }
     }
 
     /// The epoch in which something may be trusted that was read after `mark`; `None` if it may be old already.
@@ -167,7 +164,9 @@ impl Bus {
     /// Tells the service; what it cannot take now it has missed.
     pub(super) fn tell(&self, event: Event) {
         if self.events.try_send(event).is_err() && self.stands() {
-            tracing::warn!("more news from other instances than can be acted upon: all that is held is checked again");
+            tracing::warn!(
+                "more news from other instances than can be acted upon: all that is held is checked again"
+            );
             self.distrust_all();
         }
     }

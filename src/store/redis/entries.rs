@@ -8,7 +8,7 @@ use super::keeper::Access;
 use super::keys::AvatarKeys;
 use super::stored::{StoredEntry, StoredLink, picture};
 use super::{Away, Budget, Open, Redis, millis, scripts};
-use crate::model::{AvatarId, Entry, Generation, Link, Picture, Trouble};
+use crate::model::{AvatarId, Entry, Generation, Link, Picture, Provider, Trouble};
 use crate::store::Held;
 use crate::store::form::{read_trouble, write_trouble};
 
@@ -66,6 +66,19 @@ impl Redis {
         let counter = if entry.is_some() { &open.counters.hits } else { &open.counters.misses };
         counter.fetch_add(1, Ordering::Relaxed);
         Ok(Shared { entry, purged })
+    }
+
+    /// Whose picture it is, for a walk through all.
+    ///
+    /// # Errors
+    /// As [`Redis::get`].
+    pub async fn provider(&self, id: &AvatarId, budget: &mut Budget) -> Result<Option<Provider>, Away> {
+        let open = self.open.as_ref().ok_or(Away)?;
+        let keys = open.keys.of(id);
+        let mut pipe = redis::pipe();
+        pipe.cmd("HGET").arg(&keys.entry).arg("entry");
+        let (sealed,): (Option<Vec<u8>>,) = open.pipe(&pipe, Access::Read, budget).await?;
+        Ok(sealed.and_then(|sealed| open.read_entry(&keys, sealed)?.provider()))
     }
 
     /// Keeps an entry for all instances, unless it was purged or a later one is there. Larger pictures stay local.

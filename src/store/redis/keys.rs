@@ -13,7 +13,7 @@ pub(super) struct Keys {
 /// The keys of one avatar.
 #[derive(Debug, Clone)]
 pub(super) struct AvatarKeys {
-    /// A hash: generation, time of verification, mark of the picture, and the sealed entry without its bytes.
+    /// A hash: time of verification, mark of the picture, and the sealed entry without its bytes.
     pub(super) entry: String,
     /// The sealed bytes.
     pub(super) picture: String,

@@ -302,7 +302,8 @@ fn millis(span: Duration) -> u64 {
 fn instance_name() -> String {
     use aes_gcm::aead::Generate;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    let host: String = host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
+    let host: String =
+        host.trim().chars().filter(|c| c.is_ascii_alphanumeric() || "-_.".contains(*c)).collect();
     let random: [u8; 4] = <[u8; 4]>::try_generate().unwrap_or_else(|_| std::process::id().to_be_bytes());
     format!("{}-{}", if host.is_empty() { "instance" } else { &host }, hex::encode(random))
 }

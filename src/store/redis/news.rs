@@ -177,7 +177,10 @@ mod tests {
     #[test]
     fn a_purge_of_all_is_noted_for_each_provider() {
         let order = missed(&field(Provider::Telegram, true), 5).unwrap();
-        assert_eq!((order.reach.providers(), order.hard, order.generation), (vec![Provider::Telegram], true, 5));
+        assert_eq!(
+            (order.reach.providers(), order.hard, order.generation),
+            (vec![Provider::Telegram], true, 5)
+        );
         assert!(missed("counter", 5).is_none());
     }
 }

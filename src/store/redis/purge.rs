@@ -2,11 +2,12 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use super::keeper::Access;
 use super::news::{News, Order, Reach, To, field};
+use super::url::Place;
 use super::{Away, Budget, Open, Redis, millis, scripts};
 use crate::clock::monotonic;
 use crate::model::{AvatarId, Generation};
@@ -76,7 +77,7 @@ impl Redis {
         Order { number, reach, hard, generation }
     }
 
-    /// Leaves nothing of an avatar in Redis, and has every store there refuse what began before.
+    /// Leaves nothing of an avatar in Redis, and has what began before refused there. Tells whether anything was held.
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses.
@@ -85,13 +86,13 @@ impl Redis {
         id: &AvatarId,
         generation: Generation,
         budget: &mut Budget,
-    ) -> Result<(), Away> {
+    ) -> Result<bool, Away> {
         let open = self.open.as_ref().ok_or(Away)?;
         let keys = open.keys.of(id);
         let mut script = scripts::PURGE.prepare_invoke();
         script.key(keys.entry).key(keys.picture).key(keys.link).key(keys.trouble).key(keys.purged);
         script.arg(generation.0).arg(millis(open.keep_bytes_for));
-        open.script::<i64>(&script, budget).await.map(|_| ())
+        open.script::<i64>(&script, budget).await.map(|removed| removed > 0)
     }
 
     /// Tells every instance and waits, a bounded time, until each has carried the order out.
@@ -118,29 +119,45 @@ impl Redis {
         }
     }
 
-    /// The ids of all entries in Redis, in pages; each is seen at least once if it stays all the while.
+    /// A walk over all entries.
+    pub fn walk(&self) -> Walk {
+        Walk { open: self.open.clone(), nodes: None, cursor: 0 }
+    }
+}
+
+/// Walks over the entries in Redis, node by node; each is seen at least once if it stays all the while.
+pub struct Walk {
+    open: Option<Arc<Open>>,
+    /// The nodes that are left, the one it is at last; `None` = not begun.
+    nodes: Option<Vec<Option<Place>>>,
+    cursor: u64,
+}
+
+impl Walk {
+    /// The next page of ids, which may be empty; `None` at the end.
     ///
     /// # Errors
     /// As [`Redis::remove`].
-    pub async fn ids(&self, mut page: impl AsyncFnMut(Vec<AvatarId>)) -> Result<(), Away> {
-        let Some(open) = &self.open else { return Ok(()) };
-        let pattern = open.keys.entries();
+    pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Away> {
+        let Some(open) = &self.open else { return Ok(None) };
         let connection = open.keeper.connection()?;
-        let mut budget = self.unhurried();
-        for node in open.keeper.ask(&mut budget, Access::Read, connection.primaries()).await? {
-            let mut cursor = 0;
-            loop {
-                let mut budget = self.unhurried();
-                let scan = connection.scan(&node, cursor, &pattern);
-                let (next, keys) = open.keeper.ask(&mut budget, Access::Read, scan).await?;
-                page(keys.iter().filter_map(|key| open.keys.avatar(key)).collect()).await;
-                cursor = next;
-                if cursor == 0 {
-                    break;
-                }
+        let nodes = match &mut self.nodes {
+            Some(nodes) => nodes,
+            None => {
+                let nodes =
+                    open.keeper.ask(&mut open.unhurried(), Access::Read, connection.primaries()).await?;
+                self.nodes.insert(nodes)
             }
+        };
+        let Some(node) = nodes.last() else { return Ok(None) };
+        let pattern = open.keys.entries();
+        let scan = connection.scan(node.as_ref(), self.cursor, &pattern);
+        let (next, keys) = open.keeper.ask(&mut open.unhurried(), Access::Read, scan).await?;
+        self.cursor = next;
+        if next == 0 {
+            nodes.pop();
         }
-        Ok(())
+        Ok(Some(keys.iter().filter_map(|key| open.keys.avatar(key)).collect()))
     }
 }
 

@@ -24,7 +24,7 @@ impl Connection {
     /// One step of `SCAN`: the next cursor (0 = this node is done) and the keys found.
     pub(super) async fn scan(
         &self,
-        node: &Option<Place>,
+        node: Option<&Place>,
         cursor: u64,
         pattern: &str,
     ) -> RedisResult<(u64, Vec<String>)> {

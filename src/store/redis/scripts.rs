@@ -12,14 +12,10 @@ use redis::Script;
 pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local generation, verified = tonumber(ARGV[1]), tonumber(ARGV[2])
-if tonumber(redis.call('GET', KEYS[5]) or '0') > generation then return 'purged' end
-local held = redis.call('HMGET', KEYS[1], 'generation', 'verified', 'mark')
-local held_generation = tonumber(held[1] or '-1')
-if held_generation > generation or (held_generation == generation and tonumber(held[2]) > verified) then
-  return 'older'
-end
-redis.call('HSET', KEYS[1], 'generation', ARGV[1], 'verified', ARGV[2], 'mark', ARGV[3], 'entry', ARGV[4])
+if tonumber(redis.call('GET', KEYS[5]) or '0') > tonumber(ARGV[1]) then return 'purged' end
+local held = redis.call('HMGET', KEYS[1], 'verified', 'mark')
+if held[1] and tonumber(held[1]) > tonumber(ARGV[2]) then return 'older' end
+redis.call('HSET', KEYS[1], 'verified', ARGV[2], 'mark', ARGV[3], 'entry', ARGV[4])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
 if ARGV[6] ~= '' then redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[9]) else redis.call('DEL', KEYS[3]) end
 if ARGV[7] ~= '' then redis.call('SET', KEYS[4], ARGV[7], 'PX', ARGV[10]) else redis.call('DEL', KEYS[4]) end
@@ -27,7 +23,7 @@ if ARGV[5] ~= '' then
   redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[8])
 elseif ARGV[3] == '' then
   redis.call('DEL', KEYS[2])
-elseif held[3] ~= ARGV[3] or redis.call('PEXPIRE', KEYS[2], ARGV[8]) == 0 then
+elseif held[2] ~= ARGV[3] or redis.call('PEXPIRE', KEYS[2], ARGV[8]) == 0 then
   return 'bytes'
 end
 return 'kept'
@@ -67,7 +63,9 @@ return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 
 /// Frees a lease that is still its owner's. Keys: lease. Arguments: owner.
 pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
-    Script::new("if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0")
+    Script::new(
+        "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0",
+    )
 });
 
 /// Extends a lease that is still its owner's. Keys: lease. Arguments: owner, milliseconds.

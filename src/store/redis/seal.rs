@@ -91,9 +91,7 @@ impl Sealer {
         let tag = Tag::try_from(&sealed[end..]).map_err(|_| Closed::Forged)?;
         sealed.truncate(end);
         let body = (&mut sealed[HEAD..]).into();
-        one.cipher
-            .decrypt_inout_detached(&nonce, key.as_bytes(), body, &tag)
-            .map_err(|_| Closed::Forged)?;
+        one.cipher.decrypt_inout_detached(&nonce, key.as_bytes(), body, &tag).map_err(|_| Closed::Forged)?;
         Ok(Bytes::from(sealed).slice(HEAD..))
     }
 

@@ -24,7 +24,11 @@ pub(super) struct StoredEntry {
 #[serde(rename_all = "snake_case")]
 enum StoredContent {
     /// The bytes lie beside it.
-    Picture { etag: String, identity: Option<String>, last_modified: Timestamp },
+    Picture {
+        etag: String,
+        identity: Option<String>,
+        last_modified: Timestamp,
+    },
     NoPicture,
     Nothing,
 }
@@ -55,6 +59,10 @@ impl StoredEntry {
         Generation(self.generation)
     }
 
+    pub(super) fn provider(&self) -> Option<Provider> {
+        Provider::from_name(&self.provider)
+    }
+
     /// Whether it goes with bytes, and of which tag.
     pub(super) fn etag(&self) -> Option<&str> {
         match &self.content {
@@ -71,6 +79,7 @@ impl StoredEntry {
         link: Option<Link>,
         trouble: Option<Trouble>,
     ) -> Option<Entry> {
+        let provider = self.provider()?;
         let (content, verified_at) = match self.content {
             StoredContent::NoPicture => (Content::NoPicture, self.verified_at),
             StoredContent::Nothing => (Content::Nothing, self.verified_at),
@@ -90,7 +99,7 @@ impl StoredEntry {
             link,
             trouble,
             field_missing: self.field_missing,
-            provider: Provider::from_name(&self.provider)?,
+            provider,
             name: self.name.map(Arc::from),
             fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,
             generation: Generation(self.generation),

@@ -118,7 +118,10 @@ async fn each_route_does_what_it_says() {
     assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(7).bytes));
 
     let purged = admin(&proxy, "POST", "/api/avatars/clx3facebook/purge", "").await;
-    assert_eq!((purged.status, purged.body.as_slice()), (200, br#"{"status":"purged"}"#.as_slice()));
+    assert_eq!(
+        (purged.status, purged.body.as_slice()),
+        (200, br#"{"avatars":1,"status":"purged"}"#.as_slice())
+    );
     assert_eq!(inspect().await["state"], "stale");
 
     let deleted = admin(&proxy, "DELETE", HELD, "").await;

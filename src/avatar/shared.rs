@@ -1,0 +1,155 @@
+//! What memory, Redis and disk hold, held against each other.
+
+use std::sync::Arc;
+
+use super::service::Service;
+use crate::model::{AvatarId, Content, Entry, Generation, Timestamp, Trouble, TroubleClass};
+use crate::store::{Away, Budget, Held, Shared};
+
+impl Service {
+    /// What is held of an avatar, unless it is to be forgotten. Memory alone where it can be trusted; else Redis is
+    /// asked, then the disk.
+    pub(super) async fn held(
+        self: &Arc<Self>,
+        id: &AvatarId,
+        now: Timestamp,
+        budget: &mut Budget,
+    ) -> Option<Arc<Held>> {
+        let held = match self.parts.memory.get(id.as_str()) {
+            Some(held) if self.parts.redis.trusts(&held) => held,
+            held => self.reconciled(id, held, now, budget).await?,
+        };
+        if held.entry.picture().is_some()
+            && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
+        {
+            tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
+            self.erase(id).await;
+            return None;
+        }
+        Some(held)
+    }
+
+    /// The later of what this instance and what Redis holds. While Redis is away this instance's own is right.
+    pub(super) async fn reconciled(
+        &self,
+        id: &AvatarId,
+        held: Option<Arc<Held>>,
+        now: Timestamp,
+        budget: &mut Budget,
+    ) -> Option<Arc<Held>> {
+        if !self.parts.redis.is_on() {
+            return match held {
+                Some(held) => Some(held),
+                None => self.from_disk(id, now).await,
+            };
+        }
+        let mark = self.parts.redis.mark(id);
+        let mut held = held;
+        let mut shared = self.ask_redis(id, held.as_ref(), budget).await;
+        let lacks_bytes = |shared: &Result<Shared, Away>| {
+            let entry = shared.as_ref().ok().and_then(|shared| shared.entry.as_ref());
+            entry.is_none_or(|entry| matches!(entry.content, Content::Nothing))
+        };
+        if held.is_none() && lacks_bytes(&shared) {
+            held = self.from_disk(id, now).await;
+            if held.is_some() && matches!(&shared, Ok(Shared { entry: Some(_), .. })) {
+                // Too large for Redis, perhaps, but here it is: its clocks are newer there.
+                shared = self.ask_redis(id, held.as_ref(), budget).await;
+            }
+        }
+        let Ok(Shared { entry, purged }) = shared else { return held };
+        let held = self.unless_purged(held, purged, id, now).await;
+        let new = match (held, entry) {
+            (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,
+            (held, Some(entry)) => self.take_over(id, held, entry).await,
+            (Some(held), None) => {
+                self.offer(held.clone());
+                held
+            }
+            (None, None) => return None,
+        };
+        self.parts.redis.trust(&new, mark);
+        Some(new)
+    }
+
+    async fn ask_redis(
+        &self,
+        id: &AvatarId,
+        held: Option<&Arc<Held>>,
+        budget: &mut Budget,
+    ) -> Result<Shared, Away> {
+        let have = held.and_then(|held| held.entry.picture());
+        let mut shared = self.parts.redis.get(id, have, budget).await?;
+        if let Some(entry) = &mut shared.entry {
+            entry.trouble = entry.trouble.take().filter(|trouble| !self.may_be_mended(trouble));
+        }
+        Ok(shared)
+    }
+
+    /// What the disk holds, taken into memory.
+    async fn from_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
+        let mut entry = self.parts.disk.get(id, now).await?;
+        entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
+        let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
+        self.parts.memory.put(held.clone());
+        Some(held)
+    }
+
+    /// A purge that this instance did not hear of.
+    async fn unless_purged(
+        &self,
+        held: Option<Arc<Held>>,
+        purged: Generation,
+        id: &AvatarId,
+        now: Timestamp,
+    ) -> Option<Arc<Held>> {
+        if purged > Generation::default() {
+            self.parts.generations.raise(id, purged, now);
+        }
+        let held = held?;
+        if self.admits(&held) {
+            return Some(held);
+        }
+        tracing::info!(connection = %id, "purged by another instance");
+        self.erase_here(id, purged).await;
+        None
+    }
+
+    /// Takes what another instance brought.
+    async fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
+        let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
+        let new = Arc::new(Held::new(id.clone(), entry, row_read_at));
+        if let Some(held) = held {
+            new.view(held.viewed_at());
+        }
+        self.parts.memory.put(new.clone());
+        if !matches!(new.entry.content, Content::Nothing) {
+            self.parts.disk.put(new.clone()).await;
+        }
+        new
+    }
+
+    /// Redis holds nothing of what this instance has: it was emptied, or is new.
+    fn offer(&self, held: Arc<Held>) {
+        let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
+        let redis = self.parts.redis.clone();
+        self.parts.tracker.spawn(async move {
+            let _permit = permit;
+            let _ = redis.put(&held, &mut redis.unhurried()).await;
+        });
+    }
+
+    /// A fault of the configuration that an earlier process met: this one may be configured otherwise.
+    fn may_be_mended(&self, trouble: &Trouble) -> bool {
+        trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at
+    }
+}
+
+/// Whether `entry` knows more than `held`: confirmed later, or of the same age with a later attempt that failed.
+pub(super) fn is_later(entry: &Entry, held: &Entry) -> bool {
+    let known = |entry: &Entry| {
+        let failed_at = entry.trouble.as_ref().map_or(Timestamp::EPOCH, |trouble| trouble.at);
+        (entry.verified_at, failed_at)
+    };
+    known(entry) > known(held)
+}

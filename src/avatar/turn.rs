@@ -1,0 +1,118 @@
+//! [`Turn`]: one refresh of an avatar among all instances.
+
+use std::sync::Arc;
+
+use super::flight::Outcome;
+use super::outcome::Failure;
+use super::queue::Place;
+use super::service::{Service, Urgency};
+use super::shared::is_later;
+use crate::clock::monotonic;
+use crate::directory::Row;
+use crate::model::{AvatarId, Content, Decision, Entry, Timestamp, TroubleClass, decide};
+use crate::store::{Budget, Held, Lease, Taken};
+
+/// What comes of waiting for one's turn.
+pub(super) enum Turn {
+    /// Climb, from what is held now. Without a lease where Redis is away, slow or not there at all.
+    Ours(Place, Option<Lease>, Option<Arc<Held>>),
+    /// Nothing is to be done, or another instance has done it.
+    Over(Outcome),
+}
+
+/// What a refresh wants to know of itself while it waits.
+pub(super) struct Wanted<'a> {
+    pub(super) id: &'a AvatarId,
+    pub(super) row: &'a Row,
+    pub(super) urgency: Urgency,
+    pub(super) began: Timestamp,
+}
+
+impl Service {
+    /// Waits for a place in this process and for the lease among all. Whoever must wait for another instance gives his
+    /// place back, is told by publish/subscribe, and takes over what that one brought.
+    pub(super) async fn turn(
+        &self,
+        wanted: &Wanted<'_>,
+        seen: Option<Arc<Held>>,
+        mut held: Option<Arc<Held>>,
+        budget: &mut Budget,
+    ) -> Turn {
+        let Wanted { id, row, .. } = *wanted;
+        let mut watch = self.parts.redis.watch(id);
+        let until = monotonic() + self.parts.request_timeout;
+        loop {
+            if let Some(over) = self.over(wanted, seen.as_deref(), held.as_ref()) {
+                return Turn::Over(over);
+            }
+            let viewed_at = held.as_ref().map_or(wanted.began, |held| held.viewed_at());
+            let Ok(place) = self.queue.enter(id, row.connection.provider, viewed_at).await else {
+                tracing::warn!(connection = %id, "no refresh: avatar.queue is full of avatars that were viewed later");
+                return Turn::Over(Outcome::Unavailable);
+            };
+            let left = match self.parts.redis.lease(id, budget).await {
+                Err(_) => return Turn::Ours(place, None, held),
+                Ok(Taken::Ours(lease)) => {
+                    // Another may have ended in this moment.
+                    held = self.reconciled(id, held, self.parts.clock.now(), budget).await;
+                    let Some(over) = self.over(wanted, seen.as_deref(), held.as_ref()) else {
+                        return Turn::Ours(place, Some(lease), held);
+                    };
+                    lease.release().await;
+                    return Turn::Over(over);
+                }
+                Ok(Taken::Theirs(left)) => left,
+            };
+            drop(place);
+            let told = async {
+                match &mut watch {
+                    Some(watch) => watch.landed().await,
+                    None => std::future::pending().await,
+                }
+            };
+            let waited = tokio::time::timeout_at(until, tokio::time::timeout(left, told)).await;
+            if waited.is_err() {
+                return Turn::Over(Outcome::Unavailable);
+            }
+            held = self.reconciled(id, held, self.parts.clock.now(), budget).await;
+        }
+    }
+
+    /// Whether the refresh needs no climb (any more): pauses forbid it, or another has brought what was wanted.
+    fn over(&self, wanted: &Wanted<'_>, seen: Option<&Held>, held: Option<&Arc<Held>>) -> Option<Outcome> {
+        let held = held?;
+        let now = self.parts.clock.now();
+        let paused = self.paused(wanted.row, now);
+        let over = !self.may_climb(held, wanted, paused.as_ref(), now)
+            || seen.is_none_or(|seen| is_later(&held.entry, &seen.entry))
+                && self.has_landed(wanted, &held.entry, now);
+        over.then(|| Outcome::Held(held.clone()))
+    }
+
+    fn has_landed(&self, wanted: &Wanted<'_>, entry: &Entry, now: Timestamp) -> bool {
+        entry.fingerprint == wanted.row.fingerprint
+            && match wanted.urgency {
+                Urgency::View => decide(Some(entry), now, &self.parts.config.windows) == Decision::Serve,
+                Urgency::Forced => entry.verified_at >= wanted.began,
+            }
+    }
+
+    /// A later flight, the row or an operator may have changed what the caller saw.
+    fn may_climb(&self, held: &Held, wanted: &Wanted<'_>, paused: Option<&Failure>, now: Timestamp) -> bool {
+        let trouble =
+            held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(wanted.row.fingerprint));
+        let allowed = wanted.urgency == Urgency::Forced || trouble.is_none_or(|trouble| trouble.allows(now));
+        // With nothing held the row's own address costs no API call, so even a paused app may climb once.
+        let never_tried = matches!(held.entry.content, Content::Nothing) && trouble.is_none();
+        allowed && (paused.is_none() || never_tried)
+    }
+
+    /// The pause of the row's whole app, as a failure.
+    pub(super) fn paused(&self, row: &Row, now: Timestamp) -> Option<Failure> {
+        let until = self.pauses.until(row.connection.provider, now)?;
+        Some(Failure {
+            retry_after: Some(until.since(now)),
+            ..Failure::new(TroubleClass::Throttled, "the whole app is paused")
+        })
+    }
+}

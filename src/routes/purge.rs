@@ -1,0 +1,81 @@
+//! Purges, of one avatar and of many: what is read out of a request, and what is answered.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+use hyper::{Response, StatusCode};
+
+use super::error::ApiError;
+use super::probes::json;
+use crate::avatar::{Purged, Service};
+use crate::http::Body;
+use crate::model::{AvatarId, Provider};
+use crate::store::{Acknowledged, Reach};
+
+/// The most ids of one request.
+const MAX_IDS: usize = 1000;
+
+/// The body of `POST /api/purge`: one of `ids`, `provider` and `all`.
+#[derive(Debug, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Wanted {
+    #[serde(default)]
+    ids: Option<Vec<String>>,
+    #[serde(default)]
+    provider: Option<String>,
+    #[serde(default)]
+    all: bool,
+    /// Delete the bytes; else they are stale now, and still shown.
+    #[serde(default)]
+    hard: bool,
+}
+
+/// `POST /api/purge`
+pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Response<Body>, ApiError> {
+    let wanted: Wanted = serde_json::from_slice(body).map_err(|_| ApiError::InvalidPurge)?;
+    let reach = match (wanted.ids, wanted.provider, wanted.all) {
+        (Some(ids), None, false) if (1..=MAX_IDS).contains(&ids.len()) => {
+            if !ids.iter().all(|id| AvatarId::check(id)) {
+                return Err(ApiError::InvalidId);
+            }
+            Reach::Ids(ids)
+        }
+        (None, Some(name), false) if Provider::from_name(&name).is_some() => Reach::Provider(name),
+        (None, None, true) => Reach::All,
+        _ => return Err(ApiError::InvalidPurge),
+    };
+    answer(&service.purge(reach, wanted.hard).await, wanted.hard)
+}
+
+/// One avatar: `POST /api/avatars/{id}/purge` (soft) and `DELETE /api/avatars/{id}`.
+pub(super) async fn purge_one(
+    service: &Arc<Service>,
+    id: &AvatarId,
+    hard: bool,
+) -> Result<Response<Body>, ApiError> {
+    let purged = service.purge(Reach::Ids(vec![id.to_string()]), hard).await;
+    if !hard && purged.avatars == 0 {
+        return Err(ApiError::NotHeld);
+    }
+    answer(&purged, hard)
+}
+
+/// 200 = done everywhere; 202 = some instance has not answered, and will do it before it serves what it holds again.
+fn answer(purged: &Purged, hard: bool) -> Result<Response<Body>, ApiError> {
+    if !purged.disk {
+        return Err(ApiError::NotOnDisk);
+    }
+    let mut body = serde_json::json!({
+        "status": if hard { "deleted" } else { "purged" },
+        "avatars": purged.avatars,
+    });
+    let status = match &purged.acknowledged {
+        Acknowledged::Alone => StatusCode::OK,
+        Acknowledged::Away => return Err(ApiError::NotShared),
+        Acknowledged::By { done, missing } => {
+            body["instances"] = serde_json::json!({ "done": done, "missing": missing });
+            if missing.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
+        }
+    };
+    Ok(json(status, body.to_string()))
+}
