@@ -40,7 +40,7 @@ impl Service {
         if !self.parts.redis.is_on() {
             return match held {
                 Some(held) => Some(held),
-                None => self.from_disk(id, now).await,
+                None => self.read_disk(id, now).await,
             };
         }
         let mark = self.parts.redis.mark(id);
@@ -51,7 +51,7 @@ impl Service {
             entry.is_none_or(|entry| matches!(entry.content, Content::Nothing))
         };
         if held.is_none() && lacks_bytes(&shared) {
-            held = self.from_disk(id, now).await;
+            held = self.read_disk(id, now).await;
             if held.is_some() && matches!(&shared, Ok(Shared { entry: Some(_), .. })) {
                 // Too large for Redis, perhaps, but here it is: its clocks are newer there.
                 shared = self.ask_redis(id, held.as_ref(), budget).await;
@@ -87,7 +87,7 @@ impl Service {
     }
 
     /// What the disk holds, taken into memory.
-    async fn from_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
+    async fn read_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
         let mut entry = self.parts.disk.get(id, now).await?;
         entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
         let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));

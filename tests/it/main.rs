@@ -23,6 +23,8 @@ mod floors;
 mod http;
 /// The server as a process: killed, stopped, started twice, on a broken disk.
 mod process;
+/// Several instances that share a Redis: one node, Sentinel, a cluster; outages of each.
+mod redis;
 /// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.
 mod routes;
 /// Nothing that the server says holds a secret.
