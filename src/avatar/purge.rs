@@ -30,7 +30,10 @@ impl Service {
         let redis = self.purge_redis(&order, &mut found).await;
         let disk = self.carry_out(&order, &mut found).await;
         let acknowledged = match (self.parts.redis.announce(&order).await, redis) {
-            (Acknowledged::By { .. }, Err(Away)) => Acknowledged::Away,
+            (Acknowledged::By { .. }, Err(Away)) => {
+                self.parts.redis.repeat(&order);
+                Acknowledged::Away
+            }
             (acknowledged, _) => acknowledged,
         };
         Purged { avatars: found.len(), disk, acknowledged }

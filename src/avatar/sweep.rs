@@ -33,14 +33,24 @@ impl Service {
             tokio::time::sleep(TICK.min(every)).await;
             if self.parts.clock.now().since(last) >= every {
                 last = self.parts.clock.now();
-                self.sweep().await;
+                let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
+                self.sweep_all(shared).await;
             }
         }
     }
 
-    /// Holds all kept ids against the directory once, and forgets what is too old.
+    /// Holds all kept ids against the directory once, those in Redis, too, and forgets what is too old.
     pub async fn sweep(self: &Arc<Self>) -> Swept {
-        let (kept, old) = self.kept().await;
+        self.sweep_all(true).await
+    }
+
+    /// The same; what lies in Redis alone is looked at by one instance for all.
+    async fn sweep_all(self: &Arc<Self>, shared: bool) -> Swept {
+        let (mut kept, old) = self.kept().await;
+        if shared {
+            kept.extend(self.kept_in_redis().await);
+        }
+        let kept: Vec<AvatarId> = kept.into_iter().collect();
         for id in &old {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
             self.erase(id).await;
@@ -72,7 +82,7 @@ impl Service {
     }
 
     /// The ids in memory and on disk, and those that are too old to be kept.
-    async fn kept(&self) -> (Vec<AvatarId>, Vec<AvatarId>) {
+    async fn kept(&self) -> (BTreeSet<AvatarId>, Vec<AvatarId>) {
         let now = self.parts.clock.now();
         let mut kept: BTreeSet<AvatarId> = self.parts.memory.all().map(|held| held.id.clone()).collect();
         let mut old = Vec::new();
@@ -90,6 +100,15 @@ impl Service {
                 }
             }
         }
-        (kept.into_iter().collect(), old)
+        (kept, old)
+    }
+
+    /// The ids in Redis; as many as it tells while it is there.
+    async fn kept_in_redis(&self) -> BTreeSet<AvatarId> {
+        let (mut kept, mut walk) = (BTreeSet::new(), self.parts.redis.walk());
+        while let Ok(Some(page)) = walk.page().await {
+            kept.extend(page);
+        }
+        kept
     }
 }

@@ -58,7 +58,8 @@ impl Service {
                     let Some(over) = self.over(wanted, seen.as_deref(), held.as_ref()) else {
                         return Turn::Ours(place, Some(lease), held);
                     };
-                    lease.release().await;
+                    // Told to the others: one of them may have met this lease and wait for its end.
+                    self.parts.redis.land(None, Some(lease)).await;
                     return Turn::Over(over);
                 }
                 Ok(Taken::Theirs(left)) => left,

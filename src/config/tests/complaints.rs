@@ -279,7 +279,7 @@ fn a_file_that_cannot_be_read_is_named() {
 fn an_unknown_section_lists_those_there_are() {
     assert_eq!(
         complaint("[zzzzz]\nx = 1"),
-        "my.toml: there is no `zzzzz`; there are server, admin, avatar, link, memory, disk, directory, tokens, \
+        "my.toml: there is no `zzzzz`; there are server, admin, avatar, link, memory, disk, redis, directory, tokens, \
          providers, origin, images, fallback, log, connection"
     );
 }

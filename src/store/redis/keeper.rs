@@ -40,6 +40,8 @@ pub(super) enum Access {
 /// The connection for commands.
 pub(super) struct Keeper {
     server: Server,
+    /// `redis.timeout`: a Redis that is slower is of no use.
+    timeout: Duration,
     // A plain mutex: held to clone a handle, never across an await; a hit in memory does not come here.
     current: Mutex<Option<Connection>>,
     /// Rises with each connection; 0 = there is none.
@@ -53,9 +55,10 @@ pub(super) struct Keeper {
 }
 
 impl Keeper {
-    pub(super) fn new(server: Server) -> Self {
+    pub(super) fn new(server: Server, timeout: Duration) -> Self {
         Self {
             server,
+            timeout,
             current: Mutex::default(),
             line: watch::Sender::new(0),
             silent: AtomicU32::new(0),
@@ -76,18 +79,30 @@ impl Keeper {
         for line in 1.. {
             let connection = loop {
                 tokio::time::sleep(pause).await;
-                match self.connected.note(self.server.connect(PROBE).await) {
+                match self.connected.note(self.probe().await) {
                     Some(connection) => break connection,
                     None => pause = (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY),
                 }
             };
             pause = Duration::ZERO;
+            tracing::info!(redis = self.server.describe(), "connected to Redis");
             self.silent.store(0, Ordering::Relaxed);
             *self.lock() = Some(connection.clone());
             self.line.send_replace(line);
             self.watch_over(&connection).await;
             *self.lock() = None;
             self.line.send_replace(0);
+        }
+    }
+
+    /// A connection on which an answer comes in time. One that is open but slow would be closed by the next calls.
+    async fn probe(&self) -> Result<Connection, String> {
+        let mut connection = self.server.connect(PROBE).await.map_err(|error| error.to_string())?;
+        let ping = redis::cmd("PING");
+        let answer = tokio::time::timeout(self.timeout, ping.query_async::<redis::Value>(&mut connection));
+        match answer.await {
+            Ok(_) => Ok(connection),
+            Err(_) => Err(format!("it answers more slowly than redis.timeout = {:?}", self.timeout)),
         }
     }
 

@@ -66,6 +66,11 @@ impl Keys {
         format!("{}:pause:{provider}", self.prefix)
     }
 
+    /// Which instance swept last, for as long as no other shall.
+    pub(super) fn sweep(&self) -> String {
+        format!("{}:sweep", self.prefix)
+    }
+
     /// A sorted set: the instances, by the time at which each counts as gone.
     pub(super) fn instances(&self) -> String {
         format!("{}:instances", self.prefix)

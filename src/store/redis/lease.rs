@@ -80,7 +80,7 @@ impl Redis {
 
 impl Lease {
     /// Gives it back, unless another has it already.
-    pub async fn release(self) {
+    async fn release(self) {
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
         let _: Result<i64, Away> = self.open.script(&script, &mut self.open.unhurried()).await;

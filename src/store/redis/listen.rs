@@ -1,6 +1,6 @@
 //! Listening: the tasks that keep the connection, the subscription and this instance's registration.
 
-use std::sync::Arc;
+use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -121,6 +121,12 @@ impl Open {
         }
     }
 
+    /// Once for each purge: a walk through all that is held is long.
+    fn is_untold(&self, field: &str, generation: u64) -> bool {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.insert(field.to_owned(), generation).is_none_or(|before| before < generation)
+    }
+
     /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis.
     async fn catch_up(&self) -> Result<(), Away> {
         let mut budget = self.unhurried();
@@ -128,7 +134,7 @@ impl Open {
         pipe.cmd("HGETALL").arg(self.keys.purges());
         let (purges,): (Vec<(String, u64)>,) = self.pipe(&pipe, Access::Read, &mut budget).await?;
         for (field, generation) in purges {
-            if let Some(order) = missed(&field, generation) {
+            if let Some(order) = missed(&field, generation).filter(|_| self.is_untold(&field, generation)) {
                 if order.hard {
                     for provider in order.reach.providers() {
                         self.generations.raise_floor(provider, order.generation());

@@ -32,9 +32,10 @@ mod test_redis;
 mod tls;
 mod url;
 
+use std::collections::HashMap;
 use std::fmt;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::sync::mpsc;
@@ -88,6 +89,8 @@ pub(super) struct Open {
     counters: Counters,
     purges: AtomicU64,
     pending: purge::Pending,
+    /// The purges of whole providers that were told to the service, by their field.
+    told: Mutex<HashMap<String, u64>>,
     subscribed: State,
     closed: CancellationToken,
     tracker: TaskTracker,
@@ -143,7 +146,7 @@ impl Redis {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
             sealer: config.sealer,
-            keeper: Keeper::new(config.server),
+            keeper: Keeper::new(config.server, config.timeout),
             bus: Bus::new(events),
             generations,
             clock,
@@ -155,6 +158,7 @@ impl Redis {
             counters: Counters::default(),
             purges: AtomicU64::new(1),
             pending: purge::Pending::default(),
+            told: Mutex::default(),
             subscribed: State::new(
                 "the other instances are heard again",
                 "the other instances are not heard: what is held is checked in Redis at each view",

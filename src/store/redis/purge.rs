@@ -95,6 +95,26 @@ impl Redis {
         open.script::<i64>(&script, budget).await.map(|removed| removed > 0)
     }
 
+    /// Has an order repeated when Redis is back, since it could not be carried out there.
+    pub fn repeat(&self, order: &Order) {
+        if let Some(open) = self.open.as_ref().filter(|_| order.number != 0) {
+            open.pending.add(order.reach.clone(), order.hard);
+        }
+    }
+
+    /// Whether it is this instance's turn to walk over all that lies in Redis; one of them has it in each period.
+    ///
+    /// # Errors
+    /// As [`Redis::remove`].
+    pub async fn may_sweep(&self, period: Duration) -> Result<bool, Away> {
+        let Some(open) = &self.open else { return Ok(false) };
+        let mut pipe = redis::pipe();
+        let key = open.keys.sweep();
+        pipe.cmd("SET").arg(key).arg(&open.instance).arg("NX").arg("PX").arg(millis(period / 2));
+        let (taken,): (Option<String>,) = open.pipe(&pipe, Access::Write, &mut open.unhurried()).await?;
+        Ok(taken.is_some())
+    }
+
     /// Tells every instance and waits, a bounded time, until each has carried the order out.
     pub async fn announce(&self, order: &Order) -> Acknowledged {
         let Some(open) = &self.open else { return Acknowledged::Alone };

@@ -141,3 +141,45 @@ pub(super) fn picture(bytes: bytes::Bytes, etag: &str, max_pixels: u64) -> Optio
     (ETag::of(&bytes).as_str() == etag)
         .then(|| Arc::new(Picture::new(bytes, header, Identity::UNKNOWN, Timestamp::EPOCH)))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// As the first version with Redis wrote it.
+    const FIRST: &str = r#"{"content":{"picture":{"etag":"\"00ff\"","identity":"1_n.jpg?stp=","last_modified":1700000000000}},
+        "verified_at":1700000001000,"provider":"facebook","name":"Acme",
+        "fingerprint":"0707070707070707070707070707070707070707070707070707070707070707",
+        "field_missing":null,"generation":3}"#;
+    const FIRST_LINK: &str = r#"{"address":"https://scontent.xx.fbcdn.net/1_n.jpg?oe=1","resolved_at":1,"expires_at":2,
+        "identity":"1_n.jpg?stp=","is_secret":false}"#;
+
+    fn read(json: &str) -> Option<Entry> {
+        serde_json::from_str::<StoredEntry>(json).ok()?.into_entry(None, None, None)
+    }
+
+    #[test]
+    fn the_form_of_the_first_version_is_read() {
+        let stored: StoredEntry = serde_json::from_str(FIRST).unwrap();
+        assert_eq!((stored.etag(), stored.generation()), (Some("\"00ff\""), Generation(3)));
+        let entry = stored.into_entry(None, None, None).unwrap();
+        assert_eq!((entry.provider, entry.name.as_deref()), (Provider::Facebook, Some("Acme")));
+        let link = serde_json::from_str::<StoredLink>(FIRST_LINK).unwrap().into_link().unwrap();
+        assert_eq!(link.address.host(), "scontent.xx.fbcdn.net");
+    }
+
+    #[test]
+    fn what_a_later_version_adds_is_ignored_and_what_it_changes_is_a_miss() {
+        assert!(read(&FIRST.replacen('{', "{\"mood\":7,", 1)).is_some());
+        assert!(read(&FIRST.replace("facebook", "myspace")).is_none());
+        assert!(read(&FIRST.replace("\"picture\"", "\"hologram\"")).is_none());
+        assert!(read(&FIRST.replace("\"verified_at\":1700000001000,", "")).is_none());
+    }
+
+    #[test]
+    fn without_its_bytes_an_entry_holds_nothing_so_that_they_are_fetched() {
+        let entry = read(FIRST).unwrap();
+        assert!(matches!(entry.content, Content::Nothing));
+        assert_eq!(entry.verified_at, Timestamp::EPOCH);
+    }
+}

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use avatar_proxy::avatar::Swept;
 use graphsim::Fault;
 
 use super::util::{STALE, Together, body, disturbed, on, status, together, until};
@@ -211,4 +212,20 @@ async fn what_is_no_purge_is_refused_with_what_would_be_right() {
     assert_eq!(purge(&all.instances[0], &many).await.status, 400);
     let nobody = purge(&all.instances[0], r#"{"ids":["nobody"]}"#).await;
     assert_eq!((nobody.status, body(&nobody)["avatars"].as_u64()), (200, Some(0)));
+}
+
+#[tokio::test]
+async fn a_connection_whose_row_is_gone_leaves_redis_and_every_instance_by_the_sweep() {
+    let all = together(1, "").await;
+    all.instances[0].get(&FACEBOOK.path()).await;
+    all.instances[0].settled().await;
+    let settings = super::util::redis_at(&all.redis.url());
+    let later = Proxy::start(&all.sim, &all.clock, &format!("{settings}{}", INSTAGRAM.entry(""))).await;
+    until("it is subscribed", async || status(&later).await["subscribed"] == true).await;
+    assert_eq!(later.service.sweep().await, Swept::Deleted(1, 1));
+    until("it is gone everywhere", async || {
+        let left = all.redis.keys().into_iter().any(|key| key.ends_with("{clx3facebook}:picture"));
+        !left && !is_held(&all.instances[0], FACEBOOK.id).await
+    })
+    .await;
 }
