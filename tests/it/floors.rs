@@ -26,7 +26,8 @@ const ENTRANCE: usize = 6;
 /// What has one home: a path, in whole segments; where it may be written; why.
 const HOMES: [(&[&str], &[&str], &str); 8] = [
     (&["sqlx"], &["directory/", "store/disk"], "SQL is spoken in directory/ and store/disk alone"),
-    (&["redis"], &["store/redis"], "Redis is spoken in store/redis alone"),
+    // To store/mod.rs the same name is the folder.
+    (&["redis"], &["store/redis/", "store/mod.rs"], "Redis is spoken in store/redis alone"),
     (&["reqwest"], &["origin/"], "origin/ is the only door to the outside"),
     (&["hyper", "server"], &["http/"], "http/ is the only server"),
     (&["hyper_util", "server"], &["http/"], "http/ is the only server"),
