@@ -1,9 +1,11 @@
 //! `cargo demo`: a simulator of the providers, a real avatar-proxy, and a dashboard page that shows the difference.
 //!
 //! The proxy is a process of its own, as in life: this program starts itself a second time. Everything lies in a
-//! temporary folder and listens on 127.0.0.1; nothing else is needed, and nothing is left.
+//! temporary folder and listens on 127.0.0.1; nothing else is needed, and nothing is left. With `--instances 3` there are
+//! three of them, and a Redis that they share.
 
 mod lifeline;
+mod redis;
 mod world;
 
 use std::future::pending;
@@ -14,6 +16,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context, anyhow};
+use clap::Parser;
 use graphsim::dashboard::{Dashboard, Renewed};
 use graphsim::{Graphsim, Options};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -36,8 +39,9 @@ fn main() -> ExitCode {
         lifeline::hold(PathBuf::from(folder));
         return avatar_proxy::cli::main();
     }
+    let Wanted { instances } = Wanted::parse();
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    match runtime.context("no runtime").and_then(|runtime| runtime.block_on(demo())) {
+    match runtime.context("no runtime").and_then(|runtime| runtime.block_on(demo(usize::from(instances)))) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("cargo demo: {error:#}");
@@ -46,7 +50,16 @@ fn main() -> ExitCode {
     }
 }
 
-async fn demo() -> anyhow::Result<()> {
+/// A simulator of the providers, a real avatar-proxy, and a dashboard page that shows the difference.
+#[derive(clap::Parser)]
+#[command(name = "cargo demo")]
+struct Wanted {
+    /// So many instances of the proxy, which share a redis-server if there is more than one
+    #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]
+    instances: u8,
+}
+
+async fn demo(instances: usize) -> anyhow::Result<()> {
     let mut stop = Stop::listen().context("signals")?;
     let folder = tempfile::TempDir::with_prefix("avatar-proxy-demo-").context("no temporary folder")?;
     let clock = Clock::system();
@@ -55,19 +68,37 @@ async fn demo() -> anyhow::Result<()> {
     let accounts = world::accounts();
     accounts.iter().for_each(|account| sim.add(account.in_the_stand_in()));
     let database = world::create(&folder.path().join("dashboard.db"), &sim, &accounts).await?;
-    let (address, admin) = (free_address()?, free_address()?);
-    let config = folder.path().join("config.toml");
-    std::fs::write(&config, world::config(&sim, folder.path(), address, admin))
-        .context("the configuration")?;
-
-    let (mut proxy, lifeline) = start_proxy(&config, folder.path())?;
+    let redis = if instances > 1 { Some(redis::Redis::start(folder.path()).await?) } else { None };
+    let mut proxies = Vec::new();
+    for number in 1..=instances {
+        let place = world::Place {
+            folder: folder.path(),
+            number,
+            address: free_address()?,
+            admin: free_address()?,
+            redis: redis.as_ref().map(redis::Redis::url),
+        };
+        let config = folder.path().join(format!("config-{number}.toml"));
+        std::fs::write(&config, world::config(&sim, &place)).context("the configuration")?;
+        proxies.push(Proxy::start(&config, folder.path(), place.address)?);
+    }
+    let addresses: Vec<SocketAddr> = proxies.iter().map(|proxy| proxy.address).collect();
     let outcome = tokio::select! {
         () = stop.asked() => Ok(()),
-        failed = show(sim, &accounts, database, address) => failed,
-        ended = proxy.wait() => Err(anyhow!("avatar-proxy ended by itself: {}", ended.context("its end")?)),
+        failed = show(sim, &accounts, database, &addresses) => failed,
+        failed = one_ends(&mut proxies) => failed,
     };
-    end(proxy, lifeline).await;
+    for proxy in proxies {
+        proxy.end().await;
+    }
     outcome
+}
+
+/// Returns when a proxy ends that nobody asked to.
+async fn one_ends(proxies: &mut [Proxy]) -> anyhow::Result<()> {
+    let ends = proxies.iter_mut().map(|proxy| Box::pin(proxy.process.wait()));
+    let (ended, ..) = futures_util::future::select_all(ends).await;
+    Err(anyhow!("avatar-proxy ended by itself: {}", ended.context("its end")?))
 }
 
 /// Opens the page once there is something to see on it, for as long as anybody wants; only a failure ends it.
@@ -75,15 +106,17 @@ async fn show(
     sim: Graphsim,
     accounts: &[world::Demo],
     database: world::Database,
-    address: SocketAddr,
+    addresses: &[SocketAddr],
 ) -> anyhow::Result<()> {
-    timeout(PATIENCE, until_ready(address)).await.context("avatar-proxy does not become ready")?;
+    for address in addresses {
+        timeout(PATIENCE, until_ready(*address)).await.context("avatar-proxy does not become ready")?;
+    }
     let shown = accounts.iter().map(world::Demo::shown).collect();
     let any = SocketAddr::from(([127, 0, 0, 1], 0));
-    let proxy_url = format!("http://{address}");
+    let proxy_urls = addresses.iter().map(|address| format!("http://{address}")).collect();
     let renewed: Renewed = Arc::new(move |id, token| database.renew(id, token));
     let dashboard =
-        Dashboard::start_with_renewal(sim, shown, proxy_url, any, renewed).await.context("the page")?;
+        Dashboard::start_with_renewal(sim, shown, proxy_urls, any, renewed).await.context("the page")?;
     println!("Open {} in a browser. Ctrl-C ends the demo.", dashboard.url());
     pending().await
 }
@@ -114,20 +147,39 @@ impl Stop {
     }
 }
 
-/// This program once more, as the server that it is built from. Its log goes to this terminal if something is wrong.
-fn start_proxy(config: &Path, folder: &Path) -> anyhow::Result<(Child, ChildStdin)> {
-    let program = std::env::current_exe().context("where this program lies")?;
-    let mut proxy = Command::new(program)
-        .arg("--config")
-        .arg(config)
-        .env(FOLDER, folder)
-        .stdin(Stdio::piped())
-        .kill_on_drop(true)
-        .spawn()
-        .context("avatar-proxy does not start")?;
-    // Left in the child it would be closed by the first `wait`.
-    let lifeline = proxy.stdin.take().context("its input")?;
-    Ok((proxy, lifeline))
+/// An instance of the proxy.
+struct Proxy {
+    process: Child,
+    lifeline: ChildStdin,
+    address: SocketAddr,
+}
+
+impl Proxy {
+    /// This program once more, as the server that it is built from. Its log goes to this terminal if something is wrong.
+    fn start(config: &Path, folder: &Path, address: SocketAddr) -> anyhow::Result<Self> {
+        let program = std::env::current_exe().context("where this program lies")?;
+        let mut process = Command::new(program)
+            .arg("--config")
+            .arg(config)
+            .env(FOLDER, folder)
+            .stdin(Stdio::piped())
+            .kill_on_drop(true)
+            .spawn()
+            .context("avatar-proxy does not start")?;
+        // Left in the child it would be closed by the first `wait`.
+        let lifeline = process.stdin.take().context("its input")?;
+        Ok(Self { process, lifeline, address })
+    }
+
+    /// A terminal's Ctrl-C reaches all processes; where it reached the demo alone, the lifeline ends this one.
+    async fn end(self) {
+        let Self { mut process, lifeline, .. } = self;
+        drop(lifeline);
+        if timeout(PATIENCE, process.wait()).await.is_err() {
+            // It may have ended in this moment; that is what is wanted.
+            let _ = process.kill().await;
+        }
+    }
 }
 
 async fn until_ready(address: SocketAddr) {
@@ -144,15 +196,6 @@ async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     let mut status = [0; STATUS.len()];
     stream.read_exact(&mut status).await?;
     Ok(status == STATUS)
-}
-
-/// A terminal's Ctrl-C reaches both processes; where it reached this one alone, the lifeline ends the other.
-async fn end(mut proxy: Child, lifeline: ChildStdin) {
-    drop(lifeline);
-    if timeout(PATIENCE, proxy.wait()).await.is_err() {
-        // It may have ended in this moment; that is what is wanted.
-        let _ = proxy.kill().await;
-    }
 }
 
 /// The system's choice, so that a second demo finds ports, too.

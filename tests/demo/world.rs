@@ -166,9 +166,20 @@ impl Database {
     }
 }
 
+/// Where an instance lives.
+pub(crate) struct Place<'a> {
+    pub(crate) folder: &'a Path,
+    pub(crate) number: usize,
+    pub(crate) address: SocketAddr,
+    pub(crate) admin: SocketAddr,
+    /// What it shares with the others.
+    pub(crate) redis: Option<String>,
+}
+
 /// The proxy's settings: everything is days in life and seconds here.
-pub(crate) fn config(sim: &Graphsim, folder: &Path, address: SocketAddr, admin: SocketAddr) -> String {
-    let folder = folder.display();
+pub(crate) fn config(sim: &Graphsim, place: &Place<'_>) -> String {
+    let Place { folder, number, address, admin, redis } = place;
+    let (folder, redis) = (folder.display(), redis.as_deref().unwrap_or(""));
     format!(
         r#"
 [server]
@@ -186,7 +197,9 @@ cdn_max_age = "0s"
 stale_while_revalidate = "0s"
 fallback_max_age = "0s"
 [disk]
-path = "{folder}/avatar-proxy.db"
+path = "{folder}/avatar-proxy-{number}.db"
+[redis]
+url = "{redis}"
 [directory]
 url = "file:{folder}/dashboard.db"
 cache_for = "2s"

@@ -48,8 +48,10 @@ impl Drop for Dashboard {
 struct Site {
     sim: Graphsim,
     rows: Vec<Row>,
-    /// Without a slash at the end.
+    /// The proxy's, without a slash at the end.
     proxy_url: String,
+    /// Those of its other instances.
+    others: Vec<String>,
     renewed: Option<Renewed>,
     provider_down: AtomicBool,
     /// Rises with each change of pictures or tokens.
@@ -82,27 +84,28 @@ impl Dashboard {
         proxy_url: String,
         listen: SocketAddr,
     ) -> std::io::Result<Self> {
-        Self::open(sim, accounts, proxy_url, listen, None).await
+        Self::open(sim, accounts, vec![proxy_url], listen, None).await
     }
 
-    /// The same, but "renew tokens" makes new ones, as a login does, and tells them to `renewed`.
+    /// The same, but "renew tokens" makes new ones, as a login does, and tells them to `renewed`. Of several instances of
+    /// the proxy the first is the one beside the hot-linked picture.
     ///
     /// # Errors
     /// The address cannot be listened on.
     pub async fn start_with_renewal(
         sim: Graphsim,
         accounts: Vec<Shown>,
-        proxy_url: String,
+        proxy_urls: Vec<String>,
         listen: SocketAddr,
         renewed: Renewed,
     ) -> std::io::Result<Self> {
-        Self::open(sim, accounts, proxy_url, listen, Some(renewed)).await
+        Self::open(sim, accounts, proxy_urls, listen, Some(renewed)).await
     }
 
     async fn open(
         sim: Graphsim,
         accounts: Vec<Shown>,
-        proxy_url: String,
+        proxy_urls: Vec<String>,
         listen: SocketAddr,
         renewed: Option<Renewed>,
     ) -> std::io::Result<Self> {
@@ -110,11 +113,13 @@ impl Dashboard {
         let port = listener.local_addr()?.port();
         sim.set_no_store(true);
         let rows = accounts.into_iter().map(|shown| Row::new(&sim, shown)).collect();
-        let proxy_url = proxy_url.trim_end_matches('/').to_owned();
+        let mut others = proxy_urls.into_iter().map(|url| url.trim_end_matches('/').to_owned());
+        let proxy_url = others.next().unwrap_or_default();
         let site = Site {
             sim,
             rows,
             proxy_url,
+            others: others.collect(),
             renewed,
             provider_down: AtomicBool::new(false),
             generation: AtomicU32::new(0),

@@ -179,7 +179,7 @@ impl World {
                 for (_, chaos) in
                     self.chaos.iter().enumerate().filter(|(at, _)| whose.is_none_or(|one| one == *at))
                 {
-                    chaos.set(mode.clone());
+                    chaos.set(mode);
                 }
             }
             Act::Kill(at) => {

@@ -159,9 +159,10 @@ async fn revoked_tokens_are_renewed_as_they_were_or_told_as_new_ones() {
         rows.lock().expect("whole").push((id.to_owned(), token.to_owned()))
     });
     let listen = "127.0.0.1:0".parse().expect("an address");
-    let dashboard = Dashboard::start_with_renewal(world.sim.clone(), shown(), proxy().await, listen, renewed)
-        .await
-        .expect("it listens");
+    let dashboard =
+        Dashboard::start_with_renewal(world.sim.clone(), shown(), vec![proxy().await], listen, renewed)
+            .await
+            .expect("it listens");
     press(&dashboard, "revoke").await;
     press(&dashboard, "renew").await;
     let told = told.lock().expect("whole").clone();
