@@ -20,7 +20,7 @@ pub mod pictures;
 mod server;
 mod telegram;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -88,6 +88,7 @@ pub(crate) struct World {
     pub(crate) nonce: AtomicU64,
     pub(crate) local_files: Mutex<bool>,
     pub(crate) no_store: AtomicBool,
+    under_way: Mutex<HashMap<String, Crowd>>,
     heads: Mutex<VecDeque<String>>,
     handed_out: Mutex<VecDeque<String>>,
 }
@@ -109,11 +110,41 @@ impl World {
         remember(&self.handed_out, address);
     }
 
+    /// Counts a request for an account, to the provider or the CDN, as long as it is answered.
+    pub(crate) fn enter(&self, id: &str) -> UnderWay<'_> {
+        let mut under_way = self.under_way.lock().unwrap();
+        let crowd = under_way.entry(id.to_owned()).or_default();
+        crowd.now += 1;
+        crowd.most = crowd.most.max(crowd.now);
+        UnderWay { world: self, id: id.to_owned() }
+    }
+
     /// Changes one account.
     pub(crate) fn with<T>(&self, id: &str, change: impl FnOnce(&mut State) -> T) -> T {
         let mut accounts = self.accounts.lock().unwrap();
         let state = accounts.iter_mut().find(|state| state.account.id == id);
         change(state.unwrap_or_else(|| panic!("the stand-in has no account {id}")))
+    }
+}
+
+/// Requests for one account that are answered at the same time.
+#[derive(Debug, Clone, Copy, Default)]
+struct Crowd {
+    now: usize,
+    most: usize,
+}
+
+/// One request; it is over when this is dropped.
+pub(crate) struct UnderWay<'a> {
+    world: &'a World,
+    id: String,
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(crowd) = self.world.under_way.lock().unwrap().get_mut(&self.id) {
+            crowd.now -= 1;
+        }
     }
 }
 
@@ -146,6 +177,7 @@ impl Graphsim {
             nonce: AtomicU64::new(1),
             local_files: Mutex::default(),
             no_store: AtomicBool::new(false),
+            under_way: Mutex::default(),
             heads: Mutex::default(),
             handed_out: Mutex::default(),
         });
@@ -305,6 +337,11 @@ impl Graphsim {
     /// Pictures of an account that were asked for.
     pub fn downloads(&self, id: &str) -> usize {
         self.world().with(id, |state| state.downloads)
+    }
+
+    /// The most requests for an account, to the provider and the CDN, that were answered at the same time.
+    pub fn most_at_once(&self, id: &str) -> usize {
+        self.world().under_way.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
     }
 
     /// API calls for all accounts.

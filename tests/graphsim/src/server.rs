@@ -145,6 +145,7 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
             (id, true, answer)
         }
     };
+    let _under_way = id.as_deref().map(|id| world.enter(id));
     let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
     // The client may have gone; that is its own affair.
     let _ = match faults.take(id.as_deref()) {

@@ -1,4 +1,7 @@
 //! Several instances that share a Redis: one refresh, one memory, purges that reach all.
 
+mod property;
+mod purges;
+mod sealed;
 mod sharing;
 mod util;

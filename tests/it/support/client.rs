@@ -56,6 +56,23 @@ pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, hea
     read(&mut stream, method == "HEAD").await
 }
 
+/// A GET; `None` if no whole answer came, as from a server that is killed.
+pub(crate) async fn try_request(address: SocketAddr, target: &str) -> Option<Answer> {
+    let mut stream = TcpStream::connect(address).await.ok()?;
+    let head = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    stream.write_all(head.as_bytes()).await.ok()?;
+    let mut bytes = Vec::new();
+    let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))
+        .await
+        .expect("an answer within 30 seconds");
+    read.ok()?;
+    bytes
+        .windows(4)
+        .any(|window| window == b"\r\n\r\n")
+        .then(|| parse(bytes, false))
+        .filter(|answer| answer.complete)
+}
+
 /// Exactly these bytes, and the one answer to them.
 pub(crate) async fn raw(address: SocketAddr, bytes: &str) -> Answer {
     let mut stream = TcpStream::connect(address).await.expect("the server listens");
@@ -70,6 +87,10 @@ pub(crate) async fn read(stream: &mut TcpStream, headless: bool) -> Answer {
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
     // A reset after a part is an answer, too: it is not complete.
     let _ = read.expect("an answer within 30 seconds");
+    parse(bytes, headless)
+}
+
+fn parse(mut bytes: Vec<u8>, headless: bool) -> Answer {
     let end = bytes.windows(4).position(|window| window == b"\r\n\r\n").expect("a whole head") + 4;
     let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
     let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
