@@ -203,7 +203,7 @@ impl Keeper {
 }
 
 /// What Redis or the crate said. Neither repeats a password or a value.
-fn said(error: &RedisError) -> String {
+pub(super) fn said(error: &RedisError) -> String {
     match (error.code(), error.detail()) {
         (Some(code), Some(detail)) => format!("{code} {detail}"),
         (Some(code), None) => code.to_owned(),

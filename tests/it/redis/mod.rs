@@ -1,5 +1,7 @@
 //! Several instances that share a Redis: one refresh, one memory, purges that reach all.
 
+mod acl;
+mod check;
 mod property;
 mod purges;
 mod sealed;

@@ -1,0 +1,37 @@
+//! The smallest ACL that is enough, which README quotes.
+
+/// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
+/// used. Those from `hset` on are called by scripts alone.
+pub(super) const SMALLEST: [&str; 31] = [
+    "avatar",
+    "on",
+    ">hunter2",
+    "~avatar-proxy:*",
+    "&avatar-proxy:*",
+    "+get",
+    "+getex",
+    "+set",
+    "+del",
+    "+pexpire",
+    "+pttl",
+    "+hget",
+    "+hgetall",
+    "+zrange",
+    "+zrem",
+    "+scan",
+    "+time",
+    "+publish",
+    "+subscribe",
+    "+evalsha",
+    "+script|load",
+    "+ping",
+    "+role",
+    "+select",
+    "+cluster|slots",
+    "+readonly",
+    "+asking",
+    "+hset",
+    "+hmget",
+    "+zadd",
+    "+zremrangebyscore",
+];
