@@ -1,13 +1,16 @@
 //! The smallest ACL that is enough, which README quotes.
 
 /// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
-/// used. Those from `hset` on are called by scripts alone.
-pub(super) const SMALLEST: [&str; 31] = [
+/// used; those of the last line by scripts alone. `ping` and `role` may be missing, but
+/// then a replica is not told from a primary, and `ACL LOG` fills.
+pub(super) const SMALLEST: [&str; 27] = [
     "avatar",
     "on",
     ">hunter2",
     "~avatar-proxy:*",
     "&avatar-proxy:*",
+    "+ping",
+    "+role",
     "+get",
     "+getex",
     "+set",
@@ -24,14 +27,14 @@ pub(super) const SMALLEST: [&str; 31] = [
     "+subscribe",
     "+evalsha",
     "+script|load",
-    "+ping",
-    "+role",
-    "+select",
-    "+cluster|slots",
-    "+readonly",
-    "+asking",
     "+hset",
     "+hmget",
     "+zadd",
     "+zremrangebyscore",
 ];
+
+/// For a database other than 0.
+pub(super) const DATABASE: &str = "+select";
+
+/// For a cluster, on each of its nodes: to find the slots, and to follow one that moves.
+pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];

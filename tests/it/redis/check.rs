@@ -91,6 +91,25 @@ fn what_is_forbidden_or_refused_is_told() {
 }
 
 #[test]
+fn every_command_of_the_smallest_acl_is_needed() {
+    let redis = RedisServer::start();
+    let asked = ["+ping", "+role"];
+    let commands = SMALLEST.iter().filter(|rule| rule.starts_with('+') && !asked.contains(*rule));
+    let needless: Vec<&str> = commands
+        .map(|rule| {
+            let taken = rule.replacen('+', "-", 1);
+            redis.cli(&["ACL", "SETUSER", "avatar", "reset"]);
+            redis.cli(&[&["ACL", "SETUSER"], &SMALLEST[..], &[taken.as_str()]].concat());
+            // What a script has once loaded need not be loaded again.
+            redis.cli(&["SCRIPT", "FLUSH"]);
+            (*rule, check(&redis.url_as("avatar", "hunter2"), &[]).1)
+        })
+        .filter_map(|(rule, complaint)| complaint.is_empty().then_some(rule))
+        .collect();
+    assert_eq!(needless, Vec::<&str>::new());
+}
+
+#[test]
 fn no_redis_a_replica_and_nobody_at_all_are_told() {
     let (said, complaint) = check("", &[]);
     assert_eq!((said.as_str(), complaint.as_str()), ("none: redis.url and REDIS_URL are empty\n", ""));

@@ -6,4 +6,5 @@ mod property;
 mod purges;
 mod sealed;
 mod sharing;
+mod topologies;
 mod util;
