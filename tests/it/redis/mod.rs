@@ -2,6 +2,7 @@
 
 mod acl;
 mod check;
+mod clustered;
 mod property;
 mod purges;
 mod sealed;
