@@ -1,4 +1,4 @@
-//! `check`: tries the configuration, the keys and the database, and says of each wanted table whether it is there.
+//! `check`: tries the configuration, the keys, Redis and the database, and says of each wanted table whether it is there.
 
 use std::time::Duration;
 
@@ -10,6 +10,7 @@ use crate::config::{Config, Layers};
 use crate::directory::{Directory, FoundTable, Lookup, Survey, SurveyedTable};
 use crate::model::AvatarId;
 use crate::model::token::{Keyring, OpenError};
+use crate::store::{RedisConfig, RedisSurvey};
 
 /// Prints what was found; fails if something has to be put right.
 pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
@@ -27,13 +28,43 @@ async fn neighbours(config: Config) -> Result<(), Failure> {
         .context("the directory cannot be used")?;
     let closed = closed_tokens(&directory, &config.tokens.keyring, &ids).await?;
     say(&entries(ids.len(), &closed))?;
+    let shared = shared_tier(config.redis.as_ref()).await?;
     let survey = directory.survey().await.context("the database cannot be asked")?;
     say(&database(&survey))?;
-    match (survey.problem, closed.is_empty()) {
-        (Some(problem), _) => Err(anyhow!(problem).into()),
-        (None, false) => Err(anyhow!("some tokens of [[connection]] blocks cannot be opened").into()),
-        (None, true) => Ok(()),
+    match (survey.problem, shared, closed.is_empty()) {
+        (Some(problem), _, _) => Err(anyhow!(problem).into()),
+        (None, Err(problem), _) => Err(anyhow!("Redis cannot be used: {problem}").into()),
+        (None, Ok(()), false) => Err(anyhow!("some tokens of [[connection]] blocks cannot be opened").into()),
+        (None, Ok(()), true) => Ok(()),
     }
+}
+
+/// Prints what was found at Redis; the inner error is what has to be put right there.
+async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>, Failure> {
+    let Some(config) = config else {
+        say("redis           none: redis.url and REDIS_URL are empty\n")?;
+        return Ok(Ok(()));
+    };
+    let survey = config.survey().await;
+    let told = match &survey {
+        Ok(survey) => format!("connected\n{}", redis(survey)),
+        Err(_) => "not connected\n".to_owned(),
+    };
+    say(&format!("redis           {}: {told}", config.describe()))?;
+    Ok(survey.and_then(|survey| survey.storing.and(survey.subscribing)))
+}
+
+fn redis(survey: &RedisSurvey) -> String {
+    let noun = if survey.primaries.len() == 1 { "primary" } else { "primaries" };
+    let mut out = format!("  {noun:<13} {}\n", survey.primaries.join(", "));
+    if let Some(version) = &survey.version {
+        out.push_str(&format!("  server        {version}\n"));
+    }
+    for (what, tried) in [("storing", &survey.storing), ("subscribing", &survey.subscribing)] {
+        let found = tried.as_ref().map_or_else(String::as_str, |()| "works");
+        out.push_str(&format!("  {what:<13} {found}\n"));
+    }
+    out
 }
 
 /// The `[[connection]]` blocks whose tokens no key opens.

@@ -12,8 +12,8 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisWritten, Shared,
-    Status, Taken, Watch,
+    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisSurvey,
+    RedisWritten, Shared, Status, Taken, Watch,
 };
 pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Kept};
 pub use generations::Generations;

@@ -108,7 +108,7 @@ fn check_says_what_stands_in_the_way_without_a_secret() {
     std::fs::write(&path, block("acme", "plain:hunter2")).unwrap();
     let arguments = ["check", "--config", path.to_str().unwrap()];
     let begin = "configuration   right\ntokens.keys     none\n";
-    let end = "database        none: directory.url and DATABASE_URL are empty\n";
+    let end = "redis           none: redis.url and REDIS_URL are empty\ndatabase        none: directory.url and DATABASE_URL are empty\n";
     let right = run(&arguments, &[], "");
     assert_ends(&right, 0, &format!("{begin}[[connection]]  1 block\n{end}"), "");
 

@@ -218,10 +218,14 @@ impl Keeper {
 }
 
 /// What Redis or the crate said. Neither repeats a password or a value.
-fn said(error: &RedisError) -> String {
-    match (error.code(), error.detail()) {
-        (Some(code), Some(detail)) => format!("{code} {detail}"),
-        (Some(code), None) => code.to_owned(),
-        (None, _) => error.to_string(),
+pub(super) fn said(error: &RedisError) -> String {
+    // Of a pipeline the first that failed; the crate's own text of it is a list.
+    let refusals = error.clone().into_server_errors();
+    match refusals.as_deref().and_then(<[_]>::first) {
+        Some((_, refusal)) => match refusal.details() {
+            Some(detail) => format!("{} {detail}", refusal.code()),
+            None => refusal.code().to_owned(),
+        },
+        None => error.to_string(),
     }
 }

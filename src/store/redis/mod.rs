@@ -27,6 +27,7 @@ mod server;
 #[cfg(test)]
 mod server_tests;
 mod stored;
+mod survey;
 #[cfg(test)]
 mod test_redis;
 mod tls;
@@ -60,6 +61,7 @@ pub use keeper::Away;
 pub use lease::{Lease, Taken};
 pub use news::{News, Order, Reach};
 pub use purge::Acknowledged;
+pub use survey::RedisSurvey;
 
 /// How long the start waits for a Redis that is there; it goes on without one that is not.
 const FIRST_CONNECTION: Duration = Duration::from_secs(1);

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use avatar_proxy::config::{Config, Environment};
 
 /// The tests of this folder.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     include_str!("server.rs"),
     include_str!("avatar.rs"),
     include_str!("headers.rs"),
@@ -14,6 +14,7 @@ const SOURCES: [&str; 8] = [
     include_str!("rows.rs"),
     include_str!("providers.rs"),
     include_str!("origin.rs"),
+    include_str!("redis.rs"),
 ];
 const LOG: &str = include_str!("log.rs");
 

@@ -7,6 +7,7 @@ mod headers;
 mod log;
 mod origin;
 mod providers;
+mod redis;
 mod rows;
 mod server;
 mod stores;

@@ -1,7 +1,11 @@
 //! Several instances that share a Redis: one refresh, one memory, purges that reach all.
 
+mod acl;
+mod check;
+mod clustered;
 mod property;
 mod purges;
 mod sealed;
 mod sharing;
+mod topologies;
 mod util;

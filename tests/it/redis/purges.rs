@@ -21,7 +21,7 @@ async fn filled(all: &Together) {
     }
 }
 
-async fn purge(proxy: &Proxy, json: &str) -> Answer {
+pub(super) async fn purge(proxy: &Proxy, json: &str) -> Answer {
     let head = format!(
         "POST /api/purge HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         proxy.admin,

@@ -1,0 +1,40 @@
+//! The smallest ACL that is enough, which README quotes.
+
+/// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
+/// used; those of the last line by scripts alone. `ping` and `role` may be missing, but
+/// then a replica is not told from a primary, and `ACL LOG` fills.
+pub(super) const SMALLEST: [&str; 27] = [
+    "avatar",
+    "on",
+    ">hunter2",
+    "~avatar-proxy:*",
+    "&avatar-proxy:*",
+    "+ping",
+    "+role",
+    "+get",
+    "+getex",
+    "+set",
+    "+del",
+    "+pexpire",
+    "+pttl",
+    "+hget",
+    "+hgetall",
+    "+zrange",
+    "+zrem",
+    "+scan",
+    "+time",
+    "+publish",
+    "+subscribe",
+    "+evalsha",
+    "+script|load",
+    "+hset",
+    "+hmget",
+    "+zadd",
+    "+zremrangebyscore",
+];
+
+/// For a database other than 0.
+pub(super) const DATABASE: &str = "+select";
+
+/// For a cluster, on each of its nodes: to find the slots, and to follow one that moves.
+pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];
