@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
+use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -31,6 +32,8 @@ pub struct App {
     sweep: Option<Duration>,
     public: Listener,
     admin: Option<Listener>,
+    /// Acts upon what other instances tell.
+    listening: Option<JoinHandle<()>>,
     tracker: TaskTracker,
 }
 
@@ -77,11 +80,9 @@ impl App {
             config: config.avatar,
         })
         .await;
-        if let Some(events) = events {
-            tracker.spawn(service.clone().listen(events));
-        }
+        let listening = events.map(|events| tracker.spawn(service.clone().listen(events)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
-        Ok(Self { site, service, server: config.server, sweep, public, admin, tracker })
+        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, tracker })
     }
 
     /// Where browsers reach it; the port is the real one even if 0 was configured.
@@ -102,7 +103,7 @@ impl App {
     /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let Self { site, service, server, sweep, public, admin, tracker } = self;
+        let Self { site, service, server, sweep, public, admin, listening, tracker } = self;
         let sweeping = tracker.spawn(service.clone().sweep_regularly(sweep));
         let public = {
             let site = site.clone();
@@ -122,6 +123,9 @@ impl App {
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
         service.redis().close().await;
+        if let Some(listening) = listening {
+            listening.abort();
+        }
         service.disk().close().await;
         tracker.close();
         // The service and the disk's writer hold each other only through this handle.

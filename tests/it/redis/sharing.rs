@@ -1,9 +1,12 @@
-//! What one instance resolved or downloaded, all have.
+//! What one instance resolved, downloaded or met, all know.
 
 use std::time::Duration;
 
-use super::util::{instance, redis_at, world};
-use crate::support::accounts::{FACEBOOK, small};
+use graphsim::Fault;
+
+use super::util::{STALE, disturbed, instance, on, redis_at, status, together, until, world};
+use crate::support::accounts::{FACEBOOK, INSTAGRAM, small};
+use crate::support::chaos::Mode;
 use crate::support::client::hash;
 use crate::support::redis::RedisServer;
 
@@ -19,5 +22,165 @@ async fn what_one_instance_downloaded_the_others_have_without_a_call() {
     assert_eq!((answer.state(), answer.hash()), ("fresh", hash(&small(1).bytes)));
     assert_eq!((sim.api_calls(FACEBOOK.account), sim.downloads(FACEBOOK.account)), (1, 1));
     assert!(redis.keys().iter().all(|key| key.starts_with("avatar-proxy:")), "{:?}", redis.keys());
-    tokio::time::sleep(Duration::from_millis(1)).await;
+}
+
+#[tokio::test]
+async fn a_stale_avatar_is_refreshed_by_one_instance_for_all() {
+    let all = together(3, "").await;
+    for proxy in &all.instances {
+        proxy.get(&FACEBOOK.path()).await;
+        proxy.settled().await;
+    }
+    all.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    all.clock.advance(STALE);
+    for proxy in &all.instances {
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "stale");
+    }
+    for proxy in &all.instances {
+        proxy.settled().await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(2).bytes));
+    }
+    assert_eq!((all.sim.api_calls(FACEBOOK.account), all.sim.downloads(FACEBOOK.account)), (2, 2));
+}
+
+#[tokio::test]
+async fn whoever_has_not_the_lease_is_told_of_the_result_and_does_not_ask_for_it_again_and_again() {
+    let all = together(2, "").await;
+    all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(600))));
+    let path = FACEBOOK.path();
+    let (first, second) = tokio::join!(all.instances[0].get(&path), all.instances[1].get(&path));
+    assert_eq!((first.hash(), second.hash()), (hash(&small(1).bytes), hash(&small(1).bytes)));
+    assert_eq!((all.sim.api_calls(FACEBOOK.account), all.sim.downloads(FACEBOOK.account)), (1, 1));
+    assert!(all.redis.command_calls("pttl") <= 3, "{}", all.redis.command_calls("pttl"));
+}
+
+#[tokio::test]
+async fn a_changed_picture_is_shown_by_all_and_none_goes_back_to_the_old_one() {
+    let all = together(2, "").await;
+    for proxy in &all.instances {
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+        proxy.settled().await;
+    }
+    all.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    all.clock.advance(Duration::from_secs(60));
+    let refreshed = all.instances[0].admin("POST", "/api/avatars/clx3facebook/refresh").await;
+    assert_eq!(refreshed.status, 200);
+    all.instances[0].settled().await;
+    let new = hash(&small(2).bytes);
+    all.instances[1].get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
+    for proxy in all.instances.iter().cycle().take(10) {
+        let answer = proxy.get(&FACEBOOK.path()).await;
+        assert_eq!((answer.state(), answer.hash()), ("fresh", new.clone()));
+    }
+    assert_eq!(all.sim.downloads(FACEBOOK.account), 2);
+}
+
+#[tokio::test]
+async fn a_hit_in_memory_makes_no_call_to_redis() {
+    let all = together(1, "").await;
+    let proxy = &all.instances[0];
+    proxy.get(&FACEBOOK.path()).await;
+    proxy.settled().await;
+    proxy.get(&FACEBOOK.path()).await;
+    let reads = || ["hget", "get", "getex", "set"].map(|command| all.redis.command_calls(command));
+    let before = reads();
+    for _ in 0..100 {
+        assert_eq!(
+            proxy.get(&FACEBOOK.path()).await.header("cache-status").map(|s| s.contains("hit")),
+            Some(true)
+        );
+    }
+    assert_eq!(reads(), before);
+}
+
+#[tokio::test]
+async fn a_throttled_app_is_paused_for_every_instance() {
+    let all = together(2, "").await;
+    all.sim.api_fault(None, Some(Fault::Throttled { code: 4, minutes: 30 }));
+    assert_eq!(all.instances[0].get(&FACEBOOK.path()).await.state(), "placeholder");
+    all.instances[0].settled().await;
+    let calls = all.sim.total_api_calls();
+    until("the other instance knows", async || {
+        all.instances[1].get(&FACEBOOK.path()).await;
+        let answer = all.instances[1].admin("GET", "/api/avatars/clx3facebook").await;
+        String::from_utf8_lossy(&answer.body).contains("throttled")
+    })
+    .await;
+    assert_eq!(all.sim.total_api_calls(), calls);
+    // An instance that starts during the pause keeps it, too.
+    let third = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    third.get(&FACEBOOK.path()).await;
+    assert_eq!(all.sim.total_api_calls(), calls);
+    all.sim.api_fault(None, None);
+    all.clock.advance(Duration::from_secs(31 * 60));
+    assert_eq!(third.get(&FACEBOOK.path()).await.state(), "fresh");
+}
+
+#[tokio::test]
+async fn a_dead_token_is_asked_for_by_none_and_a_new_one_at_once() {
+    let all = together(2, "").await;
+    all.instances[0].get(&FACEBOOK.path()).await;
+    all.instances[1].get(&FACEBOOK.path()).await;
+    all.sim.revoke_token(FACEBOOK.account);
+    all.clock.advance(STALE);
+    all.instances[0].get(&FACEBOOK.path()).await;
+    all.instances[0].settled().await;
+    let calls = all.sim.api_calls(FACEBOOK.account);
+    for _ in 0..3 {
+        assert_eq!(all.instances[1].get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+        all.instances[1].settled().await;
+    }
+    assert_eq!(all.sim.api_calls(FACEBOOK.account), calls, "the other instance asks for a dead token");
+    // The owner has logged in again: an instance that reads the new row refreshes, and the others show it.
+    all.sim.renew_token(FACEBOOK.account, "EAAa-new-token-77ab01");
+    all.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    let settings = redis_at(&all.redis.url());
+    let renewed = FACEBOOK.entry("").replace(FACEBOOK.token, "EAAa-new-token-77ab01");
+    let third =
+        crate::support::proxy::Proxy::start(&all.sim, &all.clock, &format!("{settings}{renewed}")).await;
+    let new = hash(&small(2).bytes);
+    third.get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
+    third.settled().await;
+    all.instances[1].get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
+}
+
+#[tokio::test]
+async fn after_its_subscription_broke_an_instance_looks_before_it_shows_what_it_holds() {
+    let all = together(1, "").await;
+    let (chaos, url) = disturbed(&all.redis);
+    let cut_off = on(&all.sim, &all.clock, &url, "").await;
+    cut_off.get(&FACEBOOK.path()).await;
+    cut_off.settled().await;
+    chaos.set(Mode::Cut);
+    until("the cut is noticed", async || status(&cut_off).await["subscribed"] == false).await;
+    // Meanwhile the picture changes, and then another goes.
+    all.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    all.clock.advance(Duration::from_secs(60));
+    all.instances[0].admin("POST", "/api/avatars/clx3facebook/refresh").await;
+    all.instances[0].settled().await;
+    assert_eq!(
+        cut_off.get(&FACEBOOK.path()).await.hash(),
+        hash(&small(1).bytes),
+        "an outage shows what is held"
+    );
+    chaos.set(Mode::Pass);
+    until("it is back", async || status(&cut_off).await["subscribed"] == true).await;
+    assert_eq!(cut_off.get(&FACEBOOK.path()).await.hash(), hash(&small(2).bytes));
+    assert_eq!(all.sim.downloads(FACEBOOK.account), 2);
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_filled_again_by_what_is_viewed() {
+    let all = together(2, "").await;
+    all.instances[0].get(&INSTAGRAM.path()).await;
+    all.instances[0].settled().await;
+    all.redis.cli(&["FLUSHALL"]);
+    // A new instance finds nothing, refreshes, and shares.
+    all.instances[1].get(&INSTAGRAM.path()).await;
+    all.instances[1].settled().await;
+    assert!(
+        all.redis.keys().iter().any(|key| key.ends_with("{clx3instagram}:picture")),
+        "{:?}",
+        all.redis.keys()
+    );
 }
