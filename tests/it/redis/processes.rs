@@ -10,11 +10,11 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 
-use super::util::redis_at;
+use super::util::{redis_at, until};
 use crate::support::accounts::{FACEBOOK, large, small};
 use crate::support::client::{self, Answer, hash};
 use crate::support::process::Process;
-use crate::support::proxy::LIFE;
+use crate::support::proxy::{LIFE, merged};
 use crate::support::redis::RedisServer;
 
 /// A stand-in by the system's clock, since the instances are other processes.
@@ -24,11 +24,13 @@ async fn stand_in() -> Graphsim {
 }
 
 /// Three processes on one Redis; the folders go when they do.
-async fn three(sim: &Graphsim, extra: &str) -> Vec<(Process, TempDir)> {
+async fn three(sim: &Graphsim, redis: &RedisServer, extra: &str) -> Vec<(Process, TempDir)> {
+    let settings = redis_at(&redis.url()) + "[origin]\ntimeout = \"10s\"\n" + &FACEBOOK.entry("");
+    let settings = merged(&settings, extra);
     let mut instances = Vec::new();
     for _ in 0..3 {
         let folder = TempDir::new().unwrap();
-        let process = Process::start(sim, folder.path(), &(FACEBOOK.entry("") + extra), &[]).await;
+        let process = Process::start(sim, folder.path(), &settings, &[]).await;
         instances.push((process, folder));
     }
     instances
@@ -58,8 +60,7 @@ async fn three_thousand_requests_to_three_processes_for_one_cold_avatar_are_one_
         FACEBOOK.add(&sim, picture.clone());
         sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
         // Without a patient `redis.timeout` a busy machine would show the other rule: too slow a Redis is done without.
-        let extra = redis_at(&redis.url()) + "timeout = \"5s\"\n[origin]\ntimeout = \"10s\"\n";
-        let instances = three(&sim, &extra).await;
+        let instances = three(&sim, &redis, "[redis]\ntimeout = \"5s\"\n").await;
         let took = Stopwatch::start();
         let answers = ask(&instances, 1000).await;
         println!("3,000 requests for {} bytes: {:?}", picture.bytes.len(), took.elapsed());
@@ -72,4 +73,39 @@ async fn three_thousand_requests_to_three_processes_for_one_cold_avatar_are_one_
         let log = || instances.iter().map(|(process, _)| process.log()).collect::<String>();
         assert_eq!((sim.total_api_calls(), sim.total_downloads()), (1, 1), "{}", log());
     }
+}
+
+#[tokio::test]
+async fn kill_minus_9_in_the_middle_of_a_download_delays_the_others_by_no_more_than_the_lease() {
+    const LEASE: Duration = Duration::from_secs(2);
+    let (sim, redis) = (stand_in().await, RedisServer::start());
+    FACEBOOK.add(&sim, large(1));
+    // Six seconds, so that the lease is extended more than once before the end.
+    sim.cdn_fault_times(None, Fault::Slow { chunk: 8000, pause: Duration::from_millis(300) }, 1);
+    let mut instances = three(&sim, &redis, &format!("[redis]\nlease = \"{}s\"\n", LEASE.as_secs())).await;
+    let path = FACEBOOK.path();
+    let get = async |process: &Process| process.get(&path).await;
+    let (mut holder, _folder) = instances.remove(0);
+    let mut viewer = TcpStream::connect(holder.address).await.unwrap();
+    viewer.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\n\r\n").as_bytes()).await.unwrap();
+    until("the download is under way", async || sim.downloads(FACEBOOK.account) == 1).await;
+    let others = async { tokio::join!(get(&instances[0].0), get(&instances[1].0)) };
+    let kill = async {
+        // The others wait by now, and the lease is on its second life.
+        tokio::time::sleep(LEASE / 2).await;
+        holder.signal("KILL");
+        let dead = Stopwatch::start();
+        holder.ended().await;
+        dead
+    };
+    let ((first, second), dead) = tokio::join!(others, kill);
+    let late = dead.elapsed();
+    println!("kill -9 of the lease's holder: the others' viewers waited for {late:?} of {LEASE:?}");
+    for answer in [first, second] {
+        assert_eq!((answer.status, answer.complete), (200, true), "{}", answer.head);
+        assert_eq!((answer.state(), answer.hash()), ("fresh", hash(&large(1).bytes)), "{}", answer.head);
+    }
+    assert_eq!(sim.downloads(FACEBOOK.account), 2);
+    // A busy machine may take a second for the rest.
+    assert!(late < LEASE + Duration::from_secs(1), "{late:?}");
 }
