@@ -3,6 +3,9 @@
 mod acl;
 mod check;
 mod clustered;
+mod load;
+mod outages;
+mod processes;
 mod property;
 mod purges;
 mod sealed;
