@@ -111,7 +111,7 @@ impl Redis {
         let mut pipe = redis::pipe();
         let key = open.keys.sweep();
         pipe.cmd("SET").arg(key).arg(&open.instance).arg("NX").arg("PX").arg(millis(period / 2));
-        let (taken,): (Option<String>,) = open.pipe(&pipe, Access::Write, &mut open.unhurried()).await?;
+        let (taken,): (Option<String>,) = open.pipe(&pipe, Access::Any, &mut open.unhurried()).await?;
         Ok(taken.is_some())
     }
 
