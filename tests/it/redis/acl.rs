@@ -38,3 +38,12 @@ pub(super) const DATABASE: &str = "+select";
 
 /// For a cluster, on each of its nodes: to find the slots, and to follow one that moves.
 pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];
+
+#[test]
+fn the_readme_quotes_the_smallest_acl() {
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains(&format!("\nuser {}\n", SMALLEST.join(" "))));
+    for more in [&[DATABASE][..], &CLUSTER[..]].concat() {
+        assert!(readme.contains(&format!("`{more}`")), "{more}");
+    }
+}
