@@ -52,7 +52,7 @@ impl Redis {
         } else {
             pipe.cmd("GETEX").arg(&keys.picture).arg("PX").arg(life);
         }
-        let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Read, budget).await?;
+        let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
         let purged = Generation(purged.unwrap_or(0));
         let entry = match entry.and_then(|sealed| open.read_entry(&keys, sealed)) {
             Some(stored) if stored.generation() >= purged => {
@@ -77,7 +77,7 @@ impl Redis {
         let keys = open.keys.of(id);
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(&keys.entry).arg("entry");
-        let (sealed,): (Option<Vec<u8>>,) = open.pipe(&pipe, Access::Read, budget).await?;
+        let (sealed,): (Option<Vec<u8>>,) = open.pipe(&pipe, Access::Any, budget).await?;
         Ok(sealed.and_then(|sealed| open.read_entry(&keys, sealed)?.provider()))
     }
 
@@ -95,9 +95,9 @@ impl Redis {
                     let sealed = open.sealer.seal(&parts.keys.picture, bytes).ok_or(Away)?;
                     parts.send(open, held, Some(sealed), budget).await?;
                 }
-                open.counters.kept.fetch_add(1, Ordering::Relaxed);
+                open.kept();
             }
-            "kept" => _ = open.counters.kept.fetch_add(1, Ordering::Relaxed),
+            "kept" => open.kept(),
             _ => {}
         }
         Ok(())
@@ -105,6 +105,11 @@ impl Redis {
 }
 
 impl Open {
+    fn kept(&self) {
+        self.counters.kept.fetch_add(1, Ordering::Relaxed);
+        self.keeper.kept();
+    }
+
     /// The picture that goes with an entry: the one that the caller has, or the one that lies in Redis.
     async fn picture_of(
         &self,
@@ -123,7 +128,7 @@ impl Open {
             (Some(_), _) => {
                 let mut pipe = redis::pipe();
                 pipe.cmd("GET").arg(&keys.picture);
-                let (bytes,): (Option<Vec<u8>>,) = self.pipe(&pipe, Access::Read, budget).await.ok()?;
+                let (bytes,): (Option<Vec<u8>>,) = self.pipe(&pipe, Access::Any, budget).await.ok()?;
                 bytes?
             }
         };
@@ -220,6 +225,6 @@ impl Parts {
         script.arg(held.entry.generation.0).arg(held.entry.verified_at.as_millis()).arg(&self.mark);
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
-        open.script(&script, budget).await
+        open.script(&script, Access::Put, budget).await
     }
 }

@@ -30,11 +30,13 @@ const SILENT_CALLS: u32 = 3;
 #[error("Redis is away, slow or refuses")]
 pub struct Away;
 
-/// Whether a call changes something: a Redis may refuse that and answer everything else.
+/// What a call is about. A Redis that is full, or whose ACL is too tight, may refuse to keep entries and do all else:
+/// heartbeats, releases and purges that pass prove nothing, and so do entries that are not kept for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    Read,
-    Write,
+    /// To keep an entry; whether it was kept is told by [`Keeper::kept`].
+    Put,
+    Any,
 }
 
 /// The connection for commands.
@@ -138,9 +140,6 @@ impl Keeper {
         let result = match answer {
             Ok(Ok(value)) => {
                 self.silent.store(0, Ordering::Relaxed);
-                if access == Access::Write {
-                    self.writes.note(Ok::<(), &str>(()));
-                }
                 Ok(value)
             }
             Ok(Err(error)) => Err(self.failed(&error, access)),
@@ -150,6 +149,11 @@ impl Keeper {
             self.failures.fetch_add(1, Ordering::Relaxed);
         }
         result
+    }
+
+    /// Redis has kept an entry.
+    pub(super) fn kept(&self) {
+        self.writes.note(Ok::<(), &str>(()));
     }
 
     fn unanswered(&self) -> Away {
@@ -165,7 +169,7 @@ impl Keeper {
             ErrorKind::Server(
                 ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
             ) => self.hang_up(&said(error)),
-            ErrorKind::Server(_) | ErrorKind::Extension if access == Access::Write => {
+            ErrorKind::Server(_) | ErrorKind::Extension if access == Access::Put => {
                 self.silent.store(0, Ordering::Relaxed);
                 self.writes.note(Err::<(), _>(said(error)));
             }

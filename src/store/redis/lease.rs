@@ -41,7 +41,7 @@ impl Redis {
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
-        let (taken, left): (Option<String>, i64) = open.pipe(&pipe, Access::Write, budget).await?;
+        let (taken, left): (Option<String>, i64) = open.pipe(&pipe, Access::Any, budget).await?;
         if taken.is_none() {
             return Ok(Taken::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1))));
         }
@@ -83,7 +83,7 @@ impl Lease {
     pub async fn release(self) {
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
-        let _: Result<i64, Away> = self.open.script(&script, &mut self.open.unhurried()).await;
+        let _: Result<i64, Away> = self.open.script(&script, Access::Any, &mut self.open.unhurried()).await;
     }
 }
 
@@ -105,7 +105,7 @@ impl Open {
             script.key(&key).arg(&owner).arg(millis(self.lease));
             // Lost to another, who refreshes the same avatar now: nothing is to be extended any more. The stores keep what
             // was verified later.
-            if self.script::<i64>(&script, &mut self.unhurried()).await == Ok(0) {
+            if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(0) {
                 return;
             }
         }

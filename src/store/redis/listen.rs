@@ -39,7 +39,7 @@ impl Open {
     pub(super) async fn leave(&self) {
         let mut pipe = redis::pipe();
         pipe.cmd("ZREM").arg(self.keys.instances()).arg(&self.instance).ignore();
-        let _: Result<(), Away> = self.pipe(&pipe, Access::Write, &mut self.unhurried()).await;
+        let _: Result<(), Away> = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await;
         self.closed.cancel();
     }
 
@@ -56,7 +56,7 @@ impl Open {
     async fn register(&self) -> Result<(), Away> {
         let mut script = scripts::REGISTER.prepare_invoke();
         script.key(self.keys.instances()).arg(&self.instance).arg(GONE_AFTER);
-        self.script::<i64>(&script, &mut self.unhurried()).await.map(|_| ())
+        self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|_| ())
     }
 
     /// Subscribes again and again, for each connection that the keeper makes.
@@ -126,7 +126,7 @@ impl Open {
         let mut budget = self.unhurried();
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(self.keys.purges());
-        let (purges,): (Vec<(String, u64)>,) = self.pipe(&pipe, Access::Read, &mut budget).await?;
+        let (purges,): (Vec<(String, u64)>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
         for (field, generation) in purges {
             if let Some(order) = missed(&field, generation) {
                 if order.hard {
@@ -141,7 +141,7 @@ impl Open {
         for provider in Provider::ALL {
             let mut pipe = redis::pipe();
             pipe.cmd("GET").arg(self.keys.pause(provider));
-            let (until,): (Option<i64>,) = self.pipe(&pipe, Access::Read, &mut budget).await?;
+            let (until,): (Option<i64>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
             if let Some(until) = until.map(Timestamp::from_millis) {
                 let news = News::Pause { provider: provider.to_string(), until };
                 self.bus.tell(Event::Heard { from: self.instance.clone(), news });

@@ -235,7 +235,7 @@ impl Redis {
         let span = until.since(open.clock.now());
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(open.keys.pause(provider)).arg(until.as_millis()).arg("PX").arg(millis(span));
-        let _: Result<(), Away> = open.pipe(&pipe, Access::Write, &mut budget).await;
+        let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
         let news = News::Pause { provider: provider.to_string(), until };
         let _ = open.tell(To::Everybody, news, &mut budget).await;
     }
@@ -262,10 +262,11 @@ impl Open {
     async fn script<T: redis::FromRedisValue>(
         &self,
         script: &redis::ScriptInvocation<'_>,
+        access: Access,
         budget: &mut Budget,
     ) -> Result<T, Away> {
         let mut connection = self.keeper.connection()?;
-        self.keeper.ask(budget, Access::Write, script.invoke_async(&mut connection)).await
+        self.keeper.ask(budget, access, script.invoke_async(&mut connection)).await
     }
 
     /// Publishes a letter.
@@ -275,7 +276,7 @@ impl Open {
         let sealed = letter.sealed(&self.sealer, &channel).ok_or(Away)?;
         let mut pipe = redis::pipe();
         pipe.cmd("PUBLISH").arg(&channel).arg(sealed).ignore();
-        self.pipe(&pipe, Access::Read, budget).await
+        self.pipe(&pipe, Access::Any, budget).await
     }
 
     fn count_rejected(&self) {

@@ -67,7 +67,7 @@ impl Redis {
         for provider in reach.providers() {
             script.arg(field(provider, hard));
         }
-        let generation = match open.script::<u64>(&script, &mut self.unhurried()).await {
+        let generation = match open.script::<u64>(&script, Access::Any, &mut self.unhurried()).await {
             Ok(generation) => generation,
             Err(Away) => {
                 open.pending.add(reach.clone(), hard);
@@ -92,7 +92,7 @@ impl Redis {
         let mut script = scripts::PURGE.prepare_invoke();
         script.key(keys.entry).key(keys.picture).key(keys.link).key(keys.trouble).key(keys.purged);
         script.arg(generation.0).arg(millis(open.keep_bytes_for));
-        open.script::<i64>(&script, budget).await.map(|removed| removed > 0)
+        open.script::<i64>(&script, Access::Any, budget).await.map(|removed| removed > 0)
     }
 
     /// Tells every instance and waits, a bounded time, until each has carried the order out.
@@ -145,14 +145,14 @@ impl Walk {
             Some(nodes) => nodes,
             None => {
                 let nodes =
-                    open.keeper.ask(&mut open.unhurried(), Access::Read, connection.primaries()).await?;
+                    open.keeper.ask(&mut open.unhurried(), Access::Any, connection.primaries()).await?;
                 self.nodes.insert(nodes)
             }
         };
         let Some(node) = nodes.last() else { return Ok(None) };
         let pattern = open.keys.entries();
         let scan = connection.scan(node.as_ref(), self.cursor, &pattern);
-        let (next, keys) = open.keeper.ask(&mut open.unhurried(), Access::Read, scan).await?;
+        let (next, keys) = open.keeper.ask(&mut open.unhurried(), Access::Any, scan).await?;
         self.cursor = next;
         if next == 0 {
             nodes.pop();
@@ -184,7 +184,7 @@ impl Open {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME").cmd("ZRANGE").arg(self.keys.instances()).arg(0).arg(-1).arg("WITHSCORES");
         let ((seconds, micros), instances): ((i64, i64), Vec<(String, i64)>) =
-            self.pipe(&pipe, Access::Read, &mut self.unhurried()).await?;
+            self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
         let now = seconds * 1000 + micros / 1000;
         Ok(instances.into_iter().filter(|(_, until)| *until > now).map(|(name, _)| name).collect())
     }

@@ -33,12 +33,14 @@ return 'kept'
 
 /// The next generation, for a purge; it is also noted for each provider that is purged as a whole.
 ///
-/// Keys: purges. Arguments: the least it may be, the milliseconds that it is remembered, the fields to note it in.
+/// Keys: purges. Arguments: the least it may be, the milliseconds that it is remembered, the fields to note it in. A
+/// Redis that is full refuses a script's first write only if that needs memory, so one that needs none comes first.
 pub(super) static NEXT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local next = math.max(tonumber(redis.call('HGET', KEYS[1], 'counter') or '0') + 1, tonumber(ARGV[1]))
 local text = string.format('%.0f', next)
+redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[1], 'counter', text)
 for at = 3, #ARGV do redis.call('HSET', KEYS[1], ARGV[at], text) end
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
@@ -49,14 +51,16 @@ return next
 
 /// Purges an avatar: what began before is refused from now on, and nothing is left.
 ///
-/// Keys: as in [`PUT`]. Arguments: generation, and the milliseconds that it is remembered.
+/// Keys: as in [`PUT`]. Arguments: generation, and the milliseconds that it is remembered. A Redis that is full must
+/// delete, too: see [`NEXT`].
 pub(super) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
+local removed = redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
 if tonumber(redis.call('GET', KEYS[5]) or '0') < tonumber(ARGV[1]) then
   redis.call('SET', KEYS[5], ARGV[1], 'PX', ARGV[2])
 end
-return redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
+return removed
 ",
     )
 });
