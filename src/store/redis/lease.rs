@@ -12,6 +12,11 @@ use super::{Away, Budget, Open, Redis, Watch, millis, scripts};
 use crate::model::AvatarId;
 use crate::store::Held;
 
+/// How often, and with which pause, a lease is freed whose request was not answered, and when that is left to Redis.
+const CALL_OFF_TIMES: u32 = 3;
+const CALL_OFF_EVERY: Duration = Duration::from_millis(500);
+const CALL_OFF_WITHIN: Duration = Duration::from_secs(60);
+
 /// Whether the lease was free.
 #[derive(Debug)]
 pub enum Taken {
@@ -41,7 +46,15 @@ impl Redis {
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
-        let (taken, left): (Option<String>, i64) = open.pipe(&pipe, Access::Any, budget).await?;
+        // Without a connection nothing was sent.
+        open.keeper.connection()?;
+        let (taken, left): (Option<String>, i64) = match open.pipe(&pipe, Access::Any, budget).await {
+            Ok(answer) => answer,
+            Err(Away) => {
+                open.tracker.spawn(open.clone().call_off(key, owner));
+                return Err(Away);
+            }
+        };
         if taken.is_none() {
             return Ok(Taken::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1))));
         }
@@ -94,6 +107,28 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Open {
+    /// Frees a lease whose request was not answered: it may arrive as soon as Redis reads again, and nobody could refresh
+    /// the avatar for `redis.lease` then.
+    async fn call_off(self: Arc<Self>, key: String, owner: String) {
+        let mut line = self.keeper.line();
+        let free = async {
+            for _ in 0..CALL_OFF_TIMES {
+                let _ = line.wait_for(|line| *line != 0).await;
+                let mut script = scripts::RELEASE.prepare_invoke();
+                script.key(&key).arg(&owner);
+                // Not there: never taken, or not yet, since it went by another connection.
+                if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
+                    return;
+                }
+                tokio::time::sleep(CALL_OFF_EVERY).await;
+            }
+        };
+        tokio::select! {
+            () = self.closed.cancelled() => {}
+            _ = tokio::time::timeout(CALL_OFF_WITHIN, free) => {}
+        }
+    }
+
     /// Keeps a lease alive until it is stopped: a slow download may last longer than `redis.lease`.
     async fn extend(self: Arc<Self>, key: String, owner: String, stop: CancellationToken) {
         loop {
