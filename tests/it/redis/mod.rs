@@ -1,5 +1,7 @@
 //! Several instances that share a Redis: one refresh, one memory, purges that reach all.
 
+mod load;
+mod outages;
 mod processes;
 mod purges;
 mod sealed;
