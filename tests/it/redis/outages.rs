@@ -9,7 +9,8 @@ use tempfile::TempDir;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::load::{Load, Now, Pages, Stage};
-use super::util::{disturbed, redis_at, until};
+use super::util::{Together, body, disturbed, redis_at, together, until};
+use crate::support::accounts::{FACEBOOK, INSTAGRAM};
 use crate::support::chaos::Mode;
 use crate::support::client;
 use crate::support::process::Process;
@@ -296,4 +297,20 @@ async fn the_name_of_redis_does_not_resolve() {
     let redis = RedisServer::start();
     let scene = Scene::new(redis, "redis://nowhere.invalid:6379").await;
     scene.go_through("no such name", Told::Away, |_| {}, None::<Ending>).await;
+}
+
+#[tokio::test]
+async fn redis_deletes_while_it_is_out_of_memory() {
+    let Together { sim: _sim, redis, instances, .. } = together(2, "").await;
+    let pictures = || redis.keys().into_iter().filter(|key| key.ends_with(":picture")).count();
+    for (connected, count) in [FACEBOOK, INSTAGRAM].iter().zip(1..) {
+        instances[0].get(&connected.path()).await;
+        instances[0].settled().await;
+        until("Redis has it", async || pictures() == count).await;
+    }
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let answer = instances[0].admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    assert_eq!((answer.status, pictures()), (200, 1), "{}", String::from_utf8_lossy(&answer.body));
+    let told = &body(&answer)["instances"];
+    assert_eq!(told["done"].as_array().map(Vec::len), Some(2), "{told}");
 }
