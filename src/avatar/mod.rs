@@ -10,6 +10,7 @@ mod flight;
 mod inspect;
 mod lead;
 mod listen;
+mod looks;
 mod outcome;
 mod pauses;
 mod purge;

@@ -8,6 +8,7 @@ use tokio_util::task::TaskTracker;
 
 use super::config::AvatarConfig;
 use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
+use super::looks::Looks;
 use super::pauses::Pauses;
 use super::queue::Queue;
 use super::served::Served;
@@ -54,6 +55,7 @@ pub struct Parts {
 pub struct Service {
     pub(super) parts: Parts,
     pub(super) flights: Arc<Flights>,
+    pub(super) looks: Looks,
     pub(super) queue: Arc<Queue>,
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
@@ -83,6 +85,7 @@ impl Service {
         Arc::new(Self {
             // Every refresh that runs or waits is a flight, and so is every lookup of a row before it.
             flights: Flights::new(parts.config.max_refreshes + parts.config.queue),
+            looks: Looks::default(),
             queue: Queue::new(parts.config.max_refreshes, parts.config.queue),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),

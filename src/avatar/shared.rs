@@ -17,7 +17,8 @@ impl Service {
     ) -> Option<Arc<Held>> {
         let held = match self.parts.memory.get(id.as_str()) {
             Some(held) if self.parts.redis.trusts(&held) => held,
-            held => self.reconciled(id, held, now, budget).await?,
+            Some(held) => self.reconciled(id, Some(held), now, budget).await?,
+            None => self.looked_for(id, now, budget).await?,
         };
         if held.entry.picture().is_some()
             && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
@@ -27,6 +28,19 @@ impl Service {
             return None;
         }
         Some(held)
+    }
+
+    /// What Redis or the disk holds of an avatar that memory does not hold.
+    async fn looked_for(&self, id: &AvatarId, now: Timestamp, budget: &mut Budget) -> Option<Arc<Held>> {
+        let mut whole = *budget;
+        let look = async {
+            let held = self.reconciled(id, None, now, &mut whole).await;
+            (held, whole)
+        };
+        let held;
+        (held, *budget) = self.looks.share(id, look).await;
+        // The look may have begun before a purge that this request comes after.
+        held.filter(|held| self.admits(held))
     }
 
     /// The later of what this instance and what Redis holds. While Redis is away this instance's own is right.

@@ -1,6 +1,5 @@
 //! Redis fails in every way there is, under constant load: nobody who looks at a picture notices.
 
-use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,7 +9,8 @@ use tempfile::TempDir;
 use tokio::task::{JoinSet, block_in_place};
 
 use super::load::{Load, Now, Pages, Stage};
-use super::util::{disturbed, redis_at, until};
+use super::util::{Together, body, disturbed, redis_at, together, until};
+use crate::support::accounts::{FACEBOOK, INSTAGRAM};
 use crate::support::chaos::Mode;
 use crate::support::client;
 use crate::support::process::Process;
@@ -30,6 +30,8 @@ enum Told {
     Nothing,
     /// Redis is away, and then there again.
     Away,
+    /// The same, for so short a time that only the log tells of it, if at all.
+    Briefly,
     /// Redis refuses to store, and then stores again.
     Refuses,
 }
@@ -51,10 +53,6 @@ fn settings(url: &str, pages: &Pages) -> String {
     merged(&(redis_at(url) + &pages.entries()), own)
 }
 
-async fn instance(sim: &Graphsim, folder: &Path, url: &str, pages: &Pages) -> Process {
-    Process::start(sim, folder, &settings(url, pages), &[]).await
-}
-
 impl Scene {
     async fn new(redis: RedisServer, url: &str) -> Self {
         let clock = Clock::system();
@@ -64,7 +62,10 @@ impl Scene {
         let mut instances = Vec::new();
         for _ in 0..2 {
             let folder = TempDir::new().unwrap();
-            instances.push((instance(&sim, folder.path(), url, &pages).await, folder));
+            let process = Process::start(&sim, folder.path(), &settings(url, &pages), &[]).await;
+            // It waits a moment for a Redis that is not there before it answers.
+            readiness(process.admin).await;
+            instances.push((process, folder));
         }
         let addresses: Vec<_> = instances.iter().map(|(process, _)| process.address).collect();
         let load = Load::start(&addresses, &pages);
@@ -103,13 +104,14 @@ impl Scene {
         tokio::time::sleep(STAGE).await;
         block_in_place(|| begin(&self.redis));
         self.now().set(Stage::During);
-        if told != Told::Nothing {
+        let lasts = matches!(told, Told::Away | Told::Refuses);
+        if lasts {
             self.until_all_say("degraded").await;
         }
         tokio::time::sleep(STAGE).await;
         let recovers = end.is_some();
         if let Some(end) = end {
-            if told != Told::Nothing {
+            if lasts {
                 self.until_all_say("degraded").await;
             }
             block_in_place(|| end(&self.redis));
@@ -120,6 +122,7 @@ impl Scene {
             self.until_all_say("ready").await;
         }
         assert!(self.readiness.try_join_next().is_none(), "it was not ready all the while");
+        self.readiness.shutdown().await;
         let report = self.load.stop().await;
         let failures = report.failures();
         let of = |stage| match report.count(stage) {
@@ -150,9 +153,8 @@ impl Scene {
     async fn until_filled(&self) {
         until("Redis holds every page", async || {
             let keys = block_in_place(|| self.redis.keys());
-            let held = |id: &String| keys.iter().filter(|key| key.contains(&format!("{{{id}}}"))).count();
-            // The entry and its bytes, at least.
-            self.pages.ids().all(|id| held(&id) >= 2)
+            let held = |id: &str, what: &str| keys.contains(&format!("avatar-proxy:{{{id}}}:{what}"));
+            self.pages.ids().all(|id| held(&id, "entry") && held(&id, "picture"))
         })
         .await;
         until("all hear one another", async || {
@@ -187,7 +189,11 @@ async fn stay_ready(admin: std::net::SocketAddr) {
 #[track_caller]
 fn check_log(log: &str, told: Told, recovers: bool) {
     let count = |text: &str| log.lines().filter(|line| line.contains(text)).count();
-    let (away, refuses) = (usize::from(told == Told::Away), usize::from(told == Told::Refuses));
+    let away = match told {
+        Told::Briefly => count("Redis is away").min(1),
+        Told::Nothing | Told::Away | Told::Refuses => usize::from(told == Told::Away),
+    };
+    let refuses = usize::from(told == Told::Refuses);
     let back = usize::from(recovers);
     let lines = |line: &str| !line.contains("refreshed");
     let log = || log.lines().filter(|line| lines(line)).collect::<Vec<_>>().join("\n");
@@ -222,6 +228,18 @@ async fn redis_is_killed_under_load() {
         redis.stop();
     };
     scene.go_through("killed", Told::Away, kill, Some(RedisServer::start_again)).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn redis_is_restarted_and_comes_back_empty() {
+    let redis = RedisServer::start();
+    let url = redis.url();
+    let scene = Scene::new(redis, &url).await;
+    let restart = |redis: &RedisServer| {
+        redis.stop();
+        redis.start_again();
+    };
+    scene.go_through("restarted empty", Told::Briefly, restart, Some(|_: &RedisServer| {})).await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -279,4 +297,20 @@ async fn the_name_of_redis_does_not_resolve() {
     let redis = RedisServer::start();
     let scene = Scene::new(redis, "redis://nowhere.invalid:6379").await;
     scene.go_through("no such name", Told::Away, |_| {}, None::<Ending>).await;
+}
+
+#[tokio::test]
+async fn redis_deletes_while_it_is_out_of_memory() {
+    let Together { sim: _sim, redis, instances, .. } = together(2, "").await;
+    let pictures = || redis.keys().into_iter().filter(|key| key.ends_with(":picture")).count();
+    for (connected, count) in [FACEBOOK, INSTAGRAM].iter().zip(1..) {
+        instances[0].get(&connected.path()).await;
+        instances[0].settled().await;
+        until("Redis has it", async || pictures() == count).await;
+    }
+    redis.cli(&["CONFIG", "SET", "maxmemory", "1"]);
+    let answer = instances[0].admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    assert_eq!((answer.status, pictures()), (200, 1), "{}", String::from_utf8_lossy(&answer.body));
+    let told = &body(&answer)["instances"];
+    assert_eq!(told["done"].as_array().map(Vec::len), Some(2), "{told}");
 }
