@@ -52,7 +52,7 @@ fn main() -> ExitCode {
 
 /// A simulator of the providers, a real avatar-proxy, and a dashboard page that shows the difference.
 #[derive(clap::Parser)]
-#[command(name = "cargo demo")]
+#[command(name = "cargo demo", bin_name = "cargo demo")]
 struct Wanted {
     /// So many instances of the proxy, which share a redis-server if there is more than one
     #[arg(long, default_value_t = 1, value_parser = clap::value_parser!(u8).range(1..=9))]

@@ -93,10 +93,12 @@ impl Bus {
         self.first.notified().await;
     }
 
-    /// It has broken.
+    /// It has broken. Whoever waits for news would wait in vain.
     pub(super) fn left(&self) {
         if self.stands() {
             self.epoch.fetch_add(1, Ordering::SeqCst);
+            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+            waiting.values().for_each(|waiting| _ = waiting.send_replace(()));
         }
     }
 
@@ -186,7 +188,7 @@ impl Bus {
 }
 
 impl Watch<'_> {
-    /// Returns when another instance's refresh of this avatar has ended since the last call.
+    /// Returns when another instance's refresh of this avatar has ended since the last call, or the subscription has broken.
     pub async fn landed(&mut self) {
         // The sender stays in the map as long as this watch does.
         let _ = self.landed.changed().await;

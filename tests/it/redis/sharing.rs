@@ -2,12 +2,14 @@
 
 use std::time::Duration;
 
+use avatar_proxy::clock::Stopwatch;
 use graphsim::Fault;
 
 use super::util::{STALE, disturbed, instance, on, redis_at, status, together, until, world};
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, small};
 use crate::support::chaos::Mode;
 use crate::support::client::hash;
+use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 
 #[tokio::test]
@@ -183,4 +185,34 @@ async fn an_emptied_redis_is_filled_again_by_what_is_viewed() {
         "{:?}",
         all.redis.keys()
     );
+}
+
+#[tokio::test]
+async fn whoever_waits_for_another_instance_goes_on_alone_when_redis_goes() {
+    let all = together(2, "").await;
+    all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
+    let path = FACEBOOK.path();
+    let (first, second, ()) = tokio::join!(
+        timed(&all.instances[0], &path),
+        async {
+            until("the other has the lease", async || all.sim.downloads(FACEBOOK.account) == 1).await;
+            timed(&all.instances[1], &path).await
+        },
+        async {
+            until("the other has the lease", async || all.sim.downloads(FACEBOOK.account) == 1).await;
+            tokio::time::sleep(Duration::from_millis(150)).await;
+            all.redis.signal("KILL");
+        }
+    );
+    for (shown, took) in [first, second] {
+        assert_eq!(shown, hash(&small(1).bytes), "{took:?}");
+        // The lease would have lasted 15 s.
+        assert!(took < Duration::from_secs(8), "{took:?}");
+    }
+}
+
+/// The hash of an answer, and how long it took.
+async fn timed(proxy: &Proxy, path: &str) -> (String, Duration) {
+    let watch = Stopwatch::start();
+    (proxy.get(path).await.hash(), watch.elapsed())
 }
