@@ -98,7 +98,7 @@ impl Bus {
         if self.stands() {
             self.epoch.fetch_add(1, Ordering::SeqCst);
             let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.values().for_each(|waiting| _ = waiting.send_replace(()));
+            waiting.values().for_each(|waiting| waiting.send_replace(()));
         }
     }
 

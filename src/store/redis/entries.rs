@@ -24,7 +24,13 @@ pub struct Shared {
 /// A trouble outlives its pause by so much, so that the next one's is twice as long.
 const TROUBLE_BEYOND: Duration = Duration::from_secs(3600);
 
-type Raw = (Option<Vec<u8>>, Option<Vec<u8>>, Option<Vec<u8>>, Option<u64>, Option<Vec<u8>>);
+/// No sealed link or trouble is longer, in bytes.
+const SMALL: u64 = 16 * 1024;
+/// What the seal adds to a picture, at most, in bytes.
+const SEAL: u64 = 64;
+
+/// Entry, link, trouble, purged, picture; of strings that are not there, an empty one.
+type Raw = (Option<Vec<u8>>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
 impl Redis {
     /// What Redis holds of an avatar. Whoever has the picture's bytes already need not be sent them.
@@ -42,22 +48,30 @@ impl Redis {
         let life = millis(open.keep_bytes_for);
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(&keys.entry).arg("entry");
-        pipe.cmd("GET").arg(&keys.link).cmd("GET").arg(&keys.trouble).cmd("GET").arg(&keys.purged);
+        // SECURITY: whoever may write to the Redis could put half a gigabyte there. No more is asked for than is stored.
+        let no_more_than = |pipe: &mut redis::Pipeline, key: &str, bytes: u64| {
+            pipe.cmd("GETRANGE").arg(key).arg(0).arg(bytes);
+        };
+        no_more_than(&mut pipe, &keys.link, SMALL);
+        no_more_than(&mut pipe, &keys.trouble, SMALL);
+        no_more_than(&mut pipe, &keys.purged, SMALL);
         // It is used now, so it lives on.
         pipe.cmd("PEXPIRE").arg(&keys.entry).arg(life).ignore();
-        if have.is_some() {
-            pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
-            // The answer has one shape; a key that never is answers nil.
-            pipe.cmd("HGET").arg(&keys.entry).arg("none");
-        } else {
-            pipe.cmd("GETEX").arg(&keys.picture).arg("PX").arg(life);
+        pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
+        match have {
+            // The answer has one shape; this range is empty.
+            Some(_) => _ = pipe.cmd("GETRANGE").arg(&keys.picture).arg(1).arg(0),
+            None => no_more_than(&mut pipe, &keys.picture, open.max_value + SEAL),
         }
         let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
+        let purged = std::str::from_utf8(&purged).ok().and_then(|text| text.parse().ok());
         let purged = Generation(purged.unwrap_or(0));
         let entry = match entry.and_then(|sealed| open.read_entry(&keys, sealed)) {
             Some(stored) if stored.generation() >= purged => {
                 let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
+                let link = Some(link).filter(|sealed| !sealed.is_empty());
                 let link = link.and_then(|sealed| open.read_link(&keys, sealed));
+                let trouble = Some(trouble).filter(|sealed| !sealed.is_empty());
                 let trouble = trouble.and_then(|sealed| open.read_trouble(&keys, sealed));
                 stored.into_entry(picture.as_ref(), link, trouble)
             }
@@ -116,22 +130,24 @@ impl Open {
         keys: &AvatarKeys,
         stored: &StoredEntry,
         have: Option<&Arc<Picture>>,
-        bytes: Option<Vec<u8>>,
+        bytes: Vec<u8>,
         budget: &mut Budget,
     ) -> Option<Arc<Picture>> {
         let etag = stored.etag()?;
         if let Some(have) = have.filter(|have| have.etag.as_str() == etag) {
             return Some(have.clone());
         }
-        let sealed = match (have, bytes) {
-            (None, bytes) => bytes?,
-            (Some(_), _) => {
+        let sealed = match have {
+            None => bytes,
+            Some(_) => {
                 let mut pipe = redis::pipe();
-                pipe.cmd("GET").arg(&keys.picture);
-                let (bytes,): (Option<Vec<u8>>,) = self.pipe(&pipe, Access::Any, budget).await.ok()?;
-                bytes?
+                pipe.cmd("GETRANGE").arg(&keys.picture).arg(0).arg(self.max_value + SEAL);
+                let (bytes,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await.ok()?;
+                bytes
             }
         };
+        // Too large for Redis, or gone.
+        let sealed = Some(sealed).filter(|sealed| !sealed.is_empty())?;
         let bytes = self.opened(&keys.picture, sealed)?;
         picture(bytes, etag, self.max_pixels)
     }

@@ -192,6 +192,10 @@ impl Keeper {
                 self.silent.store(0, Ordering::Relaxed);
                 tracing::debug!(error = said(error), "Redis refuses to answer");
             }
+            // A value of another shape than ours: somebody else wrote it, and the connection is well.
+            ErrorKind::UnexpectedReturnType => {
+                tracing::debug!(error = said(error), "a value in Redis is of another shape");
+            }
             _ if error.is_timeout() => return self.unanswered(),
             _ => self.hang_up(&said(error)),
         }

@@ -70,7 +70,7 @@ impl RedisConfig {
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(&own.entry).arg("entry").ignore().cmd("GET").arg(&own.link).ignore();
         pipe.cmd("PEXPIRE").arg(&own.entry).arg(LIFE).ignore();
-        pipe.cmd("GETEX").arg(&own.picture).arg("PX").arg(LIFE).ignore();
+        pipe.cmd("GETRANGE").arg(&own.picture).arg(0).arg(1).ignore();
         pipe.cmd("SET").arg(&own.lease).arg("check").arg("NX").arg("PX").arg(LIFE).ignore();
         pipe.cmd("PTTL").arg(&own.lease).ignore();
         pipe.exec_async(connection).await?;

@@ -12,7 +12,7 @@ pub(super) const SMALLEST: [&str; 27] = [
     "+ping",
     "+role",
     "+get",
-    "+getex",
+    "+getrange",
     "+set",
     "+del",
     "+pexpire",

@@ -74,7 +74,7 @@ fn what_is_forbidden_or_refused_is_told() {
     };
     for (rule, line) in [
         ("-evalsha", "  storing       NOPERM "),
-        ("-getex", "  storing       NOPERM "),
+        ("-getrange", "  storing       NOPERM "),
         ("-zadd", "  storing       "),
         ("-publish", "  subscribing   NOPERM "),
         ("-subscribe", "  subscribing   127.0.0.1:"),
