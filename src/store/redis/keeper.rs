@@ -148,22 +148,29 @@ impl Keeper {
         access: Access,
         call: impl Future<Output = RedisResult<T>>,
     ) -> Result<T, Away> {
-        self.calls.fetch_add(1, Ordering::Relaxed);
-        let watch = Stopwatch::start();
-        let answer = tokio::time::timeout(budget.left(), call).await;
-        budget.spend(watch.elapsed());
-        let result = match answer {
-            Ok(Ok(value)) => {
-                self.silent.store(0, Ordering::Relaxed);
-                Ok(value)
-            }
-            Ok(Err(error)) => Err(self.failed(&error, access)),
-            Err(_) => Err(self.unanswered()),
-        };
-        if result.is_err() {
-            self.failures.fetch_add(1, Ordering::Relaxed);
+        let (left, line, watch) = (budget.left(), *self.line.borrow(), Stopwatch::start());
+        if left.is_zero() {
+            return Err(Away);
         }
-        result
+        self.calls.fetch_add(1, Ordering::Relaxed);
+        let answer = tokio::time::timeout(left, call).await;
+        budget.spend(watch.elapsed());
+        if let Ok(Ok(value)) = answer {
+            self.silent.store(0, Ordering::Relaxed);
+            return Ok(value);
+        }
+        self.failures.fetch_add(1, Ordering::Relaxed);
+        // What went by an earlier connection says nothing of this one.
+        if line == *self.line.borrow() {
+            match answer {
+                Ok(Ok(_)) => {}
+                Ok(Err(error)) => self.failed(&error, access),
+                // Whoever had hardly any time left cannot say that nothing would have come.
+                Err(_) if left * 2 < self.timeout => {}
+                Err(_) => self.unanswered(),
+            }
+        }
+        Err(Away)
     }
 
     /// Redis has kept an entry.
@@ -171,14 +178,13 @@ impl Keeper {
         self.writes.note(Ok::<(), &str>(()));
     }
 
-    fn unanswered(&self) -> Away {
+    fn unanswered(&self) {
         if self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_CALLS {
             self.hang_up(&format!("{SILENT_CALLS} calls in a row were not answered in time"));
         }
-        Away
     }
 
-    fn failed(&self, error: &RedisError, access: Access) -> Away {
+    fn failed(&self, error: &RedisError, access: Access) {
         match error.kind() {
             // A node that is a replica now, still loads its data or has lost its cluster: another may be right.
             ErrorKind::Server(
@@ -196,10 +202,9 @@ impl Keeper {
             ErrorKind::UnexpectedReturnType => {
                 tracing::debug!(error = said(error), "a value in Redis is of another shape");
             }
-            _ if error.is_timeout() => return self.unanswered(),
+            _ if error.is_timeout() => self.unanswered(),
             _ => self.hang_up(&said(error)),
         }
-        Away
     }
 
     /// Gives the connection up; the task makes another.
