@@ -84,7 +84,8 @@ impl Service {
         .await;
         drop(place);
         let outcome = self.conclude(id, held, attempt, &row, generation, took).await;
-        if let Outcome::Held(new) = &outcome {
+        // Without the lease another instance may have brought something later meanwhile.
+        if let (Outcome::Held(new), Some(_)) = (&outcome, &lease) {
             self.parts.redis.trust(new, mark);
         }
         (outcome, lease.map_or(Right::Alone, Right::Lease))

@@ -20,7 +20,7 @@ impl Service {
                     self.carry_out(&order, &mut BTreeSet::new()).await;
                 }
                 Event::Unheard(reach, hard) => {
-                    tracing::info!(
+                    tracing::debug!(
                         ?reach,
                         hard,
                         "a purge of the time without Redis is told to the other instances"

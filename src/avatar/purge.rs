@@ -27,9 +27,14 @@ impl Service {
     pub async fn purge(self: &Arc<Self>, reach: Reach, hard: bool) -> Purged {
         let order = self.parts.redis.order(reach, hard, self.parts.generations.next()).await;
         let mut found = BTreeSet::new();
-        let redis = self.purge_redis(&order, &mut found).await;
+        // Of a whole provider the others must refuse what is under way before Redis is walked over, or it would be kept
+        // behind the walk.
+        let walks = !order.reach.providers().is_empty();
+        let early = if walks { Ok(()) } else { self.purge_redis(&order, &mut found).await };
         let disk = self.carry_out(&order, &mut found).await;
-        let acknowledged = match (self.parts.redis.announce(&order).await, redis) {
+        let acknowledged = self.parts.redis.announce(&order).await;
+        let late = if walks { self.purge_redis(&order, &mut found).await } else { Ok(()) };
+        let acknowledged = match (acknowledged, early.and(late)) {
             (Acknowledged::By { .. }, Err(Away)) => {
                 self.parts.redis.repeat(&order);
                 Acknowledged::Away
@@ -91,7 +96,8 @@ impl Service {
             self.parts.memory.remove(id);
             self.parts.directory.forget(id);
         }
-        let removed = self.parts.disk.remove(ids.to_vec(), generation).await;
+        // Whatever its generation: a soft purge may have raised the bytes that are to go. What is newer is fetched again.
+        let removed = self.parts.disk.remove(ids.to_vec(), Generation::LAST).await;
         ids.iter().for_each(|id| self.parts.memory.remove(id));
         removed
     }

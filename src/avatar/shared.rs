@@ -75,7 +75,7 @@ impl Service {
         let held = self.unless_purged(held, purged, id, now).await;
         let new = match (held, entry) {
             (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,
-            (held, Some(entry)) => self.take_over(id, held, entry).await,
+            (held, Some(entry)) => self.take_over(id, held, entry),
             (Some(held), None) => {
                 self.offer(held.clone());
                 held
@@ -94,6 +94,9 @@ impl Service {
     ) -> Result<Shared, Away> {
         let have = held.and_then(|held| held.entry.picture());
         let mut shared = self.parts.redis.get(id, have, budget).await?;
+        // Kept by an instance that had not heard of a purge of the whole provider.
+        let admits = |entry: &Entry| self.parts.generations.admits(id, entry.provider, entry.generation);
+        shared.entry = shared.entry.filter(admits);
         if let Some(entry) = &mut shared.entry {
             entry.trouble = entry.trouble.take().filter(|trouble| !self.may_be_mended(trouble));
         }
@@ -130,7 +133,8 @@ impl Service {
     }
 
     /// Takes what another instance brought.
-    async fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
+    fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
+        self.parts.generations.catch_up(entry.generation);
         let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
         let new = Arc::new(Held::new(id.clone(), entry, row_read_at));
         if let Some(held) = held {
@@ -138,7 +142,9 @@ impl Service {
         }
         self.parts.memory.put(new.clone());
         if !matches!(new.entry.content, Content::Nothing) {
-            self.parts.disk.put(new.clone()).await;
+            // A view must not wait for a disk whose queue is full.
+            let (disk, new) = (self.parts.disk.clone(), new.clone());
+            self.parts.tracker.spawn(async move { disk.put(new).await });
         }
         new
     }

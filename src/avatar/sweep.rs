@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::service::Service;
 use crate::model::{AvatarId, Timestamp};
-use crate::store::Kept;
+use crate::store::{Kept, Reach};
 
 /// Ids asked for in one query.
 const BATCH: usize = 200;
@@ -51,9 +51,10 @@ impl Service {
             kept.extend(self.kept_in_redis().await);
         }
         let kept: Vec<AvatarId> = kept.into_iter().collect();
+        // Here alone: another instance may have confirmed it since.
         for id in &old {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
-            self.erase(id).await;
+            self.erase_here(id, self.parts.generations.next()).await;
         }
         let mut gone = Vec::new();
         for batch in kept.chunks(BATCH) {
@@ -76,7 +77,10 @@ impl Service {
         }
         for id in &gone {
             tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
-            self.erase(id).await;
+        }
+        for batch in gone.chunks(BATCH) {
+            let ids = batch.iter().map(ToString::to_string).collect();
+            self.purge(Reach::Ids(ids), true).await;
         }
         Swept::Deleted(gone.len(), kept.len())
     }

@@ -9,6 +9,11 @@ use super::{Fingerprint, Link, Picture, Provider, Timestamp, Trouble, TroubleCla
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(pub u64);
 
+impl Generation {
+    /// Later than any other.
+    pub const LAST: Self = Self(i64::MAX.cast_unsigned());
+}
+
 /// What is known of the account's picture.
 #[derive(Debug, Clone)]
 pub enum Content {

@@ -142,7 +142,7 @@ impl Disk {
             }
             Err(error) => {
                 tracing::error!(connection = %id, %error, "disk store: the row is dropped");
-                self.remove(vec![id.clone()], Generation(i64::MAX.cast_unsigned())).await;
+                self.remove(vec![id.clone()], Generation::LAST).await;
                 None
             }
         }

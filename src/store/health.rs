@@ -44,10 +44,10 @@ impl State {
                 Some(value)
             }
             Err(error) => {
+                *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                 if !self.failing.swap(true, Ordering::AcqRel) {
                     tracing::error!(%error, "{}", self.fails);
                 }
-                *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
                 None
             }
         }

@@ -82,10 +82,11 @@ impl Bus {
         &self.epoch
     }
 
-    /// The subscription stands from now on.
+    /// The subscription stands from now on. Whoever waits may have missed what he waits for.
     pub(super) fn joined(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.first.notify_one();
+        self.wake_all();
     }
 
     /// Returns when the subscription stands for the first time; for one caller.
@@ -97,9 +98,13 @@ impl Bus {
     pub(super) fn left(&self) {
         if self.stands() {
             self.epoch.fetch_add(1, Ordering::SeqCst);
-            let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
-            waiting.values().for_each(|waiting| waiting.send_replace(()));
+            self.wake_all();
         }
+    }
+
+    fn wake_all(&self) {
+        let waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.values().for_each(|waiting| waiting.send_replace(()));
     }
 
     pub(super) fn stands(&self) -> bool {
@@ -161,6 +166,12 @@ impl Bus {
             News::Pause { .. } => {}
         }
         self.tell(Event::Heard { from, news });
+    }
+
+    /// Tells the service as soon as it can take it: what was missed once must not be missed again.
+    pub(super) async fn insist(&self, event: Event) {
+        // A service that listens no more has ended.
+        let _ = self.events.send(event).await;
     }
 
     /// Tells the service; what it cannot take now it has missed.

@@ -46,8 +46,11 @@ impl Redis {
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
-        // Without a connection nothing was sent.
+        // Without a connection, or without time, nothing is sent, and nothing must be called off.
         open.keeper.connection()?;
+        if budget.left().is_zero() {
+            return Err(Away);
+        }
         let (taken, left): (Option<String>, i64) = match open.pipe(&pipe, Access::Any, budget).await {
             Ok(answer) => answer,
             Err(Away) => {

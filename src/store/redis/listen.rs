@@ -37,10 +37,11 @@ impl Open {
 
     /// Takes this instance out of the register and ends its tasks.
     pub(super) async fn leave(&self) {
+        // First of all: a beat in between would register once more.
+        self.closed.cancel();
         let mut pipe = redis::pipe();
         pipe.cmd("ZREM").arg(self.keys.instances()).arg(&self.instance).ignore();
         let _: Result<(), Away> = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await;
-        self.closed.cancel();
     }
 
     /// Registers, and lets this instance hear itself.
@@ -48,6 +49,10 @@ impl Open {
         loop {
             if self.register().await.is_ok() {
                 let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+                // An order can fail while the connection stands: Redis was slow, or a slot was moving.
+                if self.bus.stands() {
+                    self.repeat_orders().await;
+                }
             }
             tokio::time::sleep(BEAT_EVERY).await;
         }
@@ -132,30 +137,36 @@ impl Open {
         let mut budget = self.unhurried();
         let mut pipe = redis::pipe();
         pipe.cmd("HGETALL").arg(self.keys.purges());
-        let (purges,): (Vec<(String, u64)>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
+        let (purges,): (Vec<(String, String)>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
         for (field, generation) in purges {
+            // What a later version notes there is its own affair.
+            let Ok(generation) = generation.parse() else { continue };
             if let Some(order) = missed(&field, generation).filter(|_| self.is_untold(&field, generation)) {
                 if order.hard {
                     for provider in order.reach.providers() {
                         self.generations.raise_floor(provider, order.generation());
                     }
                 }
-                self.bus.tell(Event::Missed(order));
+                self.bus.insist(Event::Missed(order)).await;
             }
             self.generations.catch_up(Generation(generation));
         }
         for provider in Provider::ALL {
             let mut pipe = redis::pipe();
             pipe.cmd("GET").arg(self.keys.pause(provider));
-            let (until,): (Option<i64>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
-            if let Some(until) = until.map(Timestamp::from_millis) {
+            let (until,): (Option<String>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
+            if let Some(until) = until.and_then(|text| text.parse().ok()).map(Timestamp::from_millis) {
                 let news = News::Pause { provider: provider.to_string(), until };
-                self.bus.tell(Event::Heard { from: self.instance.clone(), news });
+                self.bus.insist(Event::Heard { from: self.instance.clone(), news }).await;
             }
         }
-        for (reach, hard) in self.pending.take() {
-            self.bus.tell(Event::Unheard(reach, hard));
-        }
+        self.repeat_orders().await;
         self.register().await
+    }
+
+    async fn repeat_orders(&self) {
+        for (reach, hard) in self.pending.take() {
+            self.bus.insist(Event::Unheard(reach, hard)).await;
+        }
     }
 }

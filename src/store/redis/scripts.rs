@@ -23,7 +23,10 @@ if ARGV[5] ~= '' then
   redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[8])
 elseif ARGV[3] == '' then
   redis.call('DEL', KEYS[2])
-elseif held[2] ~= ARGV[3] or redis.call('PEXPIRE', KEYS[2], ARGV[8]) == 0 then
+elseif held[2] ~= ARGV[3] then
+  redis.call('DEL', KEYS[2])
+  return 'bytes'
+elseif redis.call('PEXPIRE', KEYS[2], ARGV[8]) == 0 then
   return 'bytes'
 end
 return 'kept'
@@ -33,12 +36,15 @@ return 'kept'
 
 /// The next generation, for a purge; it is also noted for each provider that is purged as a whole.
 ///
-/// Keys: purges. Arguments: the least it may be, the milliseconds that it is remembered, the fields to note it in. A
+/// It is never below the time in milliseconds: a counter that was lost (flushed, evicted) must not fall behind what
+/// instances hold. Keys: purges. Arguments: the least it may be, the milliseconds that it is remembered, the fields to note it in. A
 /// Redis that is full refuses a script's first write only if that needs memory, so one that needs none comes first.
 pub(super) static NEXT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local next = math.max(tonumber(redis.call('HGET', KEYS[1], 'counter') or '0') + 1, tonumber(ARGV[1]))
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local next = math.max(tonumber(redis.call('HGET', KEYS[1], 'counter') or '0') + 1, tonumber(ARGV[1]), now)
 local text = string.format('%.0f', next)
 redis.call('PEXPIRE', KEYS[1], ARGV[2])
 redis.call('HSET', KEYS[1], 'counter', text)
