@@ -10,6 +10,13 @@ use super::{Fingerprint, Link, Picture, Provider, Timestamp, Trouble, TroubleCla
 pub struct Generation(pub u64);
 
 impl Generation {
+    /// Reads one that somebody else wrote.
+    ///
+    /// SECURITY: one beyond what a counter of milliseconds can reach would purge everything for ever, so it is none.
+    pub fn parse(text: &str) -> Option<Self> {
+        text.parse().ok().filter(|generation| *generation < 1 << 53).map(Self)
+    }
+
     /// Later than any other.
     pub const LAST: Self = Self(i64::MAX.cast_unsigned());
 }

@@ -126,6 +126,6 @@ fn is_hang_up(error: &RedisError) -> bool {
 }
 
 /// SECURITY: a server's text ends up in the log; it is bounded and on one line.
-fn cut(text: &str) -> String {
+pub(super) fn cut(text: &str) -> String {
     text.chars().map(|c| if c.is_control() { ' ' } else { c }).take(MAX_WHY).collect()
 }

@@ -64,8 +64,7 @@ impl Redis {
             None => no_more_than(&mut pipe, &keys.picture, open.max_value + SEAL),
         }
         let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
-        let purged = std::str::from_utf8(&purged).ok().and_then(|text| text.parse().ok());
-        let purged = Generation(purged.unwrap_or(0));
+        let purged = std::str::from_utf8(&purged).ok().and_then(Generation::parse).unwrap_or_default();
         let entry = match entry.and_then(|sealed| open.read_entry(&keys, sealed)) {
             Some(stored) if stored.generation() >= purged => {
                 let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;

@@ -11,6 +11,7 @@ use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
 use tokio::sync::{Notify, watch};
 
 use super::budget::Budget;
+use super::connect_error::cut;
 use super::connection::Connection;
 use super::server::Server;
 use crate::clock::Stopwatch;
@@ -234,11 +235,12 @@ impl Keeper {
 pub(super) fn said(error: &RedisError) -> String {
     // Of a pipeline the first that failed; the crate's own text of it is a list.
     let refusals = error.clone().into_server_errors();
-    match refusals.as_deref().and_then(<[_]>::first) {
+    let text = match refusals.as_deref().and_then(<[_]>::first) {
         Some((_, refusal)) => match refusal.details() {
             Some(detail) => format!("{} {detail}", refusal.code()),
             None => refusal.code().to_owned(),
         },
         None => error.to_string(),
-    }
+    };
+    cut(&text)
 }

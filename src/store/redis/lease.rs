@@ -59,7 +59,12 @@ impl Redis {
             }
         };
         if taken.is_none() {
-            return Ok(Taken::Theirs(Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1))));
+            // -2: it has ended in this moment. -1: it has no end, so it is none of ours.
+            let left = match left {
+                -1 => open.lease,
+                left => Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1)),
+            };
+            return Ok(Taken::Theirs(left));
         }
         let stop = CancellationToken::new();
         open.tracker.spawn(open.clone().extend(key, owner.clone(), stop.clone()));

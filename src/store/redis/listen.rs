@@ -140,7 +140,7 @@ impl Open {
         let (purges,): (Vec<(String, String)>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
         for (field, generation) in purges {
             // What a later version notes there is its own affair.
-            let Ok(generation) = generation.parse() else { continue };
+            let Some(Generation(generation)) = Generation::parse(&generation) else { continue };
             if let Some(order) = missed(&field, generation).filter(|_| self.is_untold(&field, generation)) {
                 if order.hard {
                     for provider in order.reach.providers() {
