@@ -22,17 +22,15 @@ impl Service {
         urgency: Urgency,
         mut budget: Budget,
     ) {
-        let (outcome, lease) = self.refresh(&lead, held, urgency, &mut budget).await;
+        let (outcome, right) = self.refresh(&lead, held, urgency, &mut budget).await;
         let landed = match &outcome {
             Outcome::Held(held) => Some(held.clone()),
             Outcome::Unknown | Outcome::Unavailable => None,
         };
         // Until the others know, the flight stays: whoever boards meanwhile is given its outcome.
         lead.tell(outcome);
-        match lease {
-            Right::None => {}
-            Right::Alone => self.parts.redis.land(landed.as_deref(), None).await,
-            Right::Lease(lease) => self.parts.redis.land(landed.as_deref(), Some(lease)).await,
+        if let Right::Climbed(lease) = right {
+            self.parts.redis.land(landed.as_deref(), lease).await;
         }
     }
 
@@ -88,7 +86,7 @@ impl Service {
         if let (Outcome::Held(new), Some(_)) = (&outcome, &lease) {
             self.parts.redis.trust(new, mark);
         }
-        (outcome, lease.map_or(Right::Alone, Right::Lease))
+        (outcome, Right::Climbed(lease))
     }
 
     /// Keeps what an attempt brought and says so.
@@ -162,10 +160,8 @@ impl Service {
 enum Right {
     /// None was made.
     None,
-    /// No instance was in the way: the result is told, if Redis is there.
-    Alone,
-    /// The lease is given back.
-    Lease(Lease),
+    /// The result is told, if Redis is there, and the lease given back, if there was one.
+    Climbed(Option<Lease>),
 }
 
 /// Nobody can say who is behind the id: what is held stays, and nothing is remembered.

@@ -103,7 +103,7 @@ impl Service {
     }
 
     /// Makes what this instance holds of an avatar stale: the next view refreshes it, and is shown it meanwhile.
-    async fn make_stale(&self, id: &AvatarId, generation: Generation) -> Option<Arc<Held>> {
+    async fn make_stale(&self, id: &AvatarId, generation: Generation) {
         let now = self.parts.clock.now();
         let entry = match self.parts.memory.get(id.as_str()) {
             Some(held) => Some(held.entry.clone()),
@@ -111,11 +111,11 @@ impl Service {
         };
         self.parts.directory.forget(id);
         self.parts.generations.raise(id, generation, now);
-        let stale = entry.filter(|entry| entry.generation < generation);
-        let stale = stale.map(|entry| self.stale(id, &entry, generation, now))?;
-        self.parts.memory.put(stale.clone());
-        self.parts.disk.put(stale.clone()).await;
-        Some(stale)
+        if let Some(entry) = entry.filter(|entry| entry.generation < generation) {
+            let stale = self.stale(id, &entry, generation, now);
+            self.parts.memory.put(stale.clone());
+            self.parts.disk.put(stale).await;
+        }
     }
 
     /// What is put back by a soft purge: stale now, and without a link, so that the provider is asked.

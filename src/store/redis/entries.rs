@@ -48,7 +48,8 @@ impl Redis {
         let life = millis(open.keep_bytes_for);
         let mut pipe = redis::pipe();
         pipe.cmd("HGET").arg(&keys.entry).arg("entry");
-        // SECURITY: whoever may write to the Redis could put half a gigabyte there. No more is asked for than is stored.
+        // SECURITY: whoever may write to the Redis could put half a gigabyte there. Of strings no more is asked for than
+        // is ever stored; a hash field cannot be asked for in part.
         let no_more_than = |pipe: &mut redis::Pipeline, key: &str, bytes: u64| {
             pipe.cmd("GETRANGE").arg(key).arg(0).arg(bytes);
         };

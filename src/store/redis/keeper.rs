@@ -187,7 +187,7 @@ impl Keeper {
 
     fn failed(&self, error: &RedisError, access: Access) {
         match error.kind() {
-            // A node that is a replica now, still loads its data or has lost its cluster: another may be right.
+            // A node that is a replica now, still loads its data or has lost its primary: another may be right.
             ErrorKind::Server(
                 ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
             ) => self.hang_up(&said(error)),
