@@ -62,7 +62,7 @@ impl RedisWritten {
             let right = "at least one key, here or in tokens.keys: every value in Redis is sealed";
             return Err(Invalid::new("keys", "[]", right));
         }
-        let server = Server::new(&self.url, self.tls, self.sentinel)?;
+        let server = Server::new(&self.url, &prefix, self.tls, self.sentinel)?;
         Ok(Some(RedisConfig { server, prefix, timeout, lease, keep_bytes_for, max_value, sealer }))
     }
 }

@@ -33,7 +33,7 @@ fn sentinel_login(username: &str, password: &str) -> SentinelLogin {
 }
 
 fn made(url: &str, tls: TlsFiles, sentinel: SentinelLogin) -> Result<Server, Invalid> {
-    Server::new(&Secret::new(url), tls, sentinel)
+    Server::new(&Secret::new(url), "avatar-proxy", tls, sentinel)
 }
 
 #[track_caller]
