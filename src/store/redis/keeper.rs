@@ -24,6 +24,8 @@ use crate::store::health::{Health, State};
 const PROBE: Duration = Duration::from_secs(2);
 /// Between two probes: the first at once, then doubling up to here.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// A connection that stood so long was worth its making. Before the next one of a shorter life there is a pause.
+const STOOD: Duration = Duration::from_secs(1);
 /// Between two looks at who the primary is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many calls in a row without an answer close the connection.
@@ -93,18 +95,19 @@ impl Keeper {
                 tokio::time::sleep(pause).await;
                 match self.connected.note(self.probe().await) {
                     Some(connection) => break connection,
-                    None => pause = (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY),
+                    None => pause = longer(pause),
                 }
             };
-            pause = Duration::ZERO;
             tracing::info!(redis = self.server.describe(), "connected to Redis");
             self.silent.store(0, Ordering::Relaxed);
+            let watch = Stopwatch::start();
             self.set(line, Some(connection.clone()));
             tokio::select! {
                 () = self.hung_up(line) => {}
                 () = self.watch_over(line, &connection) => {}
             }
             self.set(0, None);
+            pause = if watch.elapsed() < STOOD { longer(pause) } else { Duration::ZERO };
         }
     }
 
@@ -269,6 +272,10 @@ impl Keeper {
     }
 }
 
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY)
+}
+
 /// What Redis or the crate said. Neither repeats a password or a value.
 pub(super) fn said(error: &RedisError) -> String {
     // Of a pipeline the first that failed; the crate's own text of it is a list.
@@ -282,3 +289,7 @@ pub(super) fn said(error: &RedisError) -> String {
     };
     cut(&text)
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;
