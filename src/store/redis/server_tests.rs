@@ -235,6 +235,26 @@ async fn sentinel_leads_to_the_new_primary_after_a_failover() {
 }
 
 #[tokio::test]
+async fn a_sentinel_that_was_cut_off_with_the_old_primary_is_outvoted() {
+    let [old, new] = [(); 2].map(|()| TestRedis::start(""));
+    let watching = |primary: &TestRedis| {
+        TestRedis::sentinel(&format!("sentinel monitor m 127.0.0.1 {} 2\n", primary.port))
+    };
+    let (stale, mut others) = (watching(&old), [watching(&new), watching(&new)]);
+    let server = server(&format!("redis+sentinel://{},{},{}/m", stale.at(), others[0].at(), others[1].at()));
+    for number in 0..20 {
+        let mut connection = connected(&server).await;
+        write_and_read(&mut connection, &format!("k{number}")).await;
+        assert!(server.is_current(&connection, WITHIN).await);
+    }
+    assert_eq!((old.cli(&["DBSIZE"]).trim(), new.cli(&["DBSIZE"]).trim()), ("0", "20"));
+    // Its word is all there is.
+    others.iter_mut().for_each(TestRedis::kill);
+    write_and_read(&mut connected(&server).await, "k").await;
+    assert_eq!(old.cli(&["DBSIZE"]).trim(), "1");
+}
+
+#[tokio::test]
 async fn a_sentinel_with_tls_and_a_login_of_its_own_is_asked_with_it() {
     let certificates = Certificates::make();
     let acl = "user data on >hunter2 ~* &* +@all\nuser default on >other ~* &* +@all\n";
