@@ -12,12 +12,13 @@ use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::budget::Budget;
 use super::connect_error::{ConnectError, cut};
 use super::connection::{Connection, Meaning};
 use super::server::Server;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, monotonic};
 use crate::store::health::{Health, State};
 
 /// A probe: to connect, log in and be answered.
@@ -35,6 +36,9 @@ const SILENT_CALLS: u32 = 3;
 const ANY_SHARD: Duration = Duration::from_secs(1);
 /// Between two such questions.
 const DOUBT_EVERY: Duration = Duration::from_millis(100);
+
+/// So long a refusal to keep an entry tells how Redis is. Where nothing is to be kept afterwards, nobody can say.
+const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 
 /// Why Redis gave nothing. What it means is always the same: go on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -64,6 +68,8 @@ pub(super) struct Keeper {
     doubted: Notify,
     connected: State,
     writes: State,
+    /// When an entry was last refused.
+    refused: Mutex<Option<Instant>>,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -82,6 +88,7 @@ impl Keeper {
                 "Redis is away: this instance goes on from memory and disk",
             ),
             writes: State::new("Redis takes what is stored again", "Redis refuses what is stored"),
+            refused: Mutex::default(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }
@@ -238,7 +245,10 @@ impl Keeper {
             Meaning::Refused => {
                 self.silent.store(0, Ordering::Relaxed);
                 match access {
-                    Access::Put => _ = self.writes.note(Err::<(), _>(said(error))),
+                    Access::Put => {
+                        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
+                        self.writes.note(Err::<(), _>(said(error)));
+                    }
                     Access::Any => tracing::debug!(error = said(error), "Redis refuses to answer"),
                 }
             }
@@ -260,9 +270,10 @@ impl Keeper {
 
     /// How Redis is: away, refusing, or well.
     pub(super) fn health(&self) -> Health {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match self.connected.health() {
-            Health::Well => self.writes.health(),
-            degraded @ Health::Degraded(_) => degraded,
+            Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_TELLS) => self.writes.health(),
+            health @ (Health::Well | Health::Degraded(_)) => health,
         }
     }
 

@@ -10,10 +10,10 @@ use crate::model::Secret;
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-fn keeper(redis: &TestRedis) -> Keeper {
+fn keeper(at: &str) -> Keeper {
     let tls = TlsFiles { ca: String::new(), cert: String::new(), key: String::new() };
     let login = SentinelLogin { username: String::new(), password: Secret::new("") };
-    let url = Secret::new(format!("redis://{}", redis.at()));
+    let url = Secret::new(format!("redis://{at}"));
     Keeper::new(Server::new(&url, "avatar-proxy", tls, login).unwrap(), TIMEOUT)
 }
 
@@ -33,7 +33,7 @@ async fn connected(keeper: &Keeper) -> u64 {
 #[tokio::test]
 async fn connections_that_break_at_once_are_not_made_again_and_again() {
     let redis = TestRedis::start("");
-    let keeper = keeper(&redis);
+    let keeper = keeper(&redis.at());
     let mut made = 0;
     let breaking = async {
         loop {
@@ -53,7 +53,7 @@ async fn connections_that_break_at_once_are_not_made_again_and_again() {
 #[tokio::test]
 async fn what_ended_one_connection_does_not_end_the_next() {
     let redis = TestRedis::start("");
-    let keeper = keeper(&redis);
+    let keeper = keeper(&redis.at());
     let ending = async {
         let first = connected(&keeper).await;
         breaks(&keeper).await;
@@ -70,4 +70,24 @@ async fn what_ended_one_connection_does_not_end_the_next() {
         () = keeper.run() => {}
         () = ending => {}
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_refusal_tells_for_a_minute_how_redis_is_unless_an_entry_is_kept() {
+    let keeper = keeper("127.0.0.1");
+    let refuse = async || {
+        let refused = redis::parse_redis_value(b"-OOM command not allowed\r\n").unwrap();
+        let put = async { refused.extract_error().map(|_| ()) };
+        assert_eq!(keeper.ask(&mut Budget::new(TIMEOUT), Access::Put, put).await, Err(Away));
+    };
+    refuse().await;
+    let degraded = Health::Degraded("OOM command not allowed".to_owned());
+    for (after, health) in [(0, &degraded), (59, &degraded), (1, &Health::Well)] {
+        tokio::time::advance(Duration::from_secs(after)).await;
+        assert_eq!(keeper.health(), *health, "{after}");
+    }
+    refuse().await;
+    assert_eq!(keeper.health(), degraded);
+    keeper.kept();
+    assert_eq!(keeper.health(), Health::Well);
 }
