@@ -6,8 +6,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 
+use super::budget::Budget;
 use super::connect_error::ConnectError;
 use super::connection::Connection;
+use super::keeper::{Access, Keeper};
 use super::server::{SentinelLogin, Server};
 use super::test_redis::{Certificates, TestCluster, TestRedis, free_port, wait_until};
 use super::tls::TlsFiles;
@@ -337,6 +339,35 @@ async fn a_cluster_outlives_a_primary() {
     }
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
     assert_heard(&mut subscription, &cluster.nodes[3], "c").await;
+
+    let keeper = Keeper::new(server, Duration::from_millis(500));
+    tokio::select! {
+        () = keeper.run() => {}
+        () = outlives_one_that_hangs(&keeper, &cluster.nodes[1]) => {}
+    }
+}
+
+/// While others answer, so that no calls in a row are unanswered.
+async fn outlives_one_that_hangs(keeper: &Keeper, primary: &TestRedis) {
+    let set = async |key: &str| {
+        let mut connection = keeper.connection()?;
+        let mut call = redis::cmd("SET");
+        call.arg(key).arg("value");
+        let call = call.exec_async(&mut connection);
+        keeper.ask(&mut Budget::new(Duration::from_millis(500)), Access::Any, call).await
+    };
+    // In the first and in the seventh sixteenth of the slots.
+    let (answers, hangs) = ("{10}", "{60}");
+    keeper.line().wait_for(|line| *line != 0).await.unwrap();
+    assert_eq!((set(answers).await, set(hangs).await), (Ok(()), Ok(())));
+    primary.hang();
+    let watch = Stopwatch::start();
+    while set(hangs).await.is_err() {
+        assert!(watch.elapsed() < Duration::from_secs(20), "its slots are never written again");
+        let _ = set(answers).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("its replica is written to {:?} after a primary hung", watch.elapsed());
 }
 
 #[tokio::test]

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use avatar_proxy::clock::Stopwatch;
+use avatar_proxy::clock::{Clock, Stopwatch};
 use graphsim::{Account, Graphsim, Kind};
 use tempfile::TempDir;
 use tokio::task::block_in_place;
@@ -17,7 +17,7 @@ use crate::support::certificates::Certificates;
 use crate::support::client;
 use crate::support::cluster::{Cluster, slots_of};
 use crate::support::process::Process;
-use crate::support::proxy::{Proxy, merged};
+use crate::support::proxy::{Proxy, merged, stand_in};
 use crate::support::redis::USER;
 
 const PAGES: usize = 60;
@@ -165,7 +165,8 @@ impl Bare {
             .zip(without.chunks(LIVE))
             .flat_map(|(lost, live)| [lost, live].concat())
             .collect();
-        let (sim, _) = world().await;
+        let clock = Clock::system();
+        let sim = stand_in(&clock).await;
         let settings = redis_at(&cluster.url()) + "[redis.tls]\n";
         let own =
             format!("[redis]\ntimeout = \"250ms\"\n[redis.tls]\nca = \"{}\"\n", certificates.ca.display());
@@ -249,7 +250,7 @@ async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_that_refuses_a
     assert_eq!(bare.calls(0), (LOST, LIVE));
 
     cluster.kill(1);
-    let slowest = bare.view(1, Duration::from_secs(4)).await;
+    let slowest = bare.view(1, Duration::from_secs(3)).await;
     assert_eq!(bare.calls(1), (2 * LOST, LIVE));
     println!("without a shard the slowest answer took {slowest:?}");
     assert!(cluster.all_say("cluster_state:ok") && cluster.all_say("cluster_slots_fail:5462"));
@@ -258,7 +259,7 @@ async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_that_refuses_a
 
     coverage("yes");
     bare.until("the cluster refuses all", "/readyz", |said| said["status"] == "degraded").await;
-    let slowest = bare.view(2, Duration::from_secs(2)).await;
+    let slowest = bare.view(2, Duration::from_secs(1)).await;
     println!("without a cluster the slowest answer took {slowest:?}");
     assert_eq!(bare.calls(2), (2 * LOST, 2 * LIVE));
     bare.assert_logged([(connected, 1), (away, 1), (back, 0)]);
