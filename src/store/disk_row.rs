@@ -38,6 +38,12 @@ CREATE TABLE IF NOT EXISTS pause (
     provider TEXT PRIMARY KEY,
     until INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS purged (
+    subject TEXT PRIMARY KEY,
+    hard INTEGER NOT NULL,
+    soft INTEGER NOT NULL,
+    told INTEGER NOT NULL
+) STRICT;
 ";
 
 /// Columns that came after the first release, each with the statement that adds it to an older file.

@@ -169,13 +169,13 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
         memory.put(held.clone());
         opened.disk.put(held).await;
         // A removal of another avatar is answered when all before it is written.
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()], opened.generations.next()).await;
+        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
         let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
         (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
     };
     assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
     assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened.generations.raise(&id(), opened.generations.next(), Timestamp::EPOCH);
+    opened.generations.note(&Subject::Avatar(id()), Purged::new(true, opened.generations.next()));
     assert_eq!(
         kept(held(entry(Content::NoPicture, 30))).await,
         (Some(20), Some(20)),

@@ -62,20 +62,21 @@ async fn a_value_that_was_changed_copied_or_is_of_another_version_is_a_miss() {
     all.instances[0].get(&FACEBOOK.path()).await;
     all.instances[0].settled().await;
     let mut redis = all.redis.connection().unwrap();
-    let entry: Vec<u8> = redis.hget(ENTRY, "entry").unwrap();
+    let entry: Vec<u8> = redis.get(ENTRY).unwrap();
+    let head = 1 + entry.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(2).unwrap().0;
     let picture: Vec<u8> = redis.get(PICTURE).unwrap();
     let mut later = entry.clone();
-    later[0] = 9;
+    later[head] = 9;
     let mut changed = entry.clone();
-    changed[40] ^= 1;
+    changed[head + 40] ^= 1;
     let mut bytes = picture.clone();
     bytes[60] ^= 1;
     for (field, value) in
         [("later", later), ("changed", changed), ("short", entry[..8].to_vec()), ("copied", picture.clone())]
     {
-        let _: () = redis.hset(ENTRY, "entry", value).unwrap();
+        let _: () = redis.set(ENTRY, value).unwrap();
         assert_misses(&all, field).await;
-        let _: () = redis.hset(ENTRY, "entry", &entry).unwrap();
+        let _: () = redis.set(ENTRY, &entry).unwrap();
     }
     let _: () = redis.set(PICTURE, bytes).unwrap();
     assert_misses(&all, "a picture").await;
