@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use super::service::Service;
 use crate::model::{AvatarId, Entry, Generation, Timestamp};
-use crate::store::{Acknowledged, Away, Held, Kept, Order, Purged, Reach, Subject, Verdict};
+use crate::store::{Acknowledged, Away, Held, Kept, KeptPurge, Order, Purged, Reach, Subject, Verdict};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -78,8 +78,9 @@ impl Service {
     /// Keeps an order over a restart, for whoever does not know of it yet.
     pub(super) async fn keep(&self, order: &Order, told: bool) {
         if self.parts.redis.is_on() {
-            let purges = order.reach.subjects().into_iter().map(|subject| (subject, order.purged()));
-            self.parts.disk.put_purged(purges.collect(), told).await;
+            let (hard, generation) = (order.hard, order.generation());
+            let kept = |subject| KeptPurge { subject, hard, generation, told };
+            self.parts.disk.put_purges(order.reach.subjects().into_iter().map(kept).collect()).await;
         }
     }
 

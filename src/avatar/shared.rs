@@ -77,7 +77,7 @@ impl Service {
             None => None,
         };
         let new = match (held, entry) {
-            (Some(held), Some(entry)) if elsewhere.is_some_and(|at| at > held.entry.verified_at) => {
+            (Some(held), Some(entry)) if elsewhere.is_some_and(|at| at >= held.entry.verified_at) => {
                 self.outdated(&held, entry)
             }
             (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,

@@ -11,7 +11,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::disk_writer::{Command, Writer};
-use super::generations::{Purged, Subject};
+use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_file, disk_row};
 use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
@@ -61,6 +61,19 @@ pub struct Kept {
     pub verified_at: Timestamp,
     /// When it was begun.
     pub generation: Generation,
+}
+
+/// A purge that outlives the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPurge {
+    /// Of what.
+    pub subject: Subject,
+    /// Deleted, or only made stale.
+    pub hard: bool,
+    /// What began before it is concerned.
+    pub generation: Generation,
+    /// Whether every instance can learn of it from Redis.
+    pub told: bool,
 }
 
 impl Kept {
@@ -194,28 +207,29 @@ impl Disk {
         Kept::read(&row)
     }
 
-    /// Keeps purges, so that a restart forgets none; `told` = every instance can learn of them from Redis.
-    pub async fn put_purged(&self, purges: Vec<(Subject, Purged)>, told: bool) {
+    /// Keeps purges, so that a restart forgets none.
+    pub async fn put_purges(&self, purges: Vec<KeptPurge>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Purged(purges, told)).await;
+            let _ = open.commands.send(Command::Purges(purges)).await;
         }
     }
 
-    /// The purges that were kept, and whether each was told. Those that were and are older than `oldest` are dropped.
-    pub async fn purges(&self, oldest: Generation) -> Vec<(Subject, Purged, bool)> {
+    /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
+    pub async fn purges(&self, oldest: Generation) -> Vec<KeptPurge> {
         let Some(open) = &self.open else { return Vec::new() };
-        let drop = sqlx::query("DELETE FROM purged WHERE told AND MAX(hard, soft) < ?");
+        let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
         self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
-        let rows = sqlx::query("SELECT subject, hard, soft, told FROM purged ORDER BY MAX(hard, soft)");
+        let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
         let rows = self.state.note(rows.fetch_all(&open.pool).await).unwrap_or_default();
-        rows.iter()
-            .filter_map(|row| {
-                let generation =
-                    |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
-                let purged = Purged { hard: generation("hard")?, soft: generation("soft")? };
-                Some((Subject::parse(row.try_get("subject").ok()?)?, purged, row.try_get("told").ok()?))
+        let read = |row: &SqliteRow| {
+            Some(KeptPurge {
+                subject: Subject::parse(row.try_get("subject").ok()?)?,
+                hard: row.try_get("hard").ok()?,
+                generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
+                told: row.try_get("told").ok()?,
             })
-            .collect()
+        };
+        rows.iter().filter_map(read).collect()
     }
 
     /// Keeps the pause of a whole app.

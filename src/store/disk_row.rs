@@ -39,10 +39,11 @@ CREATE TABLE IF NOT EXISTS pause (
     until INTEGER NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS purged (
-    subject TEXT PRIMARY KEY,
+    subject TEXT NOT NULL,
     hard INTEGER NOT NULL,
-    soft INTEGER NOT NULL,
-    told INTEGER NOT NULL
+    generation INTEGER NOT NULL,
+    told INTEGER NOT NULL,
+    PRIMARY KEY (subject, hard)
 ) STRICT;
 ";
 

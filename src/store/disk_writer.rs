@@ -7,8 +7,8 @@ use std::time::Duration;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
+use super::disk::KeptPurge;
 use super::disk_row::{Columns, VERSION};
-use super::generations::{Purged, Subject};
 use super::health::State;
 use super::{Generations, Held};
 use crate::model::{AvatarId, Entry, Provider, Timestamp};
@@ -29,8 +29,8 @@ pub(super) enum Command {
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
     Remove(Vec<AvatarId>, Waiter),
-    /// Keep purges, and whether Redis knows of them.
-    Purged(Vec<(Subject, Purged)>, bool),
+    /// Keep purges.
+    Purges(Vec<KeptPurge>),
     /// Keep the pause of an app.
     Pause(Provider, Timestamp),
     /// Tell when all before is written.
@@ -42,7 +42,7 @@ pub(super) enum Command {
 #[derive(Default)]
 struct Batch {
     removed: Vec<AvatarId>,
-    purged: Vec<(Subject, Purged, bool)>,
+    purges: Vec<KeptPurge>,
     touched: Vec<(AvatarId, Timestamp)>,
     pauses: Vec<(Provider, Timestamp)>,
     puts: HashMap<AvatarId, Arc<Held>>,
@@ -56,9 +56,7 @@ impl Batch {
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Flush(waiter) => self.waiters.push(waiter),
-            Command::Purged(purges, told) => {
-                self.purged.extend(purges.into_iter().map(|(subject, purged)| (subject, purged, told)));
-            }
+            Command::Purges(purges) => self.purges.extend(purges),
             Command::Remove(ids, waiter) => {
                 self.removed.extend(ids);
                 self.waiters.push(waiter);
@@ -71,21 +69,14 @@ impl Batch {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
         }
-        for (subject, purged, told) in &self.purged {
+        for KeptPurge { subject, hard, generation, told } in &self.purges {
             let query = sqlx::query(
-                "INSERT INTO purged (subject, hard, soft, told) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (subject) DO UPDATE SET hard = MAX(hard, excluded.hard),
-                     soft = MAX(soft, excluded.soft),
-                     told = excluded.told AND (told OR excluded.hard >= hard AND excluded.soft >= soft)",
+                "INSERT INTO purged (subject, hard, generation, told) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (subject, hard) DO UPDATE SET generation = excluded.generation, told = excluded.told
+                 WHERE excluded.generation >= purged.generation",
             );
-            let (hard, soft) = (purged.hard.0.cast_signed(), purged.soft.0.cast_signed());
-            query
-                .bind(subject.to_string())
-                .bind(hard)
-                .bind(soft)
-                .bind(told)
-                .execute(&mut *connection)
-                .await?;
+            let query = query.bind(subject.to_string()).bind(hard).bind(generation.0.cast_signed());
+            query.bind(told).execute(&mut *connection).await?;
         }
         for (id, at) in &self.touched {
             let query = sqlx::query("UPDATE avatar SET used_at = ? WHERE id = ?");
@@ -151,7 +142,7 @@ impl Writer {
         if !batch.removed.is_empty() {
             self.forget_log().await?;
         }
-        self.noted += batch.purged.len();
+        self.noted += batch.purges.len();
         if self.noted >= MOST_PURGED / 10 {
             self.noted = 0;
             self.forget_purges().await?;
@@ -175,8 +166,8 @@ impl Writer {
     }
 
     async fn forget_purges(&self) -> Result<(), sqlx::Error> {
-        let forget = "DELETE FROM purged WHERE told AND subject NOT IN
-            (SELECT subject FROM purged ORDER BY MAX(hard, soft) DESC LIMIT ?)";
+        let forget = "DELETE FROM purged WHERE told AND generation <
+            (SELECT MIN(generation) FROM (SELECT generation FROM purged ORDER BY generation DESC LIMIT ?))";
         sqlx::query(forget).bind(MOST_PURGED as i64).execute(&self.pool).await?;
         Ok(())
     }

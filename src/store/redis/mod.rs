@@ -45,7 +45,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::health::{Health, State};
-use super::{Generations, Held, Purged, Subject};
+use super::{Generations, Held, KeptPurge, Purged};
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 use bus::{Bus, Mark};
@@ -139,7 +139,7 @@ impl Redis {
     /// tasks end with [`Redis::close`]. `purges` are those that an earlier process has kept.
     pub async fn start(
         config: RedisConfig,
-        purges: Vec<(Subject, Purged, bool)>,
+        purges: Vec<KeptPurge>,
         max_pixels: u64,
         generations: Arc<Generations>,
         clock: Clock,
@@ -147,13 +147,13 @@ impl Redis {
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(bus::EVENTS);
         let pending = purge::Pending::default();
-        for (subject, purged, _) in &purges {
-            generations.note(subject, *purged);
+        for KeptPurge { subject, hard, generation, told } in &purges {
+            generations.note(subject, Purged::new(*hard, *generation));
+            if *told {
+                generations.learn(*generation);
+            }
         }
-        for (_, purged, _) in purges.iter().filter(|(_, _, told)| *told) {
-            generations.learn(purged.last());
-        }
-        pending.take_over(purges.into_iter().filter(|(_, _, told)| !told));
+        pending.take_over(purges);
         let open = Arc::new(Open {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),

@@ -15,6 +15,7 @@ use super::url::Place;
 use super::{Away, Open, Redis, millis, scripts};
 use crate::clock::monotonic;
 use crate::model::{AvatarId, Generation, Provider};
+use crate::store::KeptPurge;
 use crate::store::generations::{Purged, Subject};
 
 /// How long the other instances have for the avatars that an order names ...
@@ -61,20 +62,17 @@ impl Pending {
     }
 
     /// Orders that an earlier process has kept.
-    pub(super) fn take_over(&self, untold: impl Iterator<Item = (Subject, Purged, bool)>) {
+    pub(super) fn take_over(&self, purges: Vec<KeptPurge>) {
         let (mut hard, mut soft) = (Vec::new(), Vec::new());
-        for (subject, purged, _) in untold {
-            for (is_meant, is_hard, ids) in [(purged.hard, true, &mut hard), (purged.soft, false, &mut soft)]
-            {
-                match &subject {
-                    _ if is_meant == Generation::default() => {}
-                    Subject::Avatar(id) => ids.push(id.to_string()),
-                    Subject::Provider(provider) => self.add(Reach::Provider(provider.to_string()), is_hard),
-                }
+        for purge in purges.into_iter().filter(|purge| !purge.told) {
+            match purge.subject {
+                Subject::Avatar(id) if purge.hard => hard.push(id.to_string()),
+                Subject::Avatar(id) => soft.push(id.to_string()),
+                Subject::Provider(provider) => self.add(Reach::Provider(provider.to_string()), purge.hard),
             }
         }
-        for (ids, is_hard) in [(hard, true), (soft, false)] {
-            ids.chunks(MOST_IDS).for_each(|ids| self.add(Reach::Ids(ids.to_vec()), is_hard));
+        for (ids, hard) in [(hard, true), (soft, false)] {
+            ids.chunks(MOST_IDS).for_each(|ids| self.add(Reach::Ids(ids.to_vec()), hard));
         }
     }
 

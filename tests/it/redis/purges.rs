@@ -12,7 +12,7 @@ use crate::support::client::{Answer, hash, raw};
 use crate::support::proxy::Proxy;
 
 /// Views every account on every instance.
-async fn filled(all: &Together) {
+pub(super) async fn filled(all: &Together) {
     for proxy in &all.instances {
         for connected in [INSTAGRAM, FACEBOOK, TELEGRAM] {
             proxy.get(&connected.path()).await;
@@ -30,12 +30,12 @@ pub(super) async fn purge(proxy: &Proxy, json: &str) -> Answer {
     raw(proxy.admin, &format!("{head}{json}")).await
 }
 
-async fn is_held(proxy: &Proxy, id: &str) -> bool {
+pub(super) async fn is_held(proxy: &Proxy, id: &str) -> bool {
     proxy.admin("GET", &format!("/api/avatars/{id}")).await.status == 200
 }
 
 /// Whether a piece of the picture's middle stands in any file of the instance.
-fn is_on_disk(proxy: &Proxy, picture: &[u8]) -> bool {
+pub(super) fn is_on_disk(proxy: &Proxy, picture: &[u8]) -> bool {
     let middle = &picture[picture.len() / 2..picture.len() / 2 + 64];
     std::fs::read_dir(proxy.folder.path()).unwrap().any(|file| {
         let bytes = std::fs::read(file.unwrap().path()).unwrap();

@@ -131,3 +131,27 @@ async fn everything_has_a_time_to_live() {
     // The stand-in's addresses live for four days, of which the margin is taken.
     assert!((2..4).contains(&days(LINK)), "{}", days(LINK));
 }
+
+#[tokio::test]
+async fn whoever_may_write_to_redis_purges_and_pauses_nothing() {
+    let all = together(2, "").await;
+    let path = FACEBOOK.path();
+    for proxy in &all.instances {
+        proxy.get(&path).await;
+        proxy.settled().await;
+    }
+    for key in
+        ["{clx3facebook}:purged:hard", "{clx3facebook}:purged:soft", "purged:hard:facebook", "pause:facebook"]
+    {
+        all.redis.cli(&["SET", &format!("avatar-proxy:{key}"), "9000000000000:forged", "PX", "60000"]);
+    }
+    all.redis.cli(&["SET", "avatar-proxy:generation", "9000000000000000", "PX", "60000"]);
+    let later = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    let shown = later.get(&path).await;
+    assert_eq!((shown.state(), shown.hash()), ("fresh", hash(&small(1).bytes)));
+    assert_eq!(all.sim.downloads(FACEBOOK.account), 1);
+    let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3instagram").await;
+    assert_eq!(deleted.status, 200, "{}", String::from_utf8_lossy(&deleted.body));
+    let count = all.redis.cli(&["GET", "avatar-proxy:generation"]);
+    assert!(count.parse::<u64>().unwrap() < 9_000_000_000_000, "{count}");
+}
