@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::keeper::Access;
 use super::news::{News, To};
-use super::{Away, Budget, Open, Redis, Watch, millis, scripts};
+use super::{Away, Budget, Open, Put, Redis, Watch, millis, scripts};
 use crate::model::AvatarId;
 use crate::store::Held;
 
@@ -54,7 +54,7 @@ impl Redis {
         let (taken, left): (Option<String>, i64) = match open.pipe(&pipe, Access::Any, budget).await {
             Ok(answer) => answer,
             Err(Away) => {
-                open.tracker.spawn(open.clone().call_off(key, owner));
+                open.tracker.spawn(open.clone().call_off(id.clone(), owner));
                 return Err(Away);
             }
         };
@@ -80,13 +80,22 @@ impl Redis {
     pub async fn land(&self, held: Option<&Held>, lease: Option<Lease>) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        let kept = match held {
-            Some(held) if self.put(held, &mut budget).await.is_ok() => Some(News::Landed {
+        let put = match held {
+            Some(held) => Some((held, self.put(held, &mut budget).await)),
+            None => None,
+        };
+        let kept = match put {
+            Some((held, Ok(Put::Kept))) => Some(News::Landed {
                 id: held.id.to_string(),
                 etag: held.entry.picture().map(|picture| picture.etag.as_str().to_owned()),
                 trouble_at: held.entry.trouble.as_ref().map(|trouble| trouble.at),
             }),
-            _ => None,
+            // Something has happened that was not heard of here: the next view looks for it.
+            Some((held, Ok(Put::Older | Put::Purged))) => {
+                held.trust(0);
+                None
+            }
+            Some((_, Err(Away))) | None => None,
         };
         let freed = lease.as_ref().map(|lease| News::Free { id: lease.id.to_string() });
         // Whoever waits takes the result, or the lease: both must be there when he hears of it.
@@ -117,8 +126,8 @@ impl std::fmt::Debug for Lease {
 impl Open {
     /// Frees a lease whose request was not answered: it may arrive as soon as Redis reads again, and nobody could refresh
     /// the avatar for `redis.lease` then.
-    async fn call_off(self: Arc<Self>, key: String, owner: String) {
-        let mut line = self.keeper.line();
+    async fn call_off(self: Arc<Self>, id: AvatarId, owner: String) {
+        let (mut line, key) = (self.keeper.line(), self.keys.of(&id).lease);
         let free = async {
             for _ in 0..CALL_OFF_TIMES {
                 let _ = line.wait_for(|line| *line != 0).await;
@@ -126,6 +135,8 @@ impl Open {
                 script.key(&key).arg(&owner);
                 // Not there: never taken, or not yet, since it went by another connection.
                 if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
+                    let freed = News::Free { id: id.to_string() };
+                    let _ = self.tell(To::Everybody, freed, &mut self.unhurried()).await;
                     return;
                 }
                 tokio::time::sleep(CALL_OFF_EVERY).await;
