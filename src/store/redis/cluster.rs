@@ -12,9 +12,8 @@ use redis::cluster_async::ClusterConnection;
 use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
 
 use super::connect_error::ConnectError;
-use super::connection::Meaning;
+use super::connection::{Meaning, said};
 use super::dial::{Dial, first_of, tcp_settings};
-use super::keeper::said;
 use super::tls::Tls;
 use super::url::Place;
 

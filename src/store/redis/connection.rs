@@ -5,6 +5,7 @@ use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
 use redis::{Cmd, ErrorKind, Pipeline, RedisError, RedisFuture, ServerErrorKind, Value};
 
+use super::connect_error::cut;
 use super::url::Place;
 
 /// An open connection, and where it leads.
@@ -47,6 +48,20 @@ impl Meaning {
             _ => lost,
         }
     }
+}
+
+/// What Redis or the crate said. Neither repeats a password or a value.
+pub(super) fn said(error: &RedisError) -> String {
+    // Of a pipeline the first that failed; the crate's own text of it is a list.
+    let refusals = error.clone().into_server_errors();
+    let text = match refusals.as_deref().and_then(<[_]>::first) {
+        Some((_, refusal)) => match refusal.details() {
+            Some(detail) => format!("{} {detail}", refusal.code()),
+            None => refusal.code().to_owned(),
+        },
+        None => error.to_string(),
+    };
+    cut(&text)
 }
 
 impl ConnectionLike for Connection {

@@ -15,7 +15,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::connect_error::{ConnectError, cut};
+use super::connect_error::ConnectError;
+pub(super) use super::connection::said;
 use super::connection::{Connection, Meaning};
 use super::server::Server;
 use crate::clock::{Stopwatch, monotonic};
@@ -262,9 +263,9 @@ impl Keeper {
     fn hang_up(&self, line: u64, why: &str) {
         let mut current = self.lock();
         if *self.line.borrow() == line && current.take().is_some() {
-            self.line.send_replace(0);
-            drop(current);
+            // Before the task hears of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
+            self.line.send_replace(0);
         }
     }
 
@@ -285,20 +286,6 @@ impl Keeper {
 
 fn longer(pause: Duration) -> Duration {
     (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY)
-}
-
-/// What Redis or the crate said. Neither repeats a password or a value.
-pub(super) fn said(error: &RedisError) -> String {
-    // Of a pipeline the first that failed; the crate's own text of it is a list.
-    let refusals = error.clone().into_server_errors();
-    let text = match refusals.as_deref().and_then(<[_]>::first) {
-        Some((_, refusal)) => match refusal.details() {
-            Some(detail) => format!("{} {detail}", refusal.code()),
-            None => refusal.code().to_owned(),
-        },
-        None => error.to_string(),
-    };
-    cut(&text)
 }
 
 #[cfg(test)]
