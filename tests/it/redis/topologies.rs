@@ -85,9 +85,11 @@ async fn a_unix_socket_and_a_database_number_work_as_a_port_does() {
     let redis = RedisServer::start_with(&[&["--user"], &database[..]].concat());
     let (sim, _, both) = two(&redis.socket_url(), "").await;
     assert_one(&sim, &both).await;
-    let (sim, clock, [first, _]) = two(&format!("{}/5", redis.url_as("avatar", "hunter2")), "").await;
+    // What is published is heard in every database.
+    let own = "[redis]\nprefix = \"avatar-proxy:5\"\n";
+    let (sim, clock, [first, _]) = two(&format!("{}/5", redis.url_as("avatar", "hunter2")), own).await;
     let socket = format!("{}?user=avatar&pass=hunter2&db=5", redis.socket_url());
-    let both = [first, on(&sim, &clock, &socket, "").await];
+    let both = [first, on(&sim, &clock, &socket, own).await];
     assert_one(&sim, &both).await;
     both[0].get(&INSTAGRAM.path()).await;
     both[0].settled().await;
