@@ -54,8 +54,10 @@ impl App {
         let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
         let (redis, events) = match config.redis {
             Some(redis) => {
+                let purges = disk.purges(redis.remembers_since(clock.now())).await;
                 let (redis, events) =
-                    Redis::start(redis, max_pixels, generations.clone(), clock.clone(), &tracker).await;
+                    Redis::start(redis, purges, max_pixels, generations.clone(), clock.clone(), &tracker)
+                        .await;
                 (redis, Some(events))
             }
             None => (Redis::off(), None),

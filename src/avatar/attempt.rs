@@ -49,22 +49,26 @@ pub(super) fn settle(
 ) -> Entry {
     let Attempt { found, link, mut failure } = attempt;
     let mut field_missing = None;
-    let (content, verified_at) = match found {
-        Found::Picture(picture, verified_at) => (Content::Picture(keep_equal(old, picture)), verified_at),
-        Found::Same => (content_of(old), now),
-        Found::NoPicture => (Content::NoPicture, now),
-        Found::Nothing => (content_of(old), verified_at_of(old)),
+    // What is kept began when it began: a deletion in between that was not heard of must still reach it.
+    let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
+    let (content, verified_at, generation) = match found {
+        Found::Picture(picture, verified_at) => {
+            (Content::Picture(keep_equal(old, picture)), verified_at, generation)
+        }
+        Found::Same => (content_of(old), now, generation),
+        Found::NoPicture => (Content::NoPicture, now, generation),
+        Found::Nothing => kept(),
         Found::FieldMissing => {
             let (count, since) = old.and_then(|old| old.field_missing).unwrap_or((0, now));
             field_missing = Some((count + 1, since));
             if count + 1 >= MISSING_REPLIES && now.since(since) >= MISSING_SPAN {
-                (Content::NoPicture, now)
+                (Content::NoPicture, now, generation)
             } else {
                 failure = Some(Failure {
                     retry_after: Some(config.windows.no_picture),
                     ..Failure::new(TroubleClass::Transient, "the reply has no picture field")
                 });
-                (content_of(old), verified_at_of(old))
+                kept()
             }
         }
     };

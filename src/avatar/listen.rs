@@ -1,24 +1,39 @@
 //! What the other instances tell is acted upon: purges are carried out, pauses kept, and a picture that another instance
 //! has changed is not trusted any more.
+//!
+//! Purges that were missed are made good by looking at all that is kept ([`Service::make_good`]). That takes a while, as
+//! does the purge of a provider, so both are done beside the rest, one after the other: a soft purge that came before an
+//! earlier deletion was made good would keep bytes that are to go.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tokio::sync::mpsc;
 
 use super::service::Service;
-use crate::model::{Provider, Timestamp};
-use crate::store::{Event, News};
+use crate::model::{AvatarId, Provider, Timestamp};
+use crate::store::{Away, Event, News, Order, Subject};
+
+/// Orders that wait while another is carried out; beyond it all that is kept is looked at.
+const ORDERS: usize = 64;
+/// Before a look that failed is tried again.
+const AGAIN: Duration = Duration::from_secs(1);
+
+/// An order, and who gave it.
+type Given = (String, Order);
 
 impl Service {
     /// Acts upon events until there can be no more.
-    pub async fn listen(self: Arc<Self>, mut events: mpsc::Receiver<Event>) {
+    pub async fn listen(self: Arc<Self>, events: mpsc::Receiver<Event>) {
+        let (orders, waiting) = mpsc::channel(ORDERS);
+        tokio::join!(self.hear(events, orders), self.work(waiting));
+    }
+
+    async fn hear(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, orders: mpsc::Sender<Given>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, news } => self.heard(&from, news).await,
-                Event::Missed(order) => {
-                    self.carry_out(&order, &mut BTreeSet::new()).await;
-                }
+                Event::Heard { from, news } => self.heard(from, news, &orders).await,
                 Event::Unheard(reach, hard) => {
                     tracing::debug!(
                         ?reach,
@@ -32,15 +47,20 @@ impl Service {
         }
     }
 
-    async fn heard(&self, from: &str, news: News) {
+    async fn heard(&self, from: String, news: News, orders: &mpsc::Sender<Given>) {
         match news {
             News::Landed { id, etag, trouble_at } => self.compare_landed(&id, etag.as_deref(), trouble_at),
+            // A deletion of single avatars takes all of each, and may overtake.
+            News::Purge(order) if order.hard && order.reach.providers().is_empty() => {
+                self.obey(&from, &order).await;
+            }
             News::Purge(order) => {
-                let mut found = BTreeSet::new();
-                let done = self.carry_out(&order, &mut found).await;
-                tracing::info!(from, reach = ?order.reach, hard = order.hard, avatars = found.len(), "purged by another instance");
-                if done {
-                    self.parts.redis.acknowledge(from, &order).await;
+                // What is under way is refused from now on.
+                for subject in order.reach.subjects() {
+                    self.parts.generations.note(&subject, order.purged());
+                }
+                if orders.try_send((from, order)).is_err() {
+                    self.parts.redis.miss();
                 }
             }
             News::Pause { provider, until } => {
@@ -49,8 +69,54 @@ impl Service {
                     self.parts.disk.put_pause(provider, until).await;
                 }
             }
-            News::Free { .. } | News::Done { .. } | News::Beat => {}
+            News::Free { .. } | News::Done { .. } | News::Forgotten | News::Restored | News::Beat => {}
         }
+    }
+
+    /// Carries orders out that take a while; before those that come behind it what was missed is made good.
+    async fn work(&self, mut orders: mpsc::Receiver<Given>) {
+        loop {
+            tokio::select! {
+                biased;
+                () = self.parts.redis.may_have_missed() => {
+                    while self.make_good().await.is_err() && self.parts.redis.hears() {
+                        tokio::time::sleep(AGAIN).await;
+                    }
+                }
+                order = orders.recv() => match order {
+                    Some((from, order)) => self.obey(&from, &order).await,
+                    None => return,
+                },
+            }
+        }
+    }
+
+    async fn obey(&self, from: &str, order: &Order) {
+        let mut found = BTreeSet::new();
+        let done = self.carry_out(order, &mut found).await;
+        self.keep(order, true).await;
+        tracing::info!(from, reach = ?order.reach, hard = order.hard, avatars = found.len(), "purged by another instance");
+        if done {
+            self.parts.redis.acknowledge(from, order).await;
+        }
+    }
+
+    /// Holds all that this instance keeps against the purges that Redis remembers: it may not have heard of all.
+    async fn make_good(&self) -> Result<(), Away> {
+        let mut pages = self.all_kept();
+        while let Some(page) = pages.next().await {
+            let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
+            let purged = self.parts.redis.purged(&ids).await?;
+            for (id, purged) in ids.into_iter().zip(purged) {
+                self.parts.generations.note(&Subject::Avatar(id), purged);
+            }
+            let mut missed = BTreeSet::new();
+            self.judge(&page, &mut missed).await;
+            for id in missed {
+                tracing::info!(connection = %id, "purged by another instance while this one was away");
+            }
+        }
+        Ok(())
     }
 
     /// Two instances must not alternate between two pictures: what differs is held against Redis at its next view.

@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::service::Service;
-use crate::model::{AvatarId, Content, Entry, Generation, Timestamp, Trouble, TroubleClass};
-use crate::store::{Away, Budget, Held, Shared};
+use crate::model::{AvatarId, Content, Entry, Timestamp, Trouble, TroubleClass};
+use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
 
 impl Service {
     /// What is held of an avatar, unless it is to be forgotten. Memory alone where it can be trusted; else Redis is
@@ -71,9 +71,15 @@ impl Service {
                 shared = self.ask_redis(id, held.as_ref(), budget).await;
             }
         }
-        let Ok(Shared { entry, purged }) = shared else { return held };
-        let held = self.unless_purged(held, purged, id, now).await;
+        let Ok(Shared { entry, elsewhere, .. }) = shared else { return held };
+        let held = match held {
+            Some(held) => self.unless_purged(held).await,
+            None => None,
+        };
         let new = match (held, entry) {
+            (Some(held), Some(entry)) if elsewhere.is_some_and(|at| at >= held.entry.verified_at) => {
+                self.outdated(&held, entry)
+            }
             (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,
             (held, Some(entry)) => self.take_over(id, held, entry),
             (Some(held), None) => {
@@ -94,9 +100,15 @@ impl Service {
     ) -> Result<Shared, Away> {
         let have = held.and_then(|held| held.entry.picture());
         let mut shared = self.parts.redis.get(id, have, budget).await?;
-        // Kept by an instance that had not heard of a purge of the whole provider.
-        let admits = |entry: &Entry| self.parts.generations.admits(id, entry.provider, entry.generation);
-        shared.entry = shared.entry.filter(admits);
+        self.parts.generations.note(&Subject::Avatar(id.clone()), shared.purged);
+        // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
+        shared.entry = shared.entry.and_then(|entry| {
+            match self.parts.generations.verdict(id, entry.provider, entry.generation) {
+                Verdict::Current => Some(entry),
+                Verdict::Stale(purge) => Some(self.stale(&entry, purge)),
+                Verdict::Gone => None,
+            }
+        });
         if let Some(entry) = &mut shared.entry {
             entry.trouble = entry.trouble.take().filter(|trouble| !self.may_be_mended(trouble));
         }
@@ -112,24 +124,35 @@ impl Service {
         Some(held)
     }
 
-    /// A purge that this instance did not hear of.
-    async fn unless_purged(
-        &self,
-        held: Option<Arc<Held>>,
-        purged: Generation,
-        id: &AvatarId,
-        now: Timestamp,
-    ) -> Option<Arc<Held>> {
-        if purged > Generation::default() {
-            self.parts.generations.raise(id, purged, now);
+    /// A purge that this instance did not hear of, or has not carried out yet.
+    async fn unless_purged(&self, held: Arc<Held>) -> Option<Arc<Held>> {
+        match self.parts.generations.verdict(&held.id, held.entry.provider, held.entry.generation) {
+            Verdict::Current => Some(held),
+            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.entry, purge))),
+            Verdict::Gone => {
+                tracing::info!(connection = %held.id, "purged by another instance");
+                self.remove_here(std::slice::from_ref(&held.id)).await;
+                None
+            }
         }
-        let held = held?;
-        if self.admits(&held) {
-            return Some(held);
-        }
-        tracing::info!(connection = %id, "purged by another instance");
-        self.erase_here(id, purged).await;
-        None
+    }
+
+    /// Another instance has another picture, too large for Redis: what is held here is stale now, and the address that
+    /// came with it is the shortest way to the new one.
+    fn outdated(&self, held: &Arc<Held>, entry: Entry) -> Arc<Held> {
+        let verified_at = held.entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1);
+        let old = Entry { verified_at, link: entry.link, trouble: entry.trouble, ..held.entry.clone() };
+        self.replace(held, old)
+    }
+
+    /// Puts another entry in the place of what is held, whose row was read and which was viewed as before.
+    fn replace(&self, held: &Held, entry: Entry) -> Arc<Held> {
+        let new = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
+        new.view(held.viewed_at());
+        // Memory would refuse what was verified earlier than what it holds.
+        self.parts.memory.remove(&held.id);
+        self.parts.memory.put(new.clone());
+        new
     }
 
     /// Takes what another instance brought.

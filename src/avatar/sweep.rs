@@ -46,7 +46,7 @@ impl Service {
 
     /// The same; what lies in Redis alone is looked at by one instance for all.
     async fn sweep_all(self: &Arc<Self>, shared: bool) -> Swept {
-        let (mut kept, old) = self.kept().await;
+        let (mut kept, old) = self.kept_and_old().await;
         if shared {
             kept.extend(self.kept_in_redis().await);
         }
@@ -54,7 +54,9 @@ impl Service {
         // Here alone: another instance may have confirmed it since.
         for id in &old {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
-            self.erase_here(id, self.parts.generations.next()).await;
+        }
+        for batch in old.chunks(BATCH) {
+            self.remove_here(batch).await;
         }
         let mut gone = Vec::new();
         for batch in kept.chunks(BATCH) {
@@ -86,15 +88,11 @@ impl Service {
     }
 
     /// The ids in memory and on disk, and those that are too old to be kept.
-    async fn kept(&self) -> (BTreeSet<AvatarId>, Vec<AvatarId>) {
+    async fn kept_and_old(&self) -> (BTreeSet<AvatarId>, Vec<AvatarId>) {
         let now = self.parts.clock.now();
-        let mut kept: BTreeSet<AvatarId> = self.parts.memory.all().map(|held| held.id.clone()).collect();
-        let mut old = Vec::new();
-        let mut after = String::new();
-        loop {
-            let page = self.parts.disk.page(&after, BATCH as u32).await;
-            let Some(last) = page.last() else { break };
-            after = last.id.as_str().to_owned();
+        let (mut kept, mut old) = (BTreeSet::new(), Vec::new());
+        let mut pages = self.all_kept();
+        while let Some(page) = pages.next().await {
             for Kept { id, verified_at, .. } in page {
                 let never = verified_at == Timestamp::EPOCH;
                 if !never && now.since(verified_at) >= self.parts.config.windows.forget {

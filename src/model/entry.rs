@@ -16,9 +16,6 @@ impl Generation {
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok().filter(|generation| *generation < 1 << 53).map(Self)
     }
-
-    /// Later than any other.
-    pub const LAST: Self = Self(i64::MAX.cast_unsigned());
 }
 
 /// What is known of the account's picture.

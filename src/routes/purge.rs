@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
 use super::probes::json;
-use crate::avatar::{Purged, Service};
+use crate::avatar::{PurgeReport, Service};
 use crate::http::Body;
 use crate::model::{AvatarId, Provider};
 use crate::store::{Acknowledged, Reach};
@@ -61,7 +61,7 @@ pub(super) async fn purge_one(
 }
 
 /// 200 = done everywhere; 202 = some instance has not answered, and will do it before it serves what it holds again.
-fn answer(purged: &Purged, hard: bool) -> Result<Response<Body>, ApiError> {
+fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>, ApiError> {
     if !purged.disk {
         return Err(ApiError::NotOnDisk);
     }

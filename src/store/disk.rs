@@ -5,11 +5,13 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
 use super::disk_writer::{Command, Writer};
+use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_file, disk_row};
 use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
@@ -48,7 +50,7 @@ pub enum DiskError {
     InUse(PathBuf),
 }
 
-/// What a walk through the file is told of an avatar.
+/// What a walk over all that is kept is told of an avatar.
 #[derive(Debug, Clone)]
 pub struct Kept {
     /// Whose.
@@ -59,6 +61,36 @@ pub struct Kept {
     pub verified_at: Timestamp,
     /// When it was begun.
     pub generation: Generation,
+}
+
+/// A purge that outlives the process.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct KeptPurge {
+    /// Of what.
+    pub subject: Subject,
+    /// Deleted, or only made stale.
+    pub hard: bool,
+    /// What began before it is concerned.
+    pub generation: Generation,
+    /// Whether every instance can learn of it from Redis.
+    pub told: bool,
+}
+
+impl Kept {
+    /// Of what is in memory.
+    pub fn of(held: &Held) -> Self {
+        let Entry { provider, verified_at, generation, .. } = held.entry;
+        Self { id: held.id.clone(), provider, verified_at, generation }
+    }
+
+    fn read(row: &SqliteRow) -> Option<Self> {
+        Some(Self {
+            id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
+            provider: Provider::from_name(row.try_get("provider").ok()?)?,
+            verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
+            generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
+        })
+    }
 }
 
 /// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
@@ -117,6 +149,7 @@ impl Disk {
             max_bytes: config.max_bytes,
             state: state.clone(),
             used: 0,
+            noted: 0,
         };
         tracker.spawn(writer.run(queue));
         Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), state })
@@ -142,7 +175,7 @@ impl Disk {
             }
             Err(error) => {
                 tracing::error!(connection = %id, %error, "disk store: the row is dropped");
-                self.remove(vec![id.clone()], Generation::LAST).await;
+                self.remove(vec![id.clone()]).await;
                 None
             }
         }
@@ -155,15 +188,48 @@ impl Disk {
         }
     }
 
-    /// Removes what began before `generation` so that none of its bytes is left in the file or its log. The caller has
-    /// raised the avatars before. Returns whether it is done; trouble is logged.
-    pub async fn remove(&self, ids: Vec<AvatarId>, generation: Generation) -> bool {
+    /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge
+    /// before. Returns whether it is done; trouble is logged.
+    pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
         let Some(open) = &self.open else { return true };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Remove(ids, generation, done)).await.is_err() {
+        if open.commands.send(Command::Remove(ids, done)).await.is_err() {
             return false;
         }
         matches!(ended.await, Ok(Ok(())))
+    }
+
+    /// What is kept of an avatar, without its bytes.
+    pub async fn kept(&self, id: &AvatarId) -> Option<Kept> {
+        let open = self.open.as_ref()?;
+        let query = sqlx::query("SELECT id, provider, verified_at, generation FROM avatar WHERE id = ?");
+        let row = self.state.note(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
+        Kept::read(&row)
+    }
+
+    /// Keeps purges, so that a restart forgets none.
+    pub async fn put_purges(&self, purges: Vec<KeptPurge>) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Purges(purges)).await;
+        }
+    }
+
+    /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
+    pub async fn purges(&self, oldest: Generation) -> Vec<KeptPurge> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
+        self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
+        let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
+        let rows = self.state.note(rows.fetch_all(&open.pool).await).unwrap_or_default();
+        let read = |row: &SqliteRow| {
+            Some(KeptPurge {
+                subject: Subject::parse(row.try_get("subject").ok()?)?,
+                hard: row.try_get("hard").ok()?,
+                generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
+                told: row.try_get("told").ok()?,
+            })
+        };
+        rows.iter().filter_map(read).collect()
     }
 
     /// Keeps the pause of a whole app.
@@ -194,16 +260,7 @@ impl Disk {
         );
         let rows =
             self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
-        rows.iter()
-            .filter_map(|row| {
-                Some(Kept {
-                    id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
-                    provider: Provider::from_name(row.try_get("provider").ok()?)?,
-                    verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
-                    generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
-                })
-            })
-            .collect()
+        rows.iter().filter_map(Kept::read).collect()
     }
 
     /// Waits until all that was put before is in the file, then ends the writer's work.

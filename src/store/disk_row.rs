@@ -38,6 +38,13 @@ CREATE TABLE IF NOT EXISTS pause (
     provider TEXT PRIMARY KEY,
     until INTEGER NOT NULL
 ) STRICT;
+CREATE TABLE IF NOT EXISTS purged (
+    subject TEXT NOT NULL,
+    hard INTEGER NOT NULL,
+    generation INTEGER NOT NULL,
+    told INTEGER NOT NULL,
+    PRIMARY KEY (subject, hard)
+) STRICT;
 ";
 
 /// Columns that came after the first release, each with the statement that adds it to an older file.

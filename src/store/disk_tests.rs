@@ -169,13 +169,13 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
         memory.put(held.clone());
         opened.disk.put(held).await;
         // A removal of another avatar is answered when all before it is written.
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()], opened.generations.next()).await;
+        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
         let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
         (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
     };
     assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
     assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened.generations.raise(&id(), opened.generations.next(), Timestamp::EPOCH);
+    opened.generations.note(&Subject::Avatar(id()), Purged::new(true, opened.generations.next()));
     assert_eq!(
         kept(held(entry(Content::NoPicture, 30))).await,
         (Some(20), Some(20)),
@@ -206,4 +206,28 @@ async fn generations_go_on_after_a_restart() {
     let opened = opened.restarted().await;
     assert_eq!(opened.generations.next(), Generation(8));
     assert_eq!(opened.disk.get(&id(), Timestamp::EPOCH).await.unwrap().generation, Generation(7));
+}
+
+#[tokio::test]
+async fn purges_that_nobody_was_told_of_stay_until_they_are_told_and_grow_old() {
+    let opened = open().await;
+    let kept = |subject: &Subject, hard, generation, told| KeptPurge {
+        subject: subject.clone(),
+        hard,
+        generation: Generation(generation),
+        told,
+    };
+    let (a, b) = (Subject::Avatar(id()), Subject::Provider(Provider::Telegram));
+    let (deleted, stale) = (kept(&a, true, 5, false), kept(&b, false, 6, false));
+    opened.disk.put_purges(vec![deleted.clone(), stale.clone()]).await;
+    // A later soft purge says nothing of the deletion before it.
+    opened.disk.put_purges(vec![kept(&a, false, 9, true)]).await;
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.purges(Generation(100)).await, [deleted.clone(), stale]);
+    let told = [kept(&b, false, 10, true), kept(&a, true, 11, true)];
+    opened.disk.put_purges(told.to_vec()).await;
+    opened.disk.put_purges(vec![deleted]).await;
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.purges(Generation(10)).await, told);
+    assert_eq!(opened.disk.purges(Generation(11)).await, told[1..]);
 }

@@ -7,13 +7,16 @@ use std::time::Duration;
 use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
+use super::disk::KeptPurge;
 use super::disk_row::{Columns, VERSION};
 use super::health::State;
 use super::{Generations, Held};
-use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::model::{AvatarId, Entry, Provider, Timestamp};
 
 /// Commands written in one transaction.
 const BATCH: usize = 32;
+/// Purges that are kept, and a tenth more.
+const MOST_PURGED: usize = 100_000;
 
 /// Who waits until a command is in the file.
 type Waiter = oneshot::Sender<Result<(), String>>;
@@ -24,8 +27,10 @@ pub(super) enum Command {
     Put(Arc<Held>),
     /// Note a view.
     Touch(AvatarId, Timestamp),
-    /// Leave no byte of these that began earlier.
-    Remove(Vec<AvatarId>, Generation, Waiter),
+    /// Leave no byte of these.
+    Remove(Vec<AvatarId>, Waiter),
+    /// Keep purges.
+    Purges(Vec<KeptPurge>),
     /// Keep the pause of an app.
     Pause(Provider, Timestamp),
     /// Tell when all before is written.
@@ -36,7 +41,8 @@ pub(super) enum Command {
 /// refused, what was put after them is meant.
 #[derive(Default)]
 struct Batch {
-    removed: Vec<(AvatarId, Generation)>,
+    removed: Vec<AvatarId>,
+    purges: Vec<KeptPurge>,
     touched: Vec<(AvatarId, Timestamp)>,
     pauses: Vec<(Provider, Timestamp)>,
     puts: HashMap<AvatarId, Arc<Held>>,
@@ -50,17 +56,27 @@ impl Batch {
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Flush(waiter) => self.waiters.push(waiter),
-            Command::Remove(ids, generation, waiter) => {
-                self.removed.extend(ids.into_iter().map(|id| (id, generation)));
+            Command::Purges(purges) => self.purges.extend(purges),
+            Command::Remove(ids, waiter) => {
+                self.removed.extend(ids);
                 self.waiters.push(waiter);
             }
         }
     }
 
-    async fn remove_and_touch(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-        for (id, generation) in &self.removed {
-            let query = sqlx::query("DELETE FROM avatar WHERE id = ? AND generation < ?");
-            query.bind(id.as_str()).bind(generation.0.cast_signed()).execute(&mut *connection).await?;
+    async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+        for id in &self.removed {
+            let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
+            query.bind(id.as_str()).execute(&mut *connection).await?;
+        }
+        for KeptPurge { subject, hard, generation, told } in &self.purges {
+            let query = sqlx::query(
+                "INSERT INTO purged (subject, hard, generation, told) VALUES (?, ?, ?, ?)
+                 ON CONFLICT (subject, hard) DO UPDATE SET generation = excluded.generation, told = excluded.told
+                 WHERE excluded.generation >= purged.generation",
+            );
+            let query = query.bind(subject.to_string()).bind(hard).bind(generation.0.cast_signed());
+            query.bind(told).execute(&mut *connection).await?;
         }
         for (id, at) in &self.touched {
             let query = sqlx::query("UPDATE avatar SET used_at = ? WHERE id = ?");
@@ -82,6 +98,8 @@ pub(super) struct Writer {
     pub(super) state: Arc<State>,
     /// What the pictures weigh together, at most; measured before anything is dropped.
     pub(super) used: u64,
+    /// Purges since the oldest of them were forgotten.
+    pub(super) noted: usize,
 }
 
 impl Writer {
@@ -112,7 +130,7 @@ impl Writer {
 
     async fn write(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
         let mut transaction = self.pool.begin().await?;
-        batch.remove_and_touch(&mut transaction).await?;
+        batch.remove_and_note(&mut transaction).await?;
         for held in batch.puts.values() {
             // Asked here, by the only writer: a removal that was queued later has raised the generation already.
             if self.generations.admits(&held.id, held.entry.provider, held.entry.generation) {
@@ -123,6 +141,11 @@ impl Writer {
         transaction.commit().await?;
         if !batch.removed.is_empty() {
             self.forget_log().await?;
+        }
+        self.noted += batch.purges.len();
+        if self.noted >= MOST_PURGED / 10 {
+            self.noted = 0;
+            self.forget_purges().await?;
         }
         if self.used > self.max_bytes {
             self.shrink().await?;
@@ -140,6 +163,13 @@ impl Writer {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(sqlx::Error::Protocol("the write-ahead log could not be truncated: a reader holds it".into()))
+    }
+
+    async fn forget_purges(&self) -> Result<(), sqlx::Error> {
+        let forget = "DELETE FROM purged WHERE told AND generation <
+            (SELECT MIN(generation) FROM (SELECT generation FROM purged ORDER BY generation DESC LIMIT ?))";
+        sqlx::query(forget).bind(MOST_PURGED as i64).execute(&self.pool).await?;
+        Ok(())
     }
 
     /// Drops the least recently used until nine tenths of the bound are left. The estimate counts a replaced picture

@@ -1,28 +1,94 @@
-//! [`Generations`]: how a refresh under way is kept from bringing deleted bytes back.
+//! [`Generations`]: which avatars were purged, and how a refresh under way is kept from bringing deleted bytes back.
 
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::{AvatarId, Generation, Provider, Timestamp};
+use crate::model::{AvatarId, Generation, Provider};
 
-/// Avatars whose generation is remembered at one time; beyond it, everything that began before counts as purged.
+/// Avatars whose purges are remembered at one time; beyond it the half that was purged longest ago is forgotten.
 const MOST: usize = 100_000;
-/// Kept longer than a refresh can last (its deadlines are minutes at the most).
-const KEPT_FOR: Duration = Duration::from_secs(3600);
 
-/// A counter that rises with every purge and deletion, and which avatars were last hit at which count.
+/// The generations of the last purges of an avatar, or of a whole provider; 0 = none.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Purged {
+    /// What began before is gone.
+    pub hard: Generation,
+    /// What began before is stale.
+    pub soft: Generation,
+}
+
+/// What the purges mean for something that is held.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// It began after them.
+    Current,
+    /// It is still shown, and refreshed at its next view. The generation is that of the purge.
+    Stale(Generation),
+    /// No byte of it may be left.
+    Gone,
+}
+
+/// What a purge is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub enum Subject {
+    /// One avatar.
+    Avatar(AvatarId),
+    /// All avatars of a provider.
+    Provider(Provider),
+}
+
+/// A counter that rises with every purge and deletion, and what was purged at which count.
 ///
-/// A refresh notes the count at its start; stores refuse what it brings if its avatar was raised since. With Redis all
+/// A refresh notes the count at its start; stores refuse what it brings if its avatar was purged since. With Redis all
 /// instances take their counts from one counter there and learn of each other's, so that counts can be compared.
 #[derive(Debug, Default)]
 pub struct Generations {
     counter: AtomicU64,
-    /// What began before is refused for all avatars of a provider.
-    floors: [AtomicU64; Provider::ALL.len()],
-    // A plain mutex: it is held for a map operation, never across an await, and only refreshes and purges come here.
-    raised: Mutex<HashMap<AvatarId, (Generation, Timestamp)>>,
+    /// The highest count that Redis is known to have given: if it tells a lower one, it has forgotten the purges.
+    shared: AtomicU64,
+    // A plain mutex: it is held for a map operation, never across an await, and no hit in memory comes here.
+    known: Mutex<Known>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    providers: [Purged; Provider::ALL.len()],
+    avatars: HashMap<AvatarId, (Purged, u64)>,
+    /// Rises with each purge that is noted, so that the oldest can be told.
+    noted: u64,
+}
+
+impl Purged {
+    /// One purge.
+    pub fn new(hard: bool, generation: Generation) -> Self {
+        if hard {
+            Self { hard: generation, ..Self::default() }
+        } else {
+            Self { soft: generation, ..Self::default() }
+        }
+    }
+
+    /// The later of each.
+    pub fn and(self, other: Self) -> Self {
+        Self { hard: self.hard.max(other.hard), soft: self.soft.max(other.soft) }
+    }
+
+    /// The last one.
+    pub fn last(self) -> Generation {
+        self.hard.max(self.soft)
+    }
+
+    fn verdict(self, generation: Generation) -> Verdict {
+        if generation < self.hard {
+            Verdict::Gone
+        } else if generation < self.soft {
+            Verdict::Stale(self.soft)
+        } else {
+            Verdict::Current
+        }
+    }
 }
 
 impl Generations {
@@ -31,40 +97,106 @@ impl Generations {
         Generation(self.counter.load(Ordering::SeqCst))
     }
 
-    /// Goes on from a count that was kept or heard of.
+    /// Goes on from a count that was kept.
     pub fn catch_up(&self, generation: Generation) {
         self.counter.fetch_max(generation.0, Ordering::SeqCst);
     }
 
-    /// The next count, for a purge that no other instance hears of.
+    /// Goes on from a count that Redis has given, to this instance or another.
+    pub fn learn(&self, generation: Generation) {
+        self.shared.fetch_max(generation.0, Ordering::SeqCst);
+        self.catch_up(generation);
+    }
+
+    /// The highest count that Redis has given.
+    pub fn shared(&self) -> Generation {
+        Generation(self.shared.load(Ordering::SeqCst))
+    }
+
+    /// The next count, for a purge that no other instance has heard of.
     pub fn next(&self) -> Generation {
         Generation(self.counter.fetch_add(1, Ordering::SeqCst) + 1)
     }
 
-    /// Raises an avatar to a generation; everything of it that started before is refused from now on.
-    pub fn raise(&self, id: &AvatarId, generation: Generation, now: Timestamp) {
-        self.catch_up(generation);
-        let mut raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        raised.retain(|_, (_, at)| now.since(*at) < KEPT_FOR);
-        if raised.len() >= MOST {
-            Provider::ALL.into_iter().for_each(|provider| self.raise_floor(provider, generation));
-            raised.clear();
+    /// Notes purges; what began before them is refused from now on.
+    pub fn note(&self, subject: &Subject, purged: Purged) {
+        if purged == Purged::default() {
+            return;
         }
-        let known = raised.entry(id.clone()).or_insert((generation, now));
-        *known = (known.0.max(generation), now);
+        self.catch_up(purged.last());
+        let mut known = self.lock();
+        match subject {
+            Subject::Provider(provider) => {
+                let before = known.providers[*provider as usize];
+                known.providers[*provider as usize] = before.and(purged);
+            }
+            Subject::Avatar(id) => known.note(id, purged),
+        }
     }
 
-    /// Raises all avatars of a provider.
-    pub fn raise_floor(&self, provider: Provider, generation: Generation) {
-        self.catch_up(generation);
-        self.floors[provider as usize].fetch_max(generation.0, Ordering::SeqCst);
+    /// What the purges that are known mean for something that began at `generation`.
+    pub fn verdict(&self, id: &AvatarId, provider: Provider, generation: Generation) -> Verdict {
+        let known = self.lock();
+        let own = known.avatars.get(id).map(|(purged, _)| *purged).unwrap_or_default();
+        own.and(known.providers[provider as usize]).verdict(generation)
     }
 
     /// Whether an entry of this generation may still be stored.
     pub fn admits(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
-        let raised = self.raised.lock().unwrap_or_else(PoisonError::into_inner);
-        generation.0 >= self.floors[provider as usize].load(Ordering::SeqCst)
-            && raised.get(id).is_none_or(|(at_least, _)| generation >= *at_least)
+        self.verdict(id, provider, generation) == Verdict::Current
+    }
+
+    /// All purges that are known, to tell somebody who has forgotten them.
+    pub fn known(&self) -> Vec<(Subject, Purged)> {
+        let known = self.lock();
+        let providers = Provider::ALL
+            .into_iter()
+            .map(|provider| (Subject::Provider(provider), known.providers[provider as usize]))
+            .filter(|(_, purged)| *purged != Purged::default());
+        let avatars = known.avatars.iter().map(|(id, (purged, _))| (Subject::Avatar(id.clone()), *purged));
+        providers.chain(avatars).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Known> {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Known {
+    fn note(&mut self, id: &AvatarId, purged: Purged) {
+        if self.avatars.len() >= MOST && !self.avatars.contains_key(id) {
+            self.forget_half();
+        }
+        self.noted += 1;
+        let known = self.avatars.entry(id.clone()).or_default();
+        *known = (known.0.and(purged), self.noted);
+    }
+
+    fn forget_half(&mut self) {
+        let mut noted: Vec<u64> = self.avatars.values().map(|(_, at)| *at).collect();
+        let half = noted.len() / 2;
+        let (_, median, _) = noted.select_nth_unstable(half);
+        let median = *median;
+        self.avatars.retain(|_, (_, at)| *at > median);
+    }
+}
+
+impl Subject {
+    /// What [`fmt::Display`] has written. No id holds a colon.
+    pub fn parse(text: &str) -> Option<Self> {
+        match text.strip_prefix("provider:") {
+            Some(name) => Provider::from_name(name).map(Self::Provider),
+            None => AvatarId::parse(text).ok().map(Self::Avatar),
+        }
+    }
+}
+
+impl fmt::Display for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Avatar(id) => write!(f, "{id}"),
+            Self::Provider(provider) => write!(f, "provider:{provider}"),
+        }
     }
 }
 
@@ -78,11 +210,15 @@ mod tests {
         AvatarId::parse(text).unwrap()
     }
 
+    fn avatar(text: &str) -> Subject {
+        Subject::Avatar(id(text))
+    }
+
     #[test]
     fn what_started_before_a_purge_is_refused_and_what_started_after_is_not() {
         let generations = Generations::default();
         let before = generations.current();
-        generations.raise(&id("a"), generations.next(), Timestamp::EPOCH);
+        generations.note(&avatar("a"), Purged::new(true, generations.next()));
         assert!(!generations.admits(&id("a"), ANY, before));
         assert!(generations.admits(&id("b"), ANY, before));
         assert!(generations.admits(&id("a"), ANY, generations.current()));
@@ -92,28 +228,49 @@ mod tests {
     fn a_provider_is_purged_as_a_whole_and_the_others_are_not() {
         let generations = Generations::default();
         let before = generations.current();
-        generations.raise_floor(ANY, generations.next());
+        generations.note(&Subject::Provider(ANY), Purged::new(true, generations.next()));
         assert!(!generations.admits(&id("a"), ANY, before));
         assert!(generations.admits(&id("a"), Provider::Telegram, before));
         assert!(generations.admits(&id("a"), ANY, generations.current()));
     }
 
     #[test]
+    fn a_soft_purge_makes_stale_and_takes_nothing_of_a_hard_one_back() {
+        let generations = Generations::default();
+        generations.note(&avatar("a"), Purged::new(true, Generation(3)));
+        generations.note(&avatar("a"), Purged::new(false, Generation(7)));
+        let verdict = |generation| generations.verdict(&id("a"), ANY, Generation(generation));
+        assert_eq!(verdict(2), Verdict::Gone);
+        assert_eq!(verdict(3), Verdict::Stale(Generation(7)));
+        assert_eq!(verdict(7), Verdict::Current);
+    }
+
+    #[test]
     fn a_purge_that_is_heard_of_late_lowers_nothing() {
         let generations = Generations::default();
-        generations.raise(&id("a"), Generation(7), Timestamp::EPOCH);
-        generations.raise(&id("a"), Generation(3), Timestamp::EPOCH);
+        generations.note(&avatar("a"), Purged::new(true, Generation(7)));
+        generations.note(&avatar("a"), Purged::new(true, Generation(3)));
         assert!(!generations.admits(&id("a"), ANY, Generation(5)));
         assert_eq!(generations.next(), Generation(8));
     }
 
     #[test]
-    fn raised_generations_are_forgotten_after_an_hour() {
+    fn of_too_many_the_oldest_half_is_forgotten_and_nothing_else_is_touched() {
         let generations = Generations::default();
-        for n in 0..100 {
-            generations.raise(&id(&n.to_string()), generations.next(), Timestamp::EPOCH);
+        for n in 0..=MOST {
+            generations.note(&avatar(&n.to_string()), Purged::new(true, Generation(1)));
         }
-        generations.raise(&id("late"), generations.next(), Timestamp::EPOCH + KEPT_FOR);
-        assert_eq!(generations.raised.lock().unwrap().len(), 1);
+        assert_eq!(generations.lock().avatars.len(), MOST / 2);
+        assert!(generations.admits(&id("0"), ANY, Generation(0)), "forgotten");
+        assert!(!generations.admits(&id(&MOST.to_string()), ANY, Generation(0)), "the last one");
+        assert!(generations.admits(&id("another"), ANY, Generation(0)), "never purged");
+    }
+
+    #[test]
+    fn a_subject_is_read_as_it_was_written() {
+        for subject in [avatar("clx3-a_B"), Subject::Provider(Provider::Telegram)] {
+            assert_eq!(Subject::parse(&subject.to_string()), Some(subject));
+        }
+        assert_eq!(Subject::parse("provider:myspace"), None);
     }
 }

@@ -12,11 +12,11 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, News, Order, Reach, Redis, RedisConfig, RedisSurvey,
+    Acknowledged, Away, Budget, Event, Lease, News, Order, Put, Reach, Redis, RedisConfig, RedisSurvey,
     RedisWritten, Shared, Status, Taken, Watch,
 };
-pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Kept};
-pub use generations::Generations;
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Kept, KeptPurge};
+pub use generations::{Generations, Purged, Subject, Verdict};
 pub use health::Health;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
 

@@ -14,7 +14,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::model::AvatarId;
 
-use super::news::{News, Order, Reach};
+use super::news::{News, Reach};
 
 /// Events that may wait for the service; what does not fit is made good by a new epoch.
 pub(super) const EVENTS: usize = 1024;
@@ -31,8 +31,6 @@ pub enum Event {
         /// What.
         news: News,
     },
-    /// A purge of an earlier time that may have been missed.
-    Missed(Order),
     /// A purge of this instance that Redis did not hear of: to be ordered once more, hard or soft.
     Unheard(Reach, bool),
 }
@@ -63,6 +61,7 @@ pub(super) struct Bus {
     answers: Mutex<HashMap<u64, mpsc::Sender<String>>>,
     events: mpsc::Sender<Event>,
     first: Notify,
+    missed: Notify,
 }
 
 impl Bus {
@@ -75,6 +74,7 @@ impl Bus {
             answers: Mutex::default(),
             events,
             first: Notify::new(),
+            missed: Notify::new(),
         }
     }
 
@@ -86,7 +86,20 @@ impl Bus {
     pub(super) fn joined(&self) {
         self.epoch.fetch_add(1, Ordering::SeqCst);
         self.first.notify_one();
+        self.missed.notify_one();
         self.wake_all();
+    }
+
+    /// Returns when purges may have been missed; for one caller.
+    pub(super) async fn missed(&self) {
+        self.missed.notified().await;
+    }
+
+    /// Something was missed, or may have been: nothing that is held is trusted until it was looked at.
+    pub(super) fn miss(&self) {
+        // An even step: whether the subscription stands is not changed.
+        self.epoch.fetch_add(2, Ordering::SeqCst);
+        self.missed.notify_one();
     }
 
     /// Returns when the subscription stands for the first time; for one caller.
@@ -163,6 +176,11 @@ impl Bus {
                     self.distrust_all();
                 }
             }
+            News::Restored => {
+                self.miss();
+                return;
+            }
+            News::Forgotten => return,
             News::Pause { .. } => {}
         }
         self.tell(Event::Heard { from, news });
@@ -180,12 +198,11 @@ impl Bus {
             tracing::warn!(
                 "more news from other instances than can be acted upon: all that is held is checked again"
             );
-            self.distrust_all();
+            self.miss();
         }
     }
 
     fn distrust_all(&self) {
-        // An even step: whether the subscription stands is not changed.
         self.epoch.fetch_add(2, Ordering::SeqCst);
     }
 

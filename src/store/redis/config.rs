@@ -6,7 +6,7 @@ use super::seal::Sealer;
 use super::server::{SentinelLogin, Server};
 use super::tls::TlsFiles;
 use crate::model::token::{Key, Keyring};
-use crate::model::{Invalid, Secret, units};
+use crate::model::{Generation, Invalid, Secret, Timestamp, units};
 
 /// Section `[redis]`, where `redis.url` is not empty.
 pub struct RedisConfig {
@@ -68,6 +68,11 @@ impl RedisWritten {
 }
 
 impl RedisConfig {
+    /// The generation of the oldest purge that Redis still remembers: they are times in milliseconds.
+    pub fn remembers_since(&self, now: Timestamp) -> Generation {
+        Generation((now - self.keep_bytes_for).as_millis().max(0).unsigned_abs())
+    }
+
     /// What is connected to, for people; no secret.
     pub fn describe(&self) -> String {
         self.server.describe()

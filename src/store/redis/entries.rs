@@ -6,31 +6,46 @@ use std::time::Duration;
 
 use super::keeper::Access;
 use super::keys::AvatarKeys;
+use super::record::{MAX_RECORD, behind_head};
 use super::stored::{StoredEntry, StoredLink, picture};
 use super::{Away, Budget, Open, Redis, millis, scripts};
-use crate::model::{AvatarId, Entry, Generation, Link, Picture, Provider, Trouble};
+use crate::model::{AvatarId, Entry, Link, Picture, Provider, Timestamp, Trouble};
 use crate::store::Held;
 use crate::store::form::{read_trouble, write_trouble};
+use crate::store::generations::Purged;
 
 /// What Redis knows of an avatar.
 #[derive(Debug)]
 pub struct Shared {
     /// What is held there; without the bytes, if those are too large or have gone.
     pub entry: Option<Entry>,
-    /// When it was last purged; 0 = not within memory.
-    pub purged: Generation,
+    /// When the picture was verified whose bytes are too large or have gone: it is another than the caller has.
+    pub elsewhere: Option<Timestamp>,
+    /// When it was last purged. It is for the caller to judge what is held by it.
+    pub purged: Purged,
+}
+
+/// How keeping an entry ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Put {
+    /// It is what all see.
+    Kept,
+    /// Another instance has verified it later.
+    Older,
+    /// It was purged since.
+    Purged,
 }
 
 /// A trouble outlives its pause by so much, so that the next one's is twice as long.
 const TROUBLE_BEYOND: Duration = Duration::from_secs(3600);
 
-/// No sealed link or trouble is longer, in bytes.
+/// No sealed entry, link or trouble is longer, in bytes; one that would be stays local.
 const SMALL: u64 = 16 * 1024;
 /// What the seal adds to a picture, at most, in bytes.
 const SEAL: u64 = 64;
 
-/// Entry, link, trouble, purged, picture; of strings that are not there, an empty one.
-type Raw = (Option<Vec<u8>>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
+/// Entry, link, trouble, the two records, picture; of what is not there, nothing.
+type Raw = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
 impl Redis {
     /// What Redis holds of an avatar. Whoever has the picture's bytes already need not be sent them.
@@ -47,15 +62,15 @@ impl Redis {
         let keys = open.keys.of(id);
         let life = millis(open.keep_bytes_for);
         let mut pipe = redis::pipe();
-        pipe.cmd("HGET").arg(&keys.entry).arg("entry");
-        // SECURITY: whoever may write to the Redis could put half a gigabyte there. Of strings no more is asked for than
-        // is ever stored; a hash field cannot be asked for in part.
+        // SECURITY: whoever may write to the Redis could put half a gigabyte there: no more is asked for than is stored.
         let no_more_than = |pipe: &mut redis::Pipeline, key: &str, bytes: u64| {
             pipe.cmd("GETRANGE").arg(key).arg(0).arg(bytes);
         };
+        no_more_than(&mut pipe, &keys.entry, SMALL);
         no_more_than(&mut pipe, &keys.link, SMALL);
         no_more_than(&mut pipe, &keys.trouble, SMALL);
-        no_more_than(&mut pipe, &keys.purged, SMALL);
+        no_more_than(&mut pipe, &keys.hard, MAX_RECORD);
+        no_more_than(&mut pipe, &keys.soft, MAX_RECORD);
         // It is used now, so it lives on.
         pipe.cmd("PEXPIRE").arg(&keys.entry).arg(life).ignore();
         pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
@@ -64,22 +79,19 @@ impl Redis {
             Some(_) => _ = pipe.cmd("GETRANGE").arg(&keys.picture).arg(1).arg(0),
             None => no_more_than(&mut pipe, &keys.picture, open.max_value + SEAL),
         }
-        let (entry, link, trouble, purged, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
-        let purged = std::str::from_utf8(&purged).ok().and_then(Generation::parse).unwrap_or_default();
-        let entry = match entry.and_then(|sealed| open.read_entry(&keys, sealed)) {
-            Some(stored) if stored.generation() >= purged => {
-                let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
-                let link = Some(link).filter(|sealed| !sealed.is_empty());
-                let link = link.and_then(|sealed| open.read_link(&keys, sealed));
-                let trouble = Some(trouble).filter(|sealed| !sealed.is_empty());
-                let trouble = trouble.and_then(|sealed| open.read_trouble(&keys, sealed));
-                stored.into_entry(picture.as_ref(), link, trouble)
-            }
-            _ => None,
-        };
-        let counter = if entry.is_some() { &open.counters.hits } else { &open.counters.misses };
+        let (entry, link, trouble, hard, soft, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
+        let purged =
+            Purged { hard: open.read_record(&keys.hard, hard), soft: open.read_record(&keys.soft, soft) };
+        let (mut found, mut elsewhere) = (None, None);
+        if let Some(stored) = open.read_entry(&keys, entry) {
+            let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
+            let (link, trouble) = (open.read_link(&keys, link), open.read_trouble(&keys, trouble));
+            elsewhere = stored.etag().filter(|_| picture.is_none()).map(|_| stored.verified_at());
+            found = stored.into_entry(picture.as_ref(), link, trouble, open.clock.now());
+        }
+        let counter = if found.is_some() { &open.counters.hits } else { &open.counters.misses };
         counter.fetch_add(1, Ordering::Relaxed);
-        Ok(Shared { entry, purged })
+        Ok(Shared { entry: found, elsewhere, purged })
     }
 
     /// Whose picture it is, for a walk through all.
@@ -90,31 +102,32 @@ impl Redis {
         let open = self.open.as_ref().ok_or(Away)?;
         let keys = open.keys.of(id);
         let mut pipe = redis::pipe();
-        pipe.cmd("HGET").arg(&keys.entry).arg("entry");
-        let (sealed,): (Option<Vec<u8>>,) = open.pipe(&pipe, Access::Any, budget).await?;
-        Ok(sealed.and_then(|sealed| open.read_entry(&keys, sealed)?.provider()))
+        pipe.cmd("GETRANGE").arg(&keys.entry).arg(0).arg(SMALL);
+        let (entry,): (Vec<u8>,) = open.pipe(&pipe, Access::Any, budget).await?;
+        Ok(open.read_entry(&keys, entry).and_then(|stored| stored.provider()))
     }
 
     /// Keeps an entry for all instances, unless it was purged or a later one is there. Larger pictures stay local.
     ///
     /// # Errors
     /// As [`Redis::get`].
-    pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<(), Away> {
+    pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<Put, Away> {
         let open = self.open.as_ref().ok_or(Away)?;
         let parts = Parts::of(open, held).ok_or(Away)?;
         match parts.send(open, held, None, budget).await?.as_str() {
+            "older" => return Ok(Put::Older),
+            "purged" => return Ok(Put::Purged),
             "bytes" => {
-                let Some(bytes) = held.entry.picture().map(|picture| &picture.bytes) else { return Ok(()) };
-                if bytes.len() as u64 <= open.max_value {
+                let bytes = held.entry.picture().map(|picture| &picture.bytes);
+                if let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= open.max_value) {
                     let sealed = open.sealer.seal(&parts.keys.picture, bytes).ok_or(Away)?;
                     parts.send(open, held, Some(sealed), budget).await?;
                 }
-                open.kept();
             }
-            "kept" => open.kept(),
             _ => {}
         }
-        Ok(())
+        open.kept();
+        Ok(Put::Kept)
     }
 }
 
@@ -152,7 +165,14 @@ impl Open {
         picture(bytes, etag, self.max_pixels)
     }
 
-    fn read_entry(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<StoredEntry> {
+    fn read_entry(&self, keys: &AvatarKeys, entry: Vec<u8>) -> Option<StoredEntry> {
+        if entry.is_empty() {
+            return None;
+        }
+        let Some(sealed) = behind_head(entry, 3) else {
+            self.count_rejected();
+            return None;
+        };
         let plain = self.opened(&keys.entry, sealed)?;
         self.understood(&keys.entry, serde_json::from_slice(&plain).ok())
     }
@@ -168,8 +188,11 @@ impl Open {
         self.understood(&keys.trouble, read_trouble(&plain))
     }
 
-    /// What is under the seal; otherwise a miss and a counter.
-    fn opened(&self, key: &str, sealed: Vec<u8>) -> Option<bytes::Bytes> {
+    /// What is under the seal; nothing if nothing was there, and otherwise a miss and a counter.
+    pub(super) fn opened(&self, key: &str, sealed: Vec<u8>) -> Option<bytes::Bytes> {
+        if sealed.is_empty() {
+            return None;
+        }
         match self.sealer.open(key, sealed) {
             Ok(plain) => Some(plain),
             Err(closed) => {
@@ -204,7 +227,11 @@ impl Parts {
     fn of(open: &Open, held: &Held) -> Option<Self> {
         let Entry { link, trouble, .. } = &held.entry;
         let (keys, now) = (open.keys.of(&held.id), open.clock.now());
-        let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain);
+        let fits = |sealed: &Vec<u8>| sealed.len() as u64 <= SMALL - MAX_RECORD;
+        let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain).filter(fits);
+        let mark = open.sealer.mark(held.entry.picture().map(|picture| &picture.etag));
+        let sealed = seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?;
+        let head = format!("{}:{}:{mark}:", held.entry.generation.0, held.entry.verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
         let trouble_until = trouble.as_ref().map(|trouble| match trouble.retry_at {
             Some(at) => at.since(now) + TROUBLE_BEYOND,
@@ -212,8 +239,8 @@ impl Parts {
             None => open.keep_bytes_for,
         });
         Some(Self {
-            mark: open.sealer.mark(held.entry.picture().map(|picture| &picture.etag)),
-            entry: seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?,
+            mark,
+            entry: [head.as_bytes(), &sealed].concat(),
             link: match link {
                 Some(link) => seal(&keys.link, serde_json::to_vec(&StoredLink::of(link)).ok()?)?,
                 None => Vec::new(),
@@ -237,8 +264,9 @@ impl Parts {
     ) -> Result<String, Away> {
         let mut script = scripts::PUT.prepare_invoke();
         script.key(&self.keys.entry).key(&self.keys.picture).key(&self.keys.link);
-        script.key(&self.keys.trouble).key(&self.keys.purged);
+        script.key(&self.keys.trouble).key(&self.keys.hard).key(&self.keys.soft);
         script.arg(held.entry.generation.0).arg(held.entry.verified_at.as_millis()).arg(&self.mark);
+        script.arg(open.clock.now().as_millis());
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
         open.script(&script, Access::Put, budget).await

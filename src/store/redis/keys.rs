@@ -13,7 +13,7 @@ pub(super) struct Keys {
 /// The keys of one avatar.
 #[derive(Debug, Clone)]
 pub(super) struct AvatarKeys {
-    /// A hash: time of verification, mark of the picture, and the sealed entry without its bytes.
+    /// Generation, time of verification and mark of the picture, then the sealed entry without its bytes.
     pub(super) entry: String,
     /// The sealed bytes.
     pub(super) picture: String,
@@ -21,8 +21,10 @@ pub(super) struct AvatarKeys {
     pub(super) link: String,
     /// The sealed trouble of the last attempt.
     pub(super) trouble: String,
-    /// The generation of the last purge.
-    pub(super) purged: String,
+    /// The record of the last hard purge.
+    pub(super) hard: String,
+    /// The record of the last soft purge.
+    pub(super) soft: String,
     /// The owner of the right to refresh.
     pub(super) lease: String,
 }
@@ -39,7 +41,8 @@ impl Keys {
             picture: name("picture"),
             link: name("link"),
             trouble: name("trouble"),
-            purged: name("purged"),
+            hard: name("purged:hard"),
+            soft: name("purged:soft"),
             lease: name("lease"),
         }
     }
@@ -56,12 +59,17 @@ impl Keys {
         AvatarId::parse(id).ok()
     }
 
-    /// A hash: the counter of generations, and the last purge of each provider.
-    pub(super) fn purges(&self) -> String {
-        format!("{}:purges", self.prefix)
+    /// The counter of generations.
+    pub(super) fn generation(&self) -> String {
+        format!("{}:generation", self.prefix)
     }
 
-    /// Until when a provider's whole app is paused, in milliseconds since the epoch.
+    /// The record of a provider's last purge as a whole.
+    pub(super) fn purged(&self, provider: Provider, hard: bool) -> String {
+        format!("{}:purged:{}:{provider}", self.prefix, if hard { "hard" } else { "soft" })
+    }
+
+    /// Until when a provider's whole app is paused, sealed.
     pub(super) fn pause(&self, provider: Provider) -> String {
         format!("{}:pause:{provider}", self.prefix)
     }
@@ -95,7 +103,7 @@ mod tests {
     fn all_of_one_avatar_shares_a_hash_tag_and_is_found_again() {
         let (keys, id) = (Keys::new("avatar-proxy"), AvatarId::parse("clx3-a_B").unwrap());
         let own = keys.of(&id);
-        for key in [&own.entry, &own.picture, &own.link, &own.trouble, &own.purged, &own.lease] {
+        for key in [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease] {
             assert!(key.starts_with("avatar-proxy:{clx3-a_B}:"), "{key}");
         }
         assert_eq!(keys.avatar(&own.entry), Some(id));

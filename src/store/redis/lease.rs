@@ -8,7 +8,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 
 use super::keeper::Access;
 use super::news::{News, To};
-use super::{Away, Budget, Open, Redis, Watch, millis, scripts};
+use super::{Away, Budget, Open, Put, Redis, Watch, millis, scripts};
 use crate::model::AvatarId;
 use crate::store::Held;
 
@@ -80,13 +80,22 @@ impl Redis {
     pub async fn land(&self, held: Option<&Held>, lease: Option<Lease>) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        let kept = match held {
-            Some(held) if self.put(held, &mut budget).await.is_ok() => Some(News::Landed {
+        let put = match held {
+            Some(held) => Some((held, self.put(held, &mut budget).await)),
+            None => None,
+        };
+        let kept = match put {
+            Some((held, Ok(Put::Kept))) => Some(News::Landed {
                 id: held.id.to_string(),
                 etag: held.entry.picture().map(|picture| picture.etag.as_str().to_owned()),
                 trouble_at: held.entry.trouble.as_ref().map(|trouble| trouble.at),
             }),
-            _ => None,
+            // Something has happened that was not heard of here: the next view looks for it.
+            Some((held, Ok(Put::Older | Put::Purged))) => {
+                held.trust(0);
+                None
+            }
+            Some((_, Err(Away))) | None => None,
         };
         let freed = lease.as_ref().map(|lease| News::Free { id: lease.id.to_string() });
         // Whoever waits takes the result, or the lease: both must be there when he hears of it.

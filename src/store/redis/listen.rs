@@ -1,6 +1,6 @@
 //! Listening: the tasks that keep the connection, the subscription and this instance's registration.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -8,10 +8,11 @@ use redis::Msg;
 
 use super::bus::Event;
 use super::keeper::Access;
-use super::news::{Letter, News, To, missed};
+use super::news::{Letter, News, To};
 use super::{Away, Open, scripts};
 use crate::clock::monotonic;
-use crate::model::{Generation, Provider, Timestamp};
+use crate::model::Provider;
+use crate::store::generations::Subject;
 
 /// Between two signs of life.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -31,6 +32,7 @@ impl Open {
             () = self.keeper.run() => {}
             () = self.hear() => {}
             () = self.beat() => {}
+            () = self.restore() => {}
         }
         self.bus.left();
     }
@@ -49,6 +51,7 @@ impl Open {
         loop {
             if self.register().await.is_ok() {
                 let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+                let _ = self.look_for_loss().await;
                 // An order can fail while the connection stands: Redis was slow, or a slot was moving.
                 if self.bus.stands() {
                     self.repeat_orders().await;
@@ -115,6 +118,11 @@ impl Open {
         match Letter::open(&self.sealer, message.get_channel_name(), message.get_payload_bytes()) {
             Some(Letter { from, news: News::Beat }) => from == self.instance,
             Some(Letter { from, news }) if from != self.instance => {
+                match &news {
+                    News::Forgotten => self.forgotten.notify_one(),
+                    News::Purge(order) => self.generations.learn(order.generation()),
+                    _ => {}
+                }
                 self.bus.hear(from, news);
                 false
             }
@@ -126,36 +134,13 @@ impl Open {
         }
     }
 
-    /// Once for each purge: a walk through all that is held is long.
-    fn is_untold(&self, field: &str, generation: u64) -> bool {
-        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.insert(field.to_owned(), generation).is_none_or(|before| before < generation)
-    }
-
-    /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis.
+    /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis. The
+    /// purges of avatars are looked at one by one, by the service, as soon as the subscription stands.
     async fn catch_up(&self) -> Result<(), Away> {
-        let mut budget = self.unhurried();
-        let mut pipe = redis::pipe();
-        pipe.cmd("HGETALL").arg(self.keys.purges());
-        let (purges,): (Vec<(String, String)>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
-        for (field, generation) in purges {
-            // What a later version notes there is its own affair.
-            let Some(Generation(generation)) = Generation::parse(&generation) else { continue };
-            if let Some(order) = missed(&field, generation).filter(|_| self.is_untold(&field, generation)) {
-                if order.hard {
-                    for provider in order.reach.providers() {
-                        self.generations.raise_floor(provider, order.generation());
-                    }
-                }
-                self.bus.insist(Event::Missed(order)).await;
-            }
-            self.generations.catch_up(Generation(generation));
-        }
+        self.look_for_loss().await?;
         for provider in Provider::ALL {
-            let mut pipe = redis::pipe();
-            pipe.cmd("GET").arg(self.keys.pause(provider));
-            let (until,): (Option<String>,) = self.pipe(&pipe, Access::Any, &mut budget).await?;
-            if let Some(until) = until.and_then(|text| text.parse().ok()).map(Timestamp::from_millis) {
+            self.generations.note(&Subject::Provider(provider), self.purged_of(provider).await?);
+            if let Some(until) = self.pause(provider, &mut self.unhurried()).await? {
                 let news = News::Pause { provider: provider.to_string(), until };
                 self.bus.insist(Event::Heard { from: self.instance.clone(), news }).await;
             }

@@ -19,6 +19,8 @@ mod lease;
 mod listen;
 mod news;
 mod purge;
+mod record;
+mod restore;
 mod scan;
 mod scripts;
 mod seal;
@@ -33,18 +35,17 @@ mod test_redis;
 mod tls;
 mod url;
 
-use std::collections::HashMap;
 use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use super::health::{Health, State};
-use super::{Generations, Held};
+use super::{Generations, Held, KeptPurge, Purged};
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 use bus::{Bus, Mark};
@@ -56,7 +57,7 @@ use seal::Sealer;
 pub use budget::Budget;
 pub use bus::{Event, Watch};
 pub use config::{RedisConfig, RedisWritten};
-pub use entries::Shared;
+pub use entries::{Put, Shared};
 pub use keeper::Away;
 pub use lease::{Lease, Taken};
 pub use news::{News, Order, Reach};
@@ -91,8 +92,8 @@ pub(super) struct Open {
     counters: Counters,
     purges: AtomicU64,
     pending: purge::Pending,
-    /// The purges of whole providers that were told to the service, by their field.
-    told: Mutex<HashMap<String, u64>>,
+    /// Redis has forgotten the purges.
+    forgotten: Notify,
     subscribed: State,
     closed: CancellationToken,
     tracker: TaskTracker,
@@ -135,15 +136,24 @@ impl Redis {
     }
 
     /// Begins to connect and to listen, and waits a moment for a Redis that is there. Events arrive at the receiver; the
-    /// tasks end with [`Redis::close`].
+    /// tasks end with [`Redis::close`]. `purges` are those that an earlier process has kept.
     pub async fn start(
         config: RedisConfig,
+        purges: Vec<KeptPurge>,
         max_pixels: u64,
         generations: Arc<Generations>,
         clock: Clock,
         tracker: &TaskTracker,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(bus::EVENTS);
+        let pending = purge::Pending::default();
+        for KeptPurge { subject, hard, generation, told } in &purges {
+            generations.note(subject, Purged::new(*hard, *generation));
+            if *told {
+                generations.learn(*generation);
+            }
+        }
+        pending.take_over(purges);
         let open = Arc::new(Open {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
@@ -159,8 +169,8 @@ impl Redis {
             max_pixels,
             counters: Counters::default(),
             purges: AtomicU64::new(1),
-            pending: purge::Pending::default(),
-            told: Mutex::default(),
+            pending,
+            forgotten: Notify::new(),
             subscribed: State::new(
                 "the other instances are heard again",
                 "the other instances are not heard: what is held is checked in Redis at each view",
@@ -182,6 +192,11 @@ impl Redis {
     /// Whether what is held may be served without a look at Redis. Two loads: this is asked on every hit.
     pub fn trusts(&self, held: &Held) -> bool {
         self.open.as_ref().is_none_or(|open| held.epoch() == open.bus.epoch().load(Ordering::Acquire))
+    }
+
+    /// Whether the subscription stands.
+    pub fn hears(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.bus.stands())
     }
 
     /// A moment, for [`Redis::trust`].
@@ -238,10 +253,15 @@ impl Redis {
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        let span = until.since(open.clock.now());
-        let mut pipe = redis::pipe();
-        pipe.cmd("SET").arg(open.keys.pause(provider)).arg(until.as_millis()).arg("PX").arg(millis(span));
-        let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
+        // A longer one stays.
+        if open.pause(provider, &mut budget).await.ok().flatten().is_none_or(|known| known < until) {
+            let (key, text) = (open.keys.pause(provider), until.as_millis().to_string());
+            if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
+                let mut pipe = redis::pipe();
+                pipe.cmd("SET").arg(key).arg(sealed).arg("PX").arg(millis(until.since(open.clock.now())));
+                let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
+            }
+        }
         let news = News::Pause { provider: provider.to_string(), until };
         let _ = open.tell(To::Everybody, news, &mut budget).await;
     }
@@ -273,6 +293,16 @@ impl Open {
     ) -> Result<T, Away> {
         let mut connection = self.keeper.connection()?;
         self.keeper.ask(budget, access, script.invoke_async(&mut connection)).await
+    }
+
+    /// Until when a provider's whole app is paused, as Redis knows it.
+    async fn pause(&self, provider: Provider, budget: &mut Budget) -> Result<Option<Timestamp>, Away> {
+        let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
+        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(record::MAX_RECORD);
+        let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
+        let until =
+            self.opened(&key, sealed).and_then(|plain| std::str::from_utf8(&plain).ok()?.parse().ok());
+        Ok(until.map(Timestamp::from_millis))
     }
 
     /// Publishes a letter.

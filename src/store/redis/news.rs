@@ -1,9 +1,12 @@
 //! [`News`]: what instances tell each other by publish/subscribe, sealed like every value.
 
-use crate::model::{AvatarId, Generation, Provider, Timestamp};
-
 use super::keys::Keys;
 use super::seal::Sealer;
+use crate::model::{AvatarId, Generation, Provider, Timestamp};
+use crate::store::generations::{Purged, Subject};
+
+/// No letter is longer, in bytes: an order of a thousand ids is a quarter of it.
+const MAX_LETTER: usize = 256 * 1024;
 
 /// What is told. An instance of an older version ignores what it does not know.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
@@ -37,6 +40,10 @@ pub enum News {
         /// Its end.
         until: Timestamp,
     },
+    /// Redis has forgotten the purges: everybody puts back those that he knows.
+    Forgotten,
+    /// Purges were put back that some may not have heard of.
+    Restored,
     /// This instance hears itself.
     Beat,
 }
@@ -71,6 +78,11 @@ impl Order {
     pub fn generation(&self) -> Generation {
         Generation(self.generation)
     }
+
+    /// What it means for each that it reaches.
+    pub fn purged(&self) -> Purged {
+        Purged::new(self.hard, self.generation())
+    }
 }
 
 impl Reach {
@@ -80,6 +92,12 @@ impl Reach {
             Self::Ids(ids) => ids.iter().filter_map(|id| AvatarId::parse(id).ok()).collect(),
             Self::Provider(_) | Self::All => Vec::new(),
         }
+    }
+
+    /// All that is named.
+    pub fn subjects(&self) -> Vec<Subject> {
+        let avatars = self.ids().into_iter().map(Subject::Avatar);
+        avatars.chain(self.providers().into_iter().map(Subject::Provider)).collect()
     }
 
     /// The providers that are reached as a whole.
@@ -107,25 +125,11 @@ impl Letter {
 
     /// `None`: not sealed by one of us, or of a kind that this version does not know.
     pub(super) fn open(sealer: &Sealer, channel: &str, sealed: &[u8]) -> Option<Self> {
+        if sealed.len() > MAX_LETTER {
+            return None;
+        }
         serde_json::from_slice(&sealer.open(channel, sealed.to_vec()).ok()?).ok()
     }
-}
-
-/// The names under which the last purges of whole providers are noted in `Keys::purges`.
-pub(super) fn field(provider: Provider, hard: bool) -> String {
-    format!("{}:{provider}", if hard { "hard" } else { "soft" })
-}
-
-/// The order that a noted purge stands for; for an instance that may have missed it.
-pub(super) fn missed(field: &str, generation: u64) -> Option<Order> {
-    let (kind, provider) = field.split_once(':')?;
-    let hard = match kind {
-        "hard" => true,
-        "soft" => false,
-        _ => return None,
-    };
-    let reach = Reach::Provider(Provider::from_name(provider)?.to_string());
-    Some(Order { number: 0, reach, hard, generation })
 }
 
 /// Where a letter goes.
@@ -175,12 +179,9 @@ mod tests {
     }
 
     #[test]
-    fn a_purge_of_all_is_noted_for_each_provider() {
-        let order = missed(&field(Provider::Telegram, true), 5).unwrap();
-        assert_eq!(
-            (order.reach.providers(), order.hard, order.generation),
-            (vec![Provider::Telegram], true, 5)
-        );
-        assert!(missed("counter", 5).is_none());
+    fn an_order_reaches_what_it_names_and_passes_over_what_is_no_id() {
+        let ids = Reach::Ids(vec!["a".into(), "b/c".into()]);
+        assert_eq!(ids.subjects(), [Subject::Avatar(AvatarId::parse("a").unwrap())]);
+        assert_eq!(Reach::All.subjects().len(), Provider::ALL.len());
     }
 }

@@ -5,17 +5,29 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use futures_util::{StreamExt, TryStreamExt, stream};
+
 use super::keeper::Access;
-use super::news::{News, Order, Reach, To, field};
+use super::keys::AvatarKeys;
+use super::news::{News, Order, Reach, To};
+use super::record::MAX_RECORD;
 use super::url::Place;
-use super::{Away, Budget, Open, Redis, millis, scripts};
+use super::{Away, Open, Redis, millis, scripts};
 use crate::clock::monotonic;
-use crate::model::{AvatarId, Generation};
+use crate::model::{AvatarId, Generation, Provider};
+use crate::store::KeptPurge;
+use crate::store::generations::{Purged, Subject};
 
 /// How long the other instances have for the avatars that an order names ...
 const PATIENCE: Duration = Duration::from_secs(2);
 /// ... and for a whole provider, whose every avatar each of them looks at.
 const LONG_PATIENCE: Duration = Duration::from_secs(10);
+/// Calls to Redis that are under way at one time where many avatars are concerned.
+pub(super) const AT_ONCE: usize = 32;
+/// Instances that are waited for; more are none of ours.
+const MOST_INSTANCES: usize = 1000;
+/// Avatars that one order names, at most.
+const MOST_IDS: usize = 1000;
 /// Orders that are kept for a Redis that is away.
 const MOST_PENDING: usize = 1000;
 
@@ -49,56 +61,103 @@ impl Pending {
         }
     }
 
+    /// Orders that an earlier process has kept.
+    pub(super) fn take_over(&self, purges: Vec<KeptPurge>) {
+        let (mut hard, mut soft) = (Vec::new(), Vec::new());
+        for purge in purges.into_iter().filter(|purge| !purge.told) {
+            match purge.subject {
+                Subject::Avatar(id) if purge.hard => hard.push(id.to_string()),
+                Subject::Avatar(id) => soft.push(id.to_string()),
+                Subject::Provider(provider) => self.add(Reach::Provider(provider.to_string()), purge.hard),
+            }
+        }
+        for (ids, hard) in [(hard, true), (soft, false)] {
+            ids.chunks(MOST_IDS).for_each(|ids| self.add(Reach::Ids(ids.to_vec()), hard));
+        }
+    }
+
     pub(super) fn take(&self) -> Vec<(Reach, bool)> {
         std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
     }
 }
 
 impl Redis {
-    /// Numbers a purge. From its generation on, everything that began before is refused by every instance that has heard
-    /// of it. Where Redis is away the order is for this instance alone, and repeated for the others later.
-    pub async fn order(&self, reach: Reach, hard: bool, local: Generation) -> Order {
-        let Some(open) = &self.open else {
-            return Order { number: 0, reach, hard, generation: local.0 };
-        };
-        let number = open.purges.fetch_add(1, Ordering::Relaxed);
-        let mut script = scripts::NEXT.prepare_invoke();
-        script.key(open.keys.purges()).arg(local.0).arg(millis(open.keep_bytes_for));
-        for provider in reach.providers() {
-            script.arg(field(provider, hard));
-        }
-        let generation = match open.script::<u64>(&script, Access::Any, &mut self.unhurried()).await {
-            Ok(generation) => generation,
-            Err(Away) => {
-                open.pending.add(reach.clone(), hard);
-                return Order { number: 0, reach, hard, generation: local.0 };
-            }
-        };
-        Order { number, reach, hard, generation }
-    }
-
-    /// Leaves nothing of an avatar in Redis, and has what began before refused there. Tells whether anything was held.
+    /// The next generation of all instances, at least `local`; without a shared tier `local` itself. From it on,
+    /// everything that began before is refused by every instance that has heard of the order.
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses.
-    pub async fn remove(
-        &self,
-        id: &AvatarId,
-        generation: Generation,
-        budget: &mut Budget,
-    ) -> Result<bool, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
-        let keys = open.keys.of(id);
-        let mut script = scripts::PURGE.prepare_invoke();
-        script.key(keys.entry).key(keys.picture).key(keys.link).key(keys.trouble).key(keys.purged);
-        script.arg(generation.0).arg(millis(open.keep_bytes_for));
-        open.script::<i64>(&script, Access::Any, budget).await.map(|removed| removed > 0)
+    pub async fn next_generation(&self, local: Generation) -> Result<Generation, Away> {
+        let Some(open) = &self.open else { return Ok(local) };
+        let mut script = scripts::NEXT.prepare_invoke();
+        script.key(open.keys.generation()).arg(local.0).arg(millis(open.keep_bytes_for));
+        let next = Generation(open.script(&script, Access::Any, &mut self.unhurried()).await?);
+        open.generations.learn(next);
+        Ok(next)
     }
 
-    /// Has an order repeated when Redis is back, since it could not be carried out there.
-    pub fn repeat(&self, order: &Order) {
-        if let Some(open) = self.open.as_ref().filter(|_| order.number != 0) {
-            open.pending.add(order.reach.clone(), order.hard);
+    /// An order with a number of its own.
+    pub fn order(&self, reach: Reach, hard: bool, generation: Generation) -> Order {
+        let number = self.open.as_ref().map_or(0, |open| open.purges.fetch_add(1, Ordering::Relaxed));
+        Order { number, reach, hard, generation: generation.0 }
+    }
+
+    /// Has Redis refuse what began before an order, and deletes there what the order names. Returns the avatars of which
+    /// something was held.
+    ///
+    /// # Errors
+    /// As [`Redis::next_generation`].
+    pub async fn carry_out(&self, order: &Order) -> Result<Vec<AvatarId>, Away> {
+        let Some(open) = &self.open else { return Ok(Vec::new()) };
+        for provider in order.reach.providers() {
+            open.note(provider, order.hard, order.generation()).await?;
+        }
+        let found = order.reach.ids().into_iter().map(|id| async move {
+            let held = open.purge(&id, order.hard, order.generation(), Which::All).await?;
+            Ok(held.then_some(id))
+        });
+        let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).try_collect().await?;
+        Ok(found.into_iter().flatten().collect())
+    }
+
+    /// Leaves nothing of an avatar in Redis. Tells whether anything was held.
+    ///
+    /// # Errors
+    /// As [`Redis::next_generation`].
+    pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Away> {
+        self.open.as_ref().ok_or(Away)?.purge(id, true, generation, Which::All).await
+    }
+
+    /// The purges of these avatars that Redis remembers, in the order of the ids.
+    ///
+    /// # Errors
+    /// As [`Redis::next_generation`].
+    pub async fn purged(&self, ids: &[AvatarId]) -> Result<Vec<Purged>, Away> {
+        let open = self.open.as_ref().ok_or(Away)?;
+        let purged = ids.iter().cloned().map(|id| async move { open.purged(&id).await });
+        stream::iter(purged).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// Has an order made again when Redis is back, since not everybody could be told.
+    pub fn repeat(&self, reach: Reach, hard: bool) {
+        if let Some(open) = &self.open {
+            open.pending.add(reach, hard);
+        }
+    }
+
+    /// Returns when this instance may have missed purges: its subscription has begun to stand, it could not take all news
+    /// at once, or others have put back what Redis had forgotten. For one caller; never without a shared tier.
+    pub async fn may_have_missed(&self) {
+        match &self.open {
+            Some(open) => open.bus.missed().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// News could not be acted upon: nothing is trusted, and [`Redis::may_have_missed`] returns.
+    pub fn miss(&self) {
+        if let Some(open) = &self.open {
+            open.bus.miss();
         }
     }
 
@@ -118,16 +177,9 @@ impl Redis {
     /// Tells every instance and waits, a bounded time, until each has carried the order out.
     pub async fn announce(&self, order: &Order) -> Acknowledged {
         let Some(open) = &self.open else { return Acknowledged::Alone };
-        // An order without a number was made while Redis was away.
-        if order.number == 0 {
-            return Acknowledged::Away;
-        }
         match open.collect(order).await {
             Ok((done, missing)) => Acknowledged::By { done, missing },
-            Err(Away) => {
-                open.pending.add(order.reach.clone(), order.hard);
-                Acknowledged::Away
-            }
+            Err(Away) => Acknowledged::Away,
         }
     }
 
@@ -181,7 +233,77 @@ impl Walk {
     }
 }
 
+/// Which of an avatar's keys a purge deletes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Which {
+    /// Whatever is there: a live order of somebody who wants it gone.
+    All,
+    /// What began before: the order is an old one.
+    Older,
+}
+
 impl Open {
+    /// Purges one avatar in Redis. Tells whether anything was held.
+    pub(super) async fn purge(
+        &self,
+        id: &AvatarId,
+        hard: bool,
+        generation: Generation,
+        which: Which,
+    ) -> Result<bool, Away> {
+        let keys = self.keys.of(id);
+        let record = if hard { &keys.hard } else { &keys.soft };
+        let mut script = scripts::PURGE.prepare_invoke();
+        script.key(record).key(&keys.entry).key(&keys.picture).key(&keys.link).key(&keys.trouble);
+        script.arg(generation.0).arg(self.record(record, generation).ok_or(Away)?);
+        script.arg(millis(self.keep_bytes_for)).arg(if hard { "hard" } else { "soft" });
+        script.arg(if which == Which::All { "all" } else { "older" });
+        self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|held| held > 0)
+    }
+
+    /// Notes the purge of a whole provider in Redis. Tells whether that was news.
+    pub(super) async fn note(
+        &self,
+        provider: Provider,
+        hard: bool,
+        generation: Generation,
+    ) -> Result<bool, Away> {
+        let key = self.keys.purged(provider, hard);
+        let mut script = scripts::NOTE.prepare_invoke();
+        script.key(&key).arg(generation.0).arg(self.record(&key, generation).ok_or(Away)?);
+        script.arg(millis(self.keep_bytes_for));
+        self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|news| news > 0)
+    }
+
+    /// The purges of an avatar that Redis remembers.
+    pub(super) async fn purged(&self, id: &AvatarId) -> Result<Purged, Away> {
+        let AvatarKeys { hard, soft, .. } = self.keys.of(id);
+        self.records(&hard, &soft).await
+    }
+
+    /// The purges of a whole provider that Redis remembers.
+    pub(super) async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
+        // They need not lie in one slot.
+        let hard = self.one_record(&self.keys.purged(provider, true)).await?;
+        Ok(Purged { hard, soft: self.one_record(&self.keys.purged(provider, false)).await? })
+    }
+
+    async fn records(&self, hard: &str, soft: &str) -> Result<Purged, Away> {
+        let mut pipe = redis::pipe();
+        for key in [hard, soft] {
+            pipe.cmd("GETRANGE").arg(key).arg(0).arg(MAX_RECORD);
+        }
+        let records: (Vec<u8>, Vec<u8>) = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
+        Ok(Purged { hard: self.read_record(hard, records.0), soft: self.read_record(soft, records.1) })
+    }
+
+    async fn one_record(&self, key: &str) -> Result<Generation, Away> {
+        let mut pipe = redis::pipe();
+        pipe.cmd("GETRANGE").arg(key).arg(0).arg(MAX_RECORD);
+        let (record,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
+        Ok(self.read_record(key, record))
+    }
+
     async fn collect(&self, order: &Order) -> Result<(Vec<String>, Vec<String>), Away> {
         let mut missing = self.instances().await?;
         missing.remove(&self.instance);
@@ -202,7 +324,12 @@ impl Open {
     /// The instances that have shown a sign of life of late.
     async fn instances(&self) -> Result<BTreeSet<String>, Away> {
         let mut pipe = redis::pipe();
-        pipe.cmd("TIME").cmd("ZRANGE").arg(self.keys.instances()).arg(0).arg(-1).arg("WITHSCORES");
+        pipe.cmd("TIME")
+            .cmd("ZRANGE")
+            .arg(self.keys.instances())
+            .arg(0)
+            .arg(MOST_INSTANCES)
+            .arg("WITHSCORES");
         let ((seconds, micros), instances): ((i64, i64), Vec<(String, i64)>) =
             self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
         let now = seconds * 1000 + micros / 1000;

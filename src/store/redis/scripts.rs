@@ -1,4 +1,7 @@
 //! What must happen in Redis in one step. Every script touches the keys of one slot.
+//!
+//! Scripts cannot open a seal, so a value that they must judge has a head in clear: `generation:time:mark:` before an
+//! entry, `generation:` before a record of a purge. Whoever reads a value believes its seal alone.
 
 use std::sync::LazyLock;
 
@@ -6,27 +9,31 @@ use redis::Script;
 
 /// Keeps an entry, unless it was purged since or a later one is held.
 ///
-/// Keys: entry, picture, link, trouble, purged. Arguments: generation, verified_at, mark of the picture, sealed entry,
-/// sealed picture, link and trouble ("" = none), and the milliseconds that entry and picture, link and trouble live.
-/// Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
+/// Keys: entry, picture, link, trouble, the records of the last hard and the last soft purge. Arguments: generation,
+/// verified_at, mark of the picture, now; entry, picture, link and trouble ("" = none); and the milliseconds that entry
+/// and picture, link and trouble live. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
+///
+/// What began before a soft purge is replaced whatever its time. So is what claims to be of the future: the clock that
+/// wrote it ran ahead, and nobody else could keep anything until then.
 pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-if tonumber(redis.call('GET', KEYS[5]) or '0') > tonumber(ARGV[1]) then return 'purged' end
-local held = redis.call('HMGET', KEYS[1], 'verified', 'mark')
-if held[1] and tonumber(held[1]) > tonumber(ARGV[2]) then return 'older' end
-redis.call('HSET', KEYS[1], 'verified', ARGV[2], 'mark', ARGV[3], 'entry', ARGV[4])
-redis.call('PEXPIRE', KEYS[1], ARGV[8])
-if ARGV[6] ~= '' then redis.call('SET', KEYS[3], ARGV[6], 'PX', ARGV[9]) else redis.call('DEL', KEYS[3]) end
-if ARGV[7] ~= '' then redis.call('SET', KEYS[4], ARGV[7], 'PX', ARGV[10]) else redis.call('DEL', KEYS[4]) end
-if ARGV[5] ~= '' then
-  redis.call('SET', KEYS[2], ARGV[5], 'PX', ARGV[8])
+local function purged(key) return tonumber(string.match(redis.call('GETRANGE', key, 0, 31), '^%d+') or '0') end
+local born, verified, now, soft = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4]), purged(KEYS[6])
+if purged(KEYS[5]) > born or soft > born then return 'purged' end
+local generation, at, mark = string.match(redis.call('GETRANGE', KEYS[1], 0, 127), '^(%d+):(-?%d+):(%x*):')
+if at and tonumber(generation) >= soft and tonumber(at) > verified and tonumber(at) <= now then return 'older' end
+redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[9])
+if ARGV[7] ~= '' then redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[10]) else redis.call('DEL', KEYS[3]) end
+if ARGV[8] ~= '' then redis.call('SET', KEYS[4], ARGV[8], 'PX', ARGV[11]) else redis.call('DEL', KEYS[4]) end
+if ARGV[6] ~= '' then
+  redis.call('SET', KEYS[2], ARGV[6], 'PX', ARGV[9])
 elseif ARGV[3] == '' then
   redis.call('DEL', KEYS[2])
-elseif held[2] ~= ARGV[3] then
+elseif mark ~= ARGV[3] then
   redis.call('DEL', KEYS[2])
   return 'bytes'
-elseif redis.call('PEXPIRE', KEYS[2], ARGV[8]) == 0 then
+elseif redis.call('PEXPIRE', KEYS[2], ARGV[9]) == 0 then
   return 'bytes'
 end
 return 'kept'
@@ -34,39 +41,57 @@ return 'kept'
     )
 });
 
-/// The next generation, for a purge; it is also noted for each provider that is purged as a whole.
+/// The next generation, for a purge.
 ///
 /// It is never below the time in milliseconds: a counter that was lost (flushed, evicted) must not fall behind what
-/// instances hold. Keys: purges. Arguments: the least it may be, the milliseconds that it is remembered, the fields to note it in. A
-/// Redis that is full refuses a script's first write only if that needs memory, so one that needs none comes first.
+/// instances hold. One that is a day ahead of the time is none of ours. Keys: generation. Arguments: the least it may
+/// be, the milliseconds that it lives. A Redis that is full refuses a script's first write only if that needs memory, so
+/// one that needs none comes first.
 pub(super) static NEXT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
-local next = math.max(tonumber(redis.call('HGET', KEYS[1], 'counter') or '0') + 1, tonumber(ARGV[1]), now)
-local text = string.format('%.0f', next)
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
-redis.call('HSET', KEYS[1], 'counter', text)
-for at = 3, #ARGV do redis.call('HSET', KEYS[1], ARGV[at], text) end
-redis.call('PEXPIRE', KEYS[1], ARGV[2])
+local count = tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+$') or '0')
+if count > now + 86400000 then count = 0 end
+local next = math.max(count + 1, tonumber(ARGV[1]), now)
+redis.call('DEL', KEYS[1])
+redis.call('SET', KEYS[1], string.format('%.0f', next), 'PX', ARGV[2])
 return next
 ",
     )
 });
 
-/// Purges an avatar: what began before is refused from now on, and nothing is left.
+/// Notes that an avatar was purged, so that what began before is refused or stale from now on, and deletes.
 ///
-/// Keys: as in [`PUT`]. Arguments: generation, and the milliseconds that it is remembered. A Redis that is full must
-/// delete, too: see [`NEXT`].
+/// Keys: the record of the purge, entry, picture, link, trouble. Arguments: generation, its record, the milliseconds
+/// that it is remembered, "hard" or "soft" (which leaves the bytes), and "all" or "older" (only what began before).
+/// Answers whether an entry was held. A Redis that is full must delete, too: see [`NEXT`].
 pub(super) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
-local removed = redis.call('DEL', KEYS[1], KEYS[2], KEYS[3], KEYS[4])
-if tonumber(redis.call('GET', KEYS[5]) or '0') < tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[5], ARGV[1], 'PX', ARGV[2])
+local head = redis.call('GETRANGE', KEYS[2], 0, 31)
+local born = tonumber(string.match(head, '^(%d+):') or '0')
+if ARGV[5] == 'all' or born < tonumber(ARGV[1]) then
+  redis.call('DEL', KEYS[4], KEYS[5])
+  if ARGV[4] == 'hard' then redis.call('DEL', KEYS[2], KEYS[3]) end
 end
-return removed
+if tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+') or '0') < tonumber(ARGV[1]) then
+  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+end
+return head ~= '' and 1 or 0
+",
+    )
+});
+
+/// Notes that a provider was purged as a whole. Keys: the record. Arguments: the first three of [`PURGE`]. Answers
+/// whether that was news.
+pub(super) static NOTE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+if tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+') or '0') >= tonumber(ARGV[1]) then return 0 end
+redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
+return 1
 ",
     )
 });

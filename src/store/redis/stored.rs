@@ -55,8 +55,8 @@ impl StoredEntry {
         }
     }
 
-    pub(super) fn generation(&self) -> Generation {
-        Generation(self.generation)
+    pub(super) fn verified_at(&self) -> Timestamp {
+        self.verified_at
     }
 
     pub(super) fn provider(&self) -> Option<Provider> {
@@ -73,21 +73,26 @@ impl StoredEntry {
 
     /// Puts the parts together again. Where the bytes have gone, nothing is held but the link. `None`: of a provider
     /// that this version does not know.
+    ///
+    /// What another instance has verified after `now` it verified now: a clock that runs ahead must not keep a picture
+    /// fresh for longer than the others would.
     pub(super) fn into_entry(
         self,
         picture: Option<&Arc<Picture>>,
         link: Option<Link>,
         trouble: Option<Trouble>,
+        now: Timestamp,
     ) -> Option<Entry> {
         let provider = self.provider()?;
+        let verified_at = self.verified_at.min(now);
         let (content, verified_at) = match self.content {
-            StoredContent::NoPicture => (Content::NoPicture, self.verified_at),
-            StoredContent::Nothing => (Content::Nothing, self.verified_at),
+            StoredContent::NoPicture => (Content::NoPicture, verified_at),
+            StoredContent::Nothing => (Content::Nothing, verified_at),
             StoredContent::Picture { etag, identity, last_modified } => {
                 match picture.filter(|picture| picture.etag.as_str() == etag) {
                     Some(picture) => {
                         let picture = picture.as_ref().clone().renamed(identity.into(), last_modified);
-                        (Content::Picture(Arc::new(picture)), self.verified_at)
+                        (Content::Picture(Arc::new(picture)), verified_at)
                     }
                     None => (Content::Nothing, Timestamp::EPOCH),
                 }
@@ -154,15 +159,18 @@ mod tests {
     const FIRST_LINK: &str = r#"{"address":"https://scontent.xx.fbcdn.net/1_n.jpg?oe=1","resolved_at":1,"expires_at":2,
         "identity":"1_n.jpg?stp=","is_secret":false}"#;
 
+    const NOW: Timestamp = Timestamp::from_millis(1_700_000_002_000);
+
     fn read(json: &str) -> Option<Entry> {
-        serde_json::from_str::<StoredEntry>(json).ok()?.into_entry(None, None, None)
+        serde_json::from_str::<StoredEntry>(json).ok()?.into_entry(None, None, None, NOW)
     }
 
     #[test]
     fn the_form_of_the_first_version_is_read() {
         let stored: StoredEntry = serde_json::from_str(FIRST).unwrap();
-        assert_eq!((stored.etag(), stored.generation()), (Some("\"00ff\""), Generation(3)));
-        let entry = stored.into_entry(None, None, None).unwrap();
+        assert_eq!(stored.etag(), Some("\"00ff\""));
+        let entry = stored.into_entry(None, None, None, NOW).unwrap();
+        assert_eq!(entry.generation, Generation(3));
         assert_eq!((entry.provider, entry.name.as_deref()), (Provider::Facebook, Some("Acme")));
         let link = serde_json::from_str::<StoredLink>(FIRST_LINK).unwrap().into_link().unwrap();
         assert_eq!(link.address.host(), "scontent.xx.fbcdn.net");
@@ -174,6 +182,16 @@ mod tests {
         assert!(read(&FIRST.replace("facebook", "myspace")).is_none());
         assert!(read(&FIRST.replace("\"picture\"", "\"hologram\"")).is_none());
         assert!(read(&FIRST.replace("\"verified_at\":1700000001000,", "")).is_none());
+    }
+
+    #[test]
+    fn what_was_verified_in_the_future_was_verified_now() {
+        let json = FIRST.replace("1700000001000", "1900000000000");
+        let json = json.replace(
+            r#"{"picture":{"etag":"\"00ff\"","identity":"1_n.jpg?stp=","last_modified":1700000000000}}"#,
+            r#""no_picture""#,
+        );
+        assert_eq!(read(&json).unwrap().verified_at, NOW);
     }
 
     #[test]

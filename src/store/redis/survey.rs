@@ -62,33 +62,32 @@ impl RedisConfig {
     /// The commands of `entries`, `lease`, `purge` and `listen`, in that order.
     async fn store(&self, connection: &mut Connection, keys: &Keys, own: &AvatarKeys) -> RedisResult<()> {
         let sealed = |key: &str| self.sealer.seal(key, b"{}").unwrap_or_default();
-        let mut put = scripts::PUT.prepare_invoke();
-        put.key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble).key(&own.purged);
-        put.arg(0).arg(0).arg("").arg(sealed(&own.entry)).arg(sealed(&own.picture));
-        put.arg(sealed(&own.link)).arg(sealed(&own.trouble)).arg(LIFE).arg(LIFE).arg(LIFE);
-        put.invoke_async::<()>(connection).await?;
+        // Before the scripts: what a script may not do is not told by name.
         let mut pipe = redis::pipe();
-        pipe.cmd("HGET").arg(&own.entry).arg("entry").ignore().cmd("GET").arg(&own.link).ignore();
-        pipe.cmd("PEXPIRE").arg(&own.entry).arg(LIFE).ignore();
         pipe.cmd("GETRANGE").arg(&own.picture).arg(0).arg(1).ignore();
+        pipe.cmd("PEXPIRE").arg(&own.entry).arg(LIFE).ignore();
         pipe.cmd("SET").arg(&own.lease).arg("check").arg("NX").arg("PX").arg(LIFE).ignore();
         pipe.cmd("PTTL").arg(&own.lease).ignore();
         pipe.exec_async(connection).await?;
+        let mut put = scripts::PUT.prepare_invoke();
+        put.key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble).key(&own.hard).key(&own.soft);
+        put.arg(0).arg(0).arg("").arg(0).arg(sealed(&own.entry)).arg(sealed(&own.picture));
+        put.arg(sealed(&own.link)).arg(sealed(&own.trouble)).arg(LIFE).arg(LIFE).arg(LIFE);
+        put.invoke_async::<()>(connection).await?;
         let mut extend = scripts::EXTEND.prepare_invoke();
         extend.key(&own.lease).arg("check").arg(LIFE).invoke_async::<()>(connection).await?;
         let mut release = scripts::RELEASE.prepare_invoke();
         release.key(&own.lease).arg("check").invoke_async::<()>(connection).await?;
         let mut purge = scripts::PURGE.prepare_invoke();
-        purge.key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble).key(&own.purged);
-        purge.arg(1).arg(LIFE).invoke_async::<()>(connection).await?;
+        purge.key(&own.hard).key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble);
+        purge.arg(1).arg("1:").arg(LIFE).arg("hard").arg("all").invoke_async::<()>(connection).await?;
+        let mut note = scripts::NOTE.prepare_invoke();
+        note.key(&own.soft).arg(1).arg("1:").arg(LIFE).invoke_async::<()>(connection).await?;
         // These are tried on keys that are free now, since they would raise a generation or register an instance.
         let mut next = scripts::NEXT.prepare_invoke();
-        next.key(&own.entry).arg(1).arg(LIFE).arg("field").invoke_async::<()>(connection).await?;
+        next.key(&own.entry).arg(1).arg(LIFE).invoke_async::<()>(connection).await?;
         let mut register = scripts::REGISTER.prepare_invoke();
         register.key(&own.picture).arg("check").arg(LIFE).invoke_async::<()>(connection).await?;
-        let mut pipe = redis::pipe();
-        pipe.cmd("HGETALL").arg(keys.purges()).ignore();
-        pipe.exec_async(connection).await?;
         let mut pipe = redis::pipe();
         pipe.cmd("TIME")
             .ignore()
@@ -133,7 +132,7 @@ async fn heard(subscription: &mut PubSub, channel: &str) -> Result<(), String> {
 
 async fn delete(connection: &mut Connection, own: &AvatarKeys) -> RedisResult<()> {
     let mut pipe = redis::pipe();
-    let all = [&own.entry, &own.picture, &own.link, &own.trouble, &own.purged, &own.lease];
+    let all = [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease];
     pipe.cmd("DEL").arg(all.as_slice()).ignore();
     pipe.exec_async(connection).await
 }

@@ -3,7 +3,7 @@
 /// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
 /// used; those of the last line by scripts alone. `ping` and `role` may be missing, but
 /// then a replica is not told from a primary, and `ACL LOG` fills.
-pub(super) const SMALLEST: [&str; 27] = [
+pub(super) const SMALLEST: [&str; 23] = [
     "avatar",
     "on",
     ">hunter2",
@@ -17,8 +17,6 @@ pub(super) const SMALLEST: [&str; 27] = [
     "+del",
     "+pexpire",
     "+pttl",
-    "+hget",
-    "+hgetall",
     "+zrange",
     "+zrem",
     "+scan",
@@ -27,8 +25,6 @@ pub(super) const SMALLEST: [&str; 27] = [
     "+subscribe",
     "+evalsha",
     "+script|load",
-    "+hset",
-    "+hmget",
     "+zadd",
     "+zremrangebyscore",
 ];

@@ -4,6 +4,7 @@ mod acl;
 mod check;
 mod clustered;
 mod load;
+mod missed;
 mod outages;
 mod processes;
 mod property;

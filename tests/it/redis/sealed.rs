@@ -62,20 +62,21 @@ async fn a_value_that_was_changed_copied_or_is_of_another_version_is_a_miss() {
     all.instances[0].get(&FACEBOOK.path()).await;
     all.instances[0].settled().await;
     let mut redis = all.redis.connection().unwrap();
-    let entry: Vec<u8> = redis.hget(ENTRY, "entry").unwrap();
+    let entry: Vec<u8> = redis.get(ENTRY).unwrap();
+    let head = 1 + entry.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(2).unwrap().0;
     let picture: Vec<u8> = redis.get(PICTURE).unwrap();
     let mut later = entry.clone();
-    later[0] = 9;
+    later[head] = 9;
     let mut changed = entry.clone();
-    changed[40] ^= 1;
+    changed[head + 40] ^= 1;
     let mut bytes = picture.clone();
     bytes[60] ^= 1;
     for (field, value) in
         [("later", later), ("changed", changed), ("short", entry[..8].to_vec()), ("copied", picture.clone())]
     {
-        let _: () = redis.hset(ENTRY, "entry", value).unwrap();
+        let _: () = redis.set(ENTRY, value).unwrap();
         assert_misses(&all, field).await;
-        let _: () = redis.hset(ENTRY, "entry", &entry).unwrap();
+        let _: () = redis.set(ENTRY, &entry).unwrap();
     }
     let _: () = redis.set(PICTURE, bytes).unwrap();
     assert_misses(&all, "a picture").await;
@@ -129,4 +130,28 @@ async fn everything_has_a_time_to_live() {
     assert!((29..=30).contains(&days(PICTURE)), "{}", days(PICTURE));
     // The stand-in's addresses live for four days, of which the margin is taken.
     assert!((2..4).contains(&days(LINK)), "{}", days(LINK));
+}
+
+#[tokio::test]
+async fn whoever_may_write_to_redis_purges_and_pauses_nothing() {
+    let all = together(2, "").await;
+    let path = FACEBOOK.path();
+    for proxy in &all.instances {
+        proxy.get(&path).await;
+        proxy.settled().await;
+    }
+    for key in
+        ["{clx3facebook}:purged:hard", "{clx3facebook}:purged:soft", "purged:hard:facebook", "pause:facebook"]
+    {
+        all.redis.cli(&["SET", &format!("avatar-proxy:{key}"), "9000000000000:forged", "PX", "60000"]);
+    }
+    all.redis.cli(&["SET", "avatar-proxy:generation", "9000000000000000", "PX", "60000"]);
+    let later = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    let shown = later.get(&path).await;
+    assert_eq!((shown.state(), shown.hash()), ("fresh", hash(&small(1).bytes)));
+    assert_eq!(all.sim.downloads(FACEBOOK.account), 1);
+    let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3instagram").await;
+    assert_eq!(deleted.status, 200, "{}", String::from_utf8_lossy(&deleted.body));
+    let count = all.redis.cli(&["GET", "avatar-proxy:generation"]);
+    assert!(count.parse::<u64>().unwrap() < 9_000_000_000_000, "{count}");
 }

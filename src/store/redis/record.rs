@@ -1,0 +1,49 @@
+//! The record of a purge: its generation in clear for the scripts, and sealed for everybody else. Whoever may write to the
+//! Redis could purge everything for ever otherwise.
+
+use super::Open;
+use crate::model::Generation;
+
+/// No record is longer, in bytes.
+pub(super) const MAX_RECORD: u64 = 256;
+
+impl Open {
+    /// `None`: the system gave no random bytes.
+    pub(super) fn record(&self, key: &str, generation: Generation) -> Option<Vec<u8>> {
+        let text = generation.0.to_string();
+        let sealed = self.sealer.seal(key, text.as_bytes())?;
+        Some([format!("{text}:").as_bytes(), &sealed].concat())
+    }
+
+    /// 0 where there is none, and where somebody else wrote it.
+    pub(super) fn read_record(&self, key: &str, record: Vec<u8>) -> Generation {
+        if record.is_empty() {
+            return Generation::default();
+        }
+        let generation = behind_head(record, 1).and_then(|sealed| {
+            let plain = self.opened(key, sealed)?;
+            Generation::parse(std::str::from_utf8(&plain).ok()?)
+        });
+        generation.unwrap_or_default()
+    }
+}
+
+/// What comes behind so many colons.
+pub(super) fn behind_head(mut value: Vec<u8>, colons: usize) -> Option<Vec<u8>> {
+    let mut ends = value.iter().enumerate().filter(|(_, byte)| **byte == b':').map(|(at, _)| at);
+    let end = ends.nth(colons - 1)?;
+    value.drain(..=end);
+    Some(value)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_sealed_may_hold_colons_and_what_has_no_head_is_nothing() {
+        assert_eq!(behind_head(b"7:a:b".to_vec(), 1), Some(b"a:b".to_vec()));
+        assert_eq!(behind_head(b"7:8:ff:a:b".to_vec(), 3), Some(b"a:b".to_vec()));
+        assert_eq!(behind_head(b"7:8".to_vec(), 3), None);
+    }
+}

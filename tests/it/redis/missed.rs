@@ -1,0 +1,124 @@
+//! Purges that somebody has missed: an instance that was stopped, a Redis that was emptied, or all the others.
+
+use graphsim::Graphsim;
+
+use super::purges::{filled, is_held, is_on_disk, purge};
+use super::util::{Together, body, disturbed, on, redis_at, status, together, until};
+use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
+use crate::support::chaos::Mode;
+use crate::support::client::hash;
+use crate::support::proxy::Proxy;
+
+/// Two instances that have viewed all; the second one is stopped, and its folder waits for it to come back.
+async fn one_stopped() -> (Together, std::sync::Arc<tempfile::TempDir>) {
+    let mut all = together(2, "").await;
+    filled(&all).await;
+    let folder = all.instances.pop().unwrap().stop().await;
+    (all, folder)
+}
+
+/// An instance on the disk of an earlier one.
+async fn back(all: &Together, url: &str, folder: std::sync::Arc<tempfile::TempDir>) -> Proxy {
+    let entries = [INSTAGRAM, FACEBOOK, TELEGRAM].map(|connected| connected.entry("")).concat();
+    let settings = format!("{}{entries}", redis_at(url));
+    let proxy = Proxy::start_in(&all.sim, &all.clock, &settings, folder).await;
+    until("it is subscribed", async || status(&proxy).await["subscribed"] == true).await;
+    proxy
+}
+
+/// What was asked of the provider, and what of the CDN.
+fn asked(sim: &Graphsim) -> (usize, usize) {
+    (sim.api_calls(FACEBOOK.account), sim.downloads(FACEBOOK.account))
+}
+
+#[tokio::test]
+async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_anybody_views_it() {
+    let (all, folder) = one_stopped().await;
+    let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await;
+    assert_eq!(deleted.status, 200, "nobody is missing who has left");
+    let back = back(&all, &all.redis.url(), folder).await;
+    until("its disk is clean", async || !is_on_disk(&back, &small(1).bytes)).await;
+    assert!(is_held(&back, INSTAGRAM.id).await && is_on_disk(&back, &small(3).bytes), "others stay");
+}
+
+#[tokio::test]
+async fn an_instance_that_was_stopped_during_a_soft_purge_keeps_the_picture_and_asks_for_a_new_one() {
+    for (ids, wanted) in [(r#"{"ids":["clx3facebook"]}"#, 1), (r#"{"provider":"facebook"}"#, 1)] {
+        let (all, folder) = one_stopped().await;
+        assert_eq!(body(&purge(&all.instances[0], ids).await)["avatars"], wanted);
+        all.sim.set_picture(FACEBOOK.account, Some(small(2)));
+        all.redis.cli(&["DEL", "avatar-proxy:{clx3facebook}:picture"]);
+        let before = asked(&all.sim);
+        let back = back(&all, &all.redis.url(), folder).await;
+        let shown = back.get(&FACEBOOK.path()).await;
+        assert_eq!((shown.state(), shown.hash()), ("stale", hash(&small(1).bytes)), "{ids}");
+        back.get_until(&FACEBOOK.path(), |answer| answer.hash() == hash(&small(2).bytes)).await;
+        assert_eq!(asked(&all.sim), (before.0 + 1, before.1 + 1), "{ids}");
+    }
+}
+
+#[tokio::test]
+async fn what_redis_holds_is_stale_after_a_soft_purge_for_an_instance_that_comes_later() {
+    let all = together(1, "").await;
+    filled(&all).await;
+    all.instances[0].admin("POST", "/api/avatars/clx3facebook/purge").await;
+    let before = asked(&all.sim);
+    let later = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    let shown = later.get(&FACEBOOK.path()).await;
+    assert_eq!((shown.state(), shown.hash()), ("stale", hash(&small(1).bytes)));
+    later.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
+    assert_eq!(asked(&all.sim), (before.0 + 1, before.1), "the same picture is not fetched again");
+}
+
+#[tokio::test]
+async fn an_emptied_redis_is_told_the_purges_again_before_somebody_brings_deleted_bytes_back() {
+    let (all, folder) = one_stopped().await;
+    assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
+    all.redis.cli(&["FLUSHALL"]);
+    let record = "avatar-proxy:{clx3facebook}:purged:hard".to_owned();
+    until("the purge is put back", async || all.redis.keys().contains(&record)).await;
+    let back = back(&all, &all.redis.url(), folder).await;
+    until("its disk is clean", async || !is_on_disk(&back, &small(1).bytes)).await;
+}
+
+#[tokio::test]
+async fn whoever_comes_back_to_an_emptied_redis_before_it_was_told_is_told_then() {
+    let (mut all, folder) = one_stopped().await;
+    assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
+    let knows = all.instances.pop().unwrap().stop().await;
+    all.redis.cli(&["FLUSHALL"]);
+    let missed = back(&all, &all.redis.url(), folder).await;
+    assert_eq!(
+        missed.get(&FACEBOOK.path()).await.hash(),
+        hash(&small(1).bytes),
+        "nobody is there to tell it"
+    );
+    until("it offers what it has", async || {
+        all.redis.keys().contains(&"avatar-proxy:{clx3facebook}:picture".to_owned())
+    })
+    .await;
+    let _knows = back(&all, &all.redis.url(), knows).await;
+    until("the bytes are gone from Redis and the other's disk", async || {
+        let left = all.redis.keys().contains(&"avatar-proxy:{clx3facebook}:picture".to_owned());
+        !left && !is_on_disk(&missed, &small(1).bytes)
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn a_purge_that_nobody_could_be_told_of_survives_a_restart() {
+    let mut all = together(2, "").await;
+    let (chaos, url) = disturbed(&all.redis);
+    all.instances[1] = on(&all.sim, &all.clock, &url, "").await;
+    filled(&all).await;
+    let alone = all.instances.pop().unwrap();
+    chaos.set(Mode::Cut);
+    until("the cut is noticed", async || status(&alone).await["subscribed"] == false).await;
+    assert_eq!(alone.admin("DELETE", "/api/avatars/clx3facebook").await.status, 503);
+    let folder = alone.stop().await;
+    assert!(is_held(&all.instances[0], FACEBOOK.id).await);
+    chaos.set(Mode::Pass);
+    let _back = back(&all, &url, folder).await;
+    until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    assert!(!is_on_disk(&all.instances[0], &small(1).bytes));
+}
