@@ -69,7 +69,7 @@ impl Service {
                     self.parts.disk.put_pause(provider, until).await;
                 }
             }
-            News::Free { .. } | News::Done { .. } | News::Forgotten | News::Restored | News::Beat => {}
+            News::Free { .. } | News::Done { .. } | News::Missing { .. } | News::Restored | News::Beat => {}
         }
     }
 

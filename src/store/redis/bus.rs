@@ -180,7 +180,7 @@ impl Bus {
                 self.miss();
                 return;
             }
-            News::Forgotten => return,
+            News::Missing { .. } => return,
             News::Pause { .. } => {}
         }
         self.tell(Event::Heard { from, news });

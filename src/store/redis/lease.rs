@@ -54,7 +54,7 @@ impl Redis {
         let (taken, left): (Option<String>, i64) = match open.pipe(&pipe, Access::Any, budget).await {
             Ok(answer) => answer,
             Err(Away) => {
-                open.tracker.spawn(open.clone().call_off(key, owner));
+                open.tracker.spawn(open.clone().call_off(id.clone(), owner));
                 return Err(Away);
             }
         };
@@ -126,8 +126,8 @@ impl std::fmt::Debug for Lease {
 impl Open {
     /// Frees a lease whose request was not answered: it may arrive as soon as Redis reads again, and nobody could refresh
     /// the avatar for `redis.lease` then.
-    async fn call_off(self: Arc<Self>, key: String, owner: String) {
-        let mut line = self.keeper.line();
+    async fn call_off(self: Arc<Self>, id: AvatarId, owner: String) {
+        let (mut line, key) = (self.keeper.line(), self.keys.of(&id).lease);
         let free = async {
             for _ in 0..CALL_OFF_TIMES {
                 let _ = line.wait_for(|line| *line != 0).await;
@@ -135,6 +135,8 @@ impl Open {
                 script.key(&key).arg(&owner);
                 // Not there: never taken, or not yet, since it went by another connection.
                 if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
+                    let freed = News::Free { id: id.to_string() };
+                    let _ = self.tell(To::Everybody, freed, &mut self.unhurried()).await;
                     return;
                 }
                 tokio::time::sleep(CALL_OFF_EVERY).await;

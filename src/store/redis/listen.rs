@@ -11,7 +11,7 @@ use super::keeper::Access;
 use super::news::{Letter, News, To};
 use super::{Away, Open, scripts};
 use crate::clock::monotonic;
-use crate::model::Provider;
+use crate::model::{Generation, Provider};
 use crate::store::generations::Subject;
 
 /// Between two signs of life.
@@ -102,6 +102,8 @@ impl Open {
         }
         self.subscribed.note(Ok::<(), &str>(()));
         self.bus.joined();
+        // What was not put back since it could not be.
+        self.missing.notify_one();
         let mut heard_itself = monotonic();
         loop {
             match tokio::time::timeout_at(heard_itself + SILENCE, messages.next()).await {
@@ -119,7 +121,7 @@ impl Open {
             Some(Letter { from, news: News::Beat }) => from == self.instance,
             Some(Letter { from, news }) if from != self.instance => {
                 match &news {
-                    News::Forgotten => self.forgotten.notify_one(),
+                    News::Missing { since } => self.put_back_since(*since),
                     News::Purge(order) => self.generations.learn(order.generation()),
                     _ => {}
                 }
@@ -137,7 +139,13 @@ impl Open {
     /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis. The
     /// purges of avatars are looked at one by one, by the service, as soon as the subscription stands.
     async fn catch_up(&self) -> Result<(), Away> {
+        let known = self.generations.current();
         self.look_for_loss().await?;
+        // A Redis that is full forgets one or another. Whoever has never known of any has nothing that could be meant.
+        if known > Generation::default() {
+            let missing = News::Missing { since: known.0 };
+            self.tell(To::Everybody, missing, &mut self.unhurried()).await?;
+        }
         for provider in Provider::ALL {
             self.generations.note(&Subject::Provider(provider), self.purged_of(provider).await?);
             if let Some(until) = self.pause(provider, &mut self.unhurried()).await? {

@@ -92,8 +92,9 @@ pub(super) struct Open {
     counters: Counters,
     purges: AtomicU64,
     pending: purge::Pending,
-    /// Redis has forgotten the purges.
-    forgotten: Notify,
+    /// Redis may not know all purges that are later than this generation; `u64::MAX` = it does.
+    missing_since: AtomicU64,
+    missing: Notify,
     subscribed: State,
     closed: CancellationToken,
     tracker: TaskTracker,
@@ -153,6 +154,8 @@ impl Redis {
                 generations.learn(*generation);
             }
         }
+        // Redis may have been emptied since they were kept.
+        let missing_since = if purges.is_empty() { u64::MAX } else { 0 };
         pending.take_over(purges);
         let open = Arc::new(Open {
             instance: instance_name(),
@@ -170,7 +173,8 @@ impl Redis {
             counters: Counters::default(),
             purges: AtomicU64::new(1),
             pending,
-            forgotten: Notify::new(),
+            missing_since: AtomicU64::new(missing_since),
+            missing: Notify::new(),
             subscribed: State::new(
                 "the other instances are heard again",
                 "the other instances are not heard: what is held is checked in Redis at each view",

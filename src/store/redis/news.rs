@@ -40,8 +40,11 @@ pub enum News {
         /// Its end.
         until: Timestamp,
     },
-    /// Redis has forgotten the purges: everybody puts back those that he knows.
-    Forgotten,
+    /// Somebody comes, or Redis has forgotten the purges: everybody puts those back that he knows.
+    Missing {
+        /// Later ones than this generation.
+        since: u64,
+    },
     /// Purges were put back that some may not have heard of.
     Restored,
     /// This instance hears itself.

@@ -113,8 +113,8 @@ impl Redis {
             open.note(provider, order.hard, order.generation()).await?;
         }
         let found = order.reach.ids().into_iter().map(|id| async move {
-            let held = open.purge(&id, order.hard, order.generation(), Which::All).await?;
-            Ok(held.then_some(id))
+            let purged = open.purge(&id, order.hard, order.generation(), Which::All).await?;
+            Ok(purged.was_held.then_some(id))
         });
         let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
@@ -125,7 +125,8 @@ impl Redis {
     /// # Errors
     /// As [`Redis::next_generation`].
     pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Away> {
-        self.open.as_ref().ok_or(Away)?.purge(id, true, generation, Which::All).await
+        let open = self.open.as_ref().ok_or(Away)?;
+        Ok(open.purge(id, true, generation, Which::All).await?.was_held)
     }
 
     /// The purges of these avatars that Redis remembers, in the order of the ids.
@@ -242,15 +243,24 @@ pub(super) enum Which {
     Older,
 }
 
+/// What was there before a purge.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Before {
+    /// An entry.
+    pub(super) was_held: bool,
+    /// No record of this purge or a later one.
+    pub(super) is_news: bool,
+}
+
 impl Open {
-    /// Purges one avatar in Redis. Tells whether anything was held.
+    /// Purges one avatar in Redis.
     pub(super) async fn purge(
         &self,
         id: &AvatarId,
         hard: bool,
         generation: Generation,
         which: Which,
-    ) -> Result<bool, Away> {
+    ) -> Result<Before, Away> {
         let keys = self.keys.of(id);
         let record = if hard { &keys.hard } else { &keys.soft };
         let mut script = scripts::PURGE.prepare_invoke();
@@ -258,7 +268,8 @@ impl Open {
         script.arg(generation.0).arg(self.record(record, generation).ok_or(Away)?);
         script.arg(millis(self.keep_bytes_for)).arg(if hard { "hard" } else { "soft" });
         script.arg(if which == Which::All { "all" } else { "older" });
-        self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|held| held > 0)
+        let (held, news) = self.script::<(i64, i64)>(&script, Access::Any, &mut self.unhurried()).await?;
+        Ok(Before { was_held: held > 0, is_news: news > 0 })
     }
 
     /// Notes the purge of a whole provider in Redis. Tells whether that was news.

@@ -1,5 +1,8 @@
 //! A Redis that has forgotten the purges (flushed, restarted empty, failed over to a replica that lagged) is told them
-//! again by every instance that knows of them. Otherwise one that was away meanwhile would bring deleted bytes back.
+//! again by every instance that knows of them, and so is one that may have evicted some while an instance was away.
+//! Otherwise that one would bring deleted bytes back.
+
+use std::sync::atomic::Ordering;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
@@ -22,51 +25,76 @@ impl Open {
         let count = std::str::from_utf8(&count).ok().and_then(Generation::parse).unwrap_or_default();
         if count < self.generations.shared() {
             tracing::warn!("Redis has forgotten the purges: every instance puts back those that it knows");
-            self.tell(To::Everybody, News::Forgotten, &mut self.unhurried()).await?;
-            self.forgotten.notify_one();
+            self.tell(To::Everybody, News::Missing { since: 0 }, &mut self.unhurried()).await?;
+            self.put_back_since(0);
+        } else if count == Generation::default() {
+            // From here on whatever is kept has a generation, so that who comes back with it can say what he knows.
+            self.count_on().await?;
         }
+        self.generations.learn(count);
         Ok(())
     }
 
-    /// Puts purges back each time Redis has forgotten them; ends when its task is dropped.
-    pub(super) async fn restore(&self) {
-        loop {
-            self.forgotten.notified().await;
-            // Where Redis is away in the middle of it, the counter is as low as before, and the next look begins again.
-            if let Ok(restored) = self.put_back().await {
-                tracing::info!(restored, "purges are put back into Redis");
-            }
-        }
-    }
-
-    /// Returns how many purges were put back.
-    async fn put_back(&self) -> Result<usize, Away> {
-        let known = self.generations.known();
-        let restored = known.len();
-        let put_back = known.into_iter().map(|(subject, purged)| self.put_one_back(subject, purged));
-        stream::iter(put_back).buffer_unordered(AT_ONCE).try_collect::<()>().await?;
-        if restored > 0 {
-            self.tell(To::Everybody, News::Restored, &mut self.unhurried()).await?;
-        }
-        // Last of all: as long as the counter is low, everybody knows that something is missing.
+    /// Has Redis's counter go on behind what is known.
+    async fn count_on(&self) -> Result<(), Away> {
         let mut next = scripts::NEXT.prepare_invoke();
         let least = self.generations.shared();
         next.key(self.keys.generation()).arg(least.0).arg(millis(self.keep_bytes_for));
         let next = self.script(&next, Access::Any, &mut self.unhurried()).await?;
         self.generations.learn(Generation(next));
+        Ok(())
+    }
+
+    /// Has the purges put back that are later than this generation.
+    pub(super) fn put_back_since(&self, generation: u64) {
+        self.missing_since.fetch_min(generation, Ordering::SeqCst);
+        self.missing.notify_one();
+    }
+
+    /// Puts purges back each time Redis has forgotten them; ends when its task is dropped.
+    pub(super) async fn restore(&self) {
+        loop {
+            self.missing.notified().await;
+            let since = Generation(self.missing_since.swap(u64::MAX, Ordering::SeqCst));
+            if since == Generation(u64::MAX) {
+                continue;
+            }
+            // Where Redis is away in the middle of it, this begins again when it is back.
+            match self.put_back(since).await {
+                Ok(0) => {}
+                Ok(restored) => tracing::info!(restored, "purges that Redis did not know are put back"),
+                Err(Away) => _ = self.missing_since.fetch_min(since.0, Ordering::SeqCst),
+            }
+        }
+    }
+
+    /// Returns how many purges were put back.
+    async fn put_back(&self, since: Generation) -> Result<usize, Away> {
+        let known = self.generations.known().into_iter().filter(|(_, purged)| purged.last() > since);
+        let put_back = known.map(|(subject, purged)| self.put_one_back(subject, purged));
+        let put_back = stream::iter(put_back).buffer_unordered(AT_ONCE);
+        let restored = put_back.try_fold(0, async |sum, one: usize| Ok(sum + one)).await?;
+        if restored > 0 {
+            self.tell(To::Everybody, News::Restored, &mut self.unhurried()).await?;
+        }
+        if since == Generation::default() {
+            // Last of all: as long as the counter is low, everybody knows that something is missing.
+            self.count_on().await?;
+        }
         Ok(restored)
     }
 
-    async fn put_one_back(&self, subject: Subject, purged: Purged) -> Result<(), Away> {
+    async fn put_one_back(&self, subject: Subject, purged: Purged) -> Result<usize, Away> {
+        let mut news = 0;
         for (hard, generation) in [(true, purged.hard), (false, purged.soft)] {
             if generation == Generation::default() {
                 continue;
             }
-            match &subject {
-                Subject::Avatar(id) => _ = self.purge(id, hard, generation, Which::Older).await?,
-                Subject::Provider(provider) => _ = self.note(*provider, hard, generation).await?,
-            }
+            news += usize::from(match &subject {
+                Subject::Avatar(id) => self.purge(id, hard, generation, Which::Older).await?.is_news,
+                Subject::Provider(provider) => self.note(*provider, hard, generation).await?,
+            });
         }
-        Ok(())
+        Ok(news)
     }
 }

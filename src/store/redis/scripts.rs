@@ -66,7 +66,7 @@ return next
 ///
 /// Keys: the record of the purge, entry, picture, link, trouble. Arguments: generation, its record, the milliseconds
 /// that it is remembered, "hard" or "soft" (which leaves the bytes), and "all" or "older" (only what began before).
-/// Answers whether an entry was held. A Redis that is full must delete, too: see [`NEXT`].
+/// Answers whether an entry was held, and whether the purge was news. A Redis that is full must delete, too: see [`NEXT`].
 pub(super) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -76,10 +76,9 @@ if ARGV[5] == 'all' or born < tonumber(ARGV[1]) then
   redis.call('DEL', KEYS[4], KEYS[5])
   if ARGV[4] == 'hard' then redis.call('DEL', KEYS[2], KEYS[3]) end
 end
-if tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+') or '0') < tonumber(ARGV[1]) then
-  redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3])
-end
-return head ~= '' and 1 or 0
+local news = tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+') or '0') < tonumber(ARGV[1])
+if news then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return {head ~= '' and 1 or 0, news and 1 or 0}
 ",
     )
 });

@@ -122,3 +122,12 @@ async fn a_purge_that_nobody_could_be_told_of_survives_a_restart() {
     until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
     assert!(!is_on_disk(&all.instances[0], &small(1).bytes));
 }
+
+#[tokio::test]
+async fn a_full_redis_that_has_evicted_the_purge_of_somebody_who_was_away_is_told_it_again() {
+    let (all, folder) = one_stopped().await;
+    assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
+    assert_eq!(all.redis.cli(&["DEL", "avatar-proxy:{clx3facebook}:purged:hard"]), "1");
+    let back = back(&all, &all.redis.url(), folder).await;
+    until("its disk is clean", async || !is_on_disk(&back, &small(1).bytes)).await;
+}
