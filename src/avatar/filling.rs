@@ -6,7 +6,7 @@ use bytes::Bytes;
 use futures_util::Stream;
 use tokio::sync::watch;
 
-use crate::model::{ImageHeader, Provider};
+use crate::model::{Generation, ImageHeader, Provider};
 
 /// The origin broke off, or sent other than it declared. What was sent so far must not end cleanly.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -22,6 +22,8 @@ pub struct Filling {
     pub length: u64,
     /// Whose picture, for its tags.
     pub provider: Provider,
+    /// When its refresh began: it may have been purged since.
+    pub(super) generation: Generation,
     // A plain mutex: held to push or to clone one chunk, never across an await.
     chunks: Mutex<Vec<Bytes>>,
     progress: watch::Sender<Progress>,
@@ -36,9 +38,9 @@ enum Progress {
 
 impl Filling {
     /// An empty buffer.
-    pub(super) fn new(header: ImageHeader, length: u64, provider: Provider) -> Self {
+    pub(super) fn new(header: ImageHeader, length: u64, provider: Provider, generation: Generation) -> Self {
         let (progress, _) = watch::channel(Progress::Growing(0));
-        Self { header, length, provider, chunks: Mutex::default(), progress }
+        Self { header, length, provider, generation, chunks: Mutex::default(), progress }
     }
 
     /// Adds what has come in and wakes the readers.
@@ -99,7 +101,7 @@ mod tests {
 
     fn filling() -> Arc<Filling> {
         let header = ImageHeader { kind: PictureKind::Png, width: 1, height: 1 };
-        Arc::new(Filling::new(header, 6, Provider::Facebook))
+        Arc::new(Filling::new(header, 6, Provider::Facebook, Generation::default()))
     }
 
     #[tokio::test]

@@ -75,6 +75,7 @@ impl Service {
             row: &row,
             held: held.as_ref().map(|held| &held.entry),
             flight: lead.flight(),
+            generation,
             max_pixels: self.parts.max_pixels,
             paused: self.paused(&row, self.parts.clock.now()),
         }

@@ -17,7 +17,9 @@ use super::outcome::Failure;
 use crate::clock::Clock;
 use crate::directory::Row;
 use crate::model::token::Keyring;
-use crate::model::{Content, Entry, Link, Picture, SniffError, Timestamp, TroubleClass, Windows, sniff};
+use crate::model::{
+    Content, Entry, Generation, Link, Picture, SniffError, Timestamp, TroubleClass, Windows, sniff,
+};
 use crate::origin::{Download, FetchError};
 use crate::provider::{Providers, Resolution};
 
@@ -30,6 +32,8 @@ pub(super) struct Climb<'a> {
     pub(super) row: &'a Row,
     pub(super) held: Option<&'a Entry>,
     pub(super) flight: &'a Flight,
+    /// What a purge must exceed to have come later.
+    pub(super) generation: Generation,
     /// Bytes of more pixels are refused.
     pub(super) max_pixels: u64,
     /// Why the provider may not be asked, if it may not: a pause of the whole app.
@@ -144,7 +148,7 @@ impl Climb<'_> {
         let header = download.header();
         let bytes = match download.declared_length() {
             Some(length) if self.picture().is_none() && download.streams() => {
-                let filling = Arc::new(Filling::new(header, length, provider));
+                let filling = Arc::new(Filling::new(header, length, provider, self.generation));
                 self.flight.stream(filling.clone());
                 let bytes = pump(&mut download, &filling).await;
                 filling.end(bytes.is_ok());

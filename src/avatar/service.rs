@@ -15,9 +15,9 @@ use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Decision, Timestamp, decide};
+use crate::model::{AvatarId, CacheStatus, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
-use crate::store::{Budget, Disk, Generations, Held, Memory, Redis};
+use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
 
 /// What the service is made of.
 pub struct Parts {
@@ -162,8 +162,17 @@ impl Service {
         };
         let now = self.parts.clock.now();
         match progress {
+            // SECURITY: the flight began before a deletion that this request may come after: deleted bytes never come back.
+            Some(Progress::Streaming(filling)) if self.is_gone(id, filling.provider, filling.generation) => {
+                self.fall_back(held)
+            }
             Some(Progress::Streaming(filling)) => Served::Streaming(filling),
             Some(Progress::Done(Outcome::Unknown)) => Served::Unknown,
+            Some(Progress::Done(Outcome::Held(new)))
+                if self.is_gone(id, new.entry.provider, new.entry.generation) =>
+            {
+                self.fall_back(held)
+            }
             Some(Progress::Done(Outcome::Held(new))) if new.entry.trouble.is_some() => {
                 self.fall_back(Some(new))
             }
@@ -215,6 +224,11 @@ impl Service {
     /// Whether what is held has not been purged since it was begun.
     pub(super) fn admits(&self, held: &Held) -> bool {
         self.parts.generations.admits(&held.id, held.entry.provider, held.entry.generation)
+    }
+
+    /// Whether what began at `generation` has been deleted since.
+    fn is_gone(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
+        self.parts.generations.verdict(id, provider, generation) == Verdict::Gone
     }
 
     /// How many flights are under way, how many refreshes run, and how many wait for a place.

@@ -15,6 +15,7 @@ use tokio::task::{JoinHandle, JoinSet};
 use crate::Graphsim;
 use crate::head::Head;
 use crate::server::{self, Answer};
+use crate::wire::Wire;
 
 /// An account that the page shows.
 #[derive(Debug, Clone)]
@@ -158,7 +159,8 @@ async fn serve(mut stream: TcpStream, site: Arc<Site>) {
     answer.headers.push(("Cache-Control", "no-store".to_owned()));
     answer.headers.push(("X-Content-Type-Options", "nosniff".to_owned()));
     // The browser may have gone; that is its own affair.
-    let _ = server::send(&mut stream, &answer).await;
+    let (mut wire, _) = Wire::new(&mut stream, None);
+    let _ = server::send(&mut wire, &answer).await;
 }
 
 async fn route(site: &Arc<Site>, head: &Head) -> Answer {

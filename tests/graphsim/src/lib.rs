@@ -12,6 +12,7 @@
 
 mod account;
 mod cdn;
+mod crowd;
 pub mod dashboard;
 mod fault;
 mod graph;
@@ -19,8 +20,9 @@ mod head;
 pub mod pictures;
 mod server;
 mod telegram;
+mod wire;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -35,6 +37,7 @@ pub use fault::Fault;
 pub use pictures::PictureFile;
 
 use account::State;
+use crowd::{Crowds, UnderWay};
 use fault::Faults;
 
 /// Requests and addresses that are remembered.
@@ -88,7 +91,7 @@ pub(crate) struct World {
     pub(crate) nonce: AtomicU64,
     pub(crate) local_files: Mutex<bool>,
     pub(crate) no_store: AtomicBool,
-    under_way: Mutex<HashMap<String, Crowd>>,
+    crowds: Crowds,
     heads: Mutex<VecDeque<String>>,
     handed_out: Mutex<VecDeque<String>>,
 }
@@ -111,12 +114,8 @@ impl World {
     }
 
     /// Counts a request for an account, to the provider or the CDN, as long as it is answered.
-    pub(crate) fn enter(&self, id: &str) -> UnderWay<'_> {
-        let mut under_way = self.under_way.lock().unwrap();
-        let crowd = under_way.entry(id.to_owned()).or_default();
-        crowd.now += 1;
-        crowd.most = crowd.most.max(crowd.now);
-        UnderWay { world: self, id: id.to_owned() }
+    pub(crate) fn enter(&self, id: &str, line: &str) -> UnderWay<'_> {
+        self.crowds.enter(id, line)
     }
 
     /// Changes one account.
@@ -124,27 +123,6 @@ impl World {
         let mut accounts = self.accounts.lock().unwrap();
         let state = accounts.iter_mut().find(|state| state.account.id == id);
         change(state.unwrap_or_else(|| panic!("the stand-in has no account {id}")))
-    }
-}
-
-/// Requests for one account that are answered at the same time.
-#[derive(Debug, Clone, Copy, Default)]
-struct Crowd {
-    now: usize,
-    most: usize,
-}
-
-/// One request; it is over when this is dropped.
-pub(crate) struct UnderWay<'a> {
-    world: &'a World,
-    id: String,
-}
-
-impl Drop for UnderWay<'_> {
-    fn drop(&mut self) {
-        if let Some(crowd) = self.world.under_way.lock().unwrap().get_mut(&self.id) {
-            crowd.now -= 1;
-        }
     }
 }
 
@@ -177,7 +155,7 @@ impl Graphsim {
             nonce: AtomicU64::new(1),
             local_files: Mutex::default(),
             no_store: AtomicBool::new(false),
-            under_way: Mutex::default(),
+            crowds: Crowds::default(),
             heads: Mutex::default(),
             handed_out: Mutex::default(),
         });
@@ -339,9 +317,15 @@ impl Graphsim {
         self.world().with(id, |state| state.downloads)
     }
 
-    /// The most requests for an account, to the provider and the CDN, that were answered at the same time.
+    /// The most requests for an account, to the provider and the CDN, that were answered at the same time. One whose
+    /// client has gone is over.
     pub fn most_at_once(&self, id: &str) -> usize {
-        self.world().under_way.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
+        self.world().crowds.most(id)
+    }
+
+    /// Those that were at the same time, in words.
+    pub fn met(&self, id: &str) -> Vec<String> {
+        self.world().crowds.met(id)
     }
 
     /// API calls for all accounts.

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use serde_json::Value;
-use tokio::io::AsyncWriteExt;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 
 use crate::fault::Fault;
 use crate::head::Head;
 use crate::pictures::PictureFile;
+use crate::wire::Wire;
 use crate::{Host, World, cdn, graph, telegram};
 
 /// An answer before any fault.
@@ -145,105 +145,106 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
             (id, true, answer)
         }
     };
-    let _under_way = id.as_deref().map(|id| world.enter(id));
+    let under_way = id.as_deref().map(|id| world.enter(id, head.line()));
     let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
-    // The client may have gone; that is its own affair.
-    let _ = match faults.take(id.as_deref()) {
-        None => send(&mut stream, &answer).await,
-        Some(fault) => misbehave(&mut stream, fault, answer, &head).await,
+    let fault = faults.take(id.as_deref());
+    let (mut wire, gone) = Wire::new(&mut stream, under_way);
+    let answered = async {
+        match fault {
+            None => send(&mut wire, &answer).await,
+            Some(fault) => misbehave(&mut wire, fault, answer, &head).await,
+        }
     };
+    // The client may have gone; that is its own affair, and its request is over then.
+    tokio::select! {
+        _ = answered => {}
+        () = gone => {}
+    }
 }
 
-pub(crate) async fn send(stream: &mut TcpStream, answer: &Answer) -> std::io::Result<()> {
-    stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
-    stream.write_all(&answer.body).await?;
-    stream.shutdown().await
+pub(crate) async fn send(wire: &mut Wire<'_>, answer: &Answer) -> std::io::Result<()> {
+    let mut bytes = answer.head(Some(answer.body.len())).into_bytes();
+    bytes.extend_from_slice(&answer.body);
+    wire.end(&bytes).await
 }
 
-async fn misbehave(stream: &mut TcpStream, fault: Fault, answer: Answer, head: &Head) -> std::io::Result<()> {
+async fn misbehave(wire: &mut Wire<'_>, fault: Fault, answer: Answer, head: &Head) -> std::io::Result<()> {
     let half = answer.body.len() / 2;
     match fault {
         Fault::Latency(span) => {
             tokio::time::sleep(span).await;
-            send(stream, &answer).await
+            send(wire, &answer).await
         }
         Fault::Hang => {
             tokio::time::sleep(Duration::from_secs(3600)).await;
             Ok(())
         }
-        Fault::Reset => socket2::SockRef::from(&*stream).set_linger(Some(Duration::ZERO)),
+        Fault::Reset => wire.reset(),
         Fault::Close => Ok(()),
         Fault::Status { status, content_type, body } => {
-            send(stream, &Answer::new(status, content_type, body)).await
+            send(wire, &Answer::new(status, content_type, body)).await
         }
         Fault::GraphError { status, code, subcode, message } => {
-            send(stream, &graph::error(status, code, subcode, &message)).await
+            send(wire, &graph::error(status, code, subcode, &message)).await
         }
-        Fault::Throttled { code, minutes } => send(stream, &graph::throttled(code, minutes)).await,
+        Fault::Throttled { code, minutes } => send(wire, &graph::throttled(code, minutes)).await,
         Fault::Headers(headers) => {
             let mut answer = answer;
             answer.headers.extend(headers);
-            send(stream, &answer).await
+            send(wire, &answer).await
         }
-        Fault::TooManyRequests { retry_after } => send(stream, &telegram::too_many(retry_after)).await,
+        Fault::TooManyRequests { retry_after } => send(wire, &telegram::too_many(retry_after)).await,
         Fault::Html => {
             let page = "<!DOCTYPE html><html><body>Sorry, something went wrong.</body></html>";
-            send(stream, &Answer::new(200, "text/html", page)).await
+            send(wire, &Answer::new(200, "text/html", page)).await
         }
-        Fault::Empty => send(stream, &Answer::new(200, "image/jpeg", "")).await,
+        Fault::Empty => send(wire, &Answer::new(200, "image/jpeg", "")).await,
         Fault::Truncated => {
-            stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
-            stream.write_all(&answer.body[..half]).await?;
-            stream.shutdown().await
+            wire.write(answer.head(Some(answer.body.len())).as_bytes()).await?;
+            wire.end(&answer.body[..half]).await
         }
         Fault::WrongLength => {
-            stream.write_all(answer.head(Some(answer.body.len() + 10)).as_bytes()).await?;
-            stream.write_all(&answer.body).await?;
-            stream.shutdown().await
+            wire.write(answer.head(Some(answer.body.len() + 10)).as_bytes()).await?;
+            wire.end(&answer.body).await
         }
-        Fault::TooLarge { bytes, declared } => endless(stream, &answer, bytes, declared).await,
-        Fault::TextAsJpeg => send(stream, &Answer::new(200, "image/jpeg", "URL signature expired")).await,
+        Fault::TooLarge { bytes, declared } => endless(wire, &answer, bytes, declared).await,
+        Fault::TextAsJpeg => send(wire, &Answer::new(200, "image/jpeg", "URL signature expired")).await,
         Fault::Svg => {
             let svg = r#"<svg xmlns="http://www.w3.org/2000/svg"><script>alert(1)</script></svg>"#;
-            send(stream, &Answer::new(200, "image/svg+xml", svg)).await
+            send(wire, &Answer::new(200, "image/svg+xml", svg)).await
         }
-        Fault::RedirectTo(location) => redirect(stream, location).await,
-        Fault::RedirectLoop => redirect(stream, head.target().to_owned()).await,
+        Fault::RedirectTo(location) => redirect(wire, location).await,
+        Fault::RedirectLoop => redirect(wire, head.target().to_owned()).await,
         Fault::Slow { chunk, pause } => {
-            stream.write_all(answer.head(Some(answer.body.len())).as_bytes()).await?;
-            for piece in answer.body.chunks(chunk) {
-                stream.write_all(piece).await?;
-                stream.flush().await?;
+            wire.write(answer.head(Some(answer.body.len())).as_bytes()).await?;
+            let last = answer.body.len().saturating_sub(1) / chunk * chunk;
+            for piece in answer.body[..last].chunks(chunk) {
+                wire.write(piece).await?;
                 tokio::time::sleep(pause).await;
             }
-            stream.shutdown().await
+            wire.end(&answer.body[last..]).await
         }
     }
 }
 
-async fn redirect(stream: &mut TcpStream, location: String) -> std::io::Result<()> {
+async fn redirect(wire: &mut Wire<'_>, location: String) -> std::io::Result<()> {
     let mut answer = Answer::new(302, "text/html", "");
     answer.headers.push(("Location", location));
-    send(stream, &answer).await
+    send(wire, &answer).await
 }
 
 /// A good beginning and then zeros.
-async fn endless(
-    stream: &mut TcpStream,
-    answer: &Answer,
-    bytes: usize,
-    declared: bool,
-) -> std::io::Result<()> {
+async fn endless(wire: &mut Wire<'_>, answer: &Answer, bytes: usize, declared: bool) -> std::io::Result<()> {
     let mut body = answer.body.to_vec();
     body.resize(bytes.max(body.len()), 0);
-    stream.write_all(answer.head(declared.then_some(body.len())).as_bytes()).await?;
+    wire.write(answer.head(declared.then_some(body.len())).as_bytes()).await?;
     if declared {
-        return stream.write_all(&body).await;
+        return wire.write(&body).await;
     }
     for piece in body.chunks(64 * 1024) {
-        stream.write_all(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
-        stream.write_all(piece).await?;
-        stream.write_all(b"\r\n").await?;
+        wire.write(format!("{:x}\r\n", piece.len()).as_bytes()).await?;
+        wire.write(piece).await?;
+        wire.write(b"\r\n").await?;
     }
-    stream.write_all(b"0\r\n\r\n").await
+    wire.write(b"0\r\n\r\n").await
 }

@@ -12,4 +12,5 @@ mod purges;
 mod sealed;
 mod sharing;
 mod topologies;
+mod underway;
 mod util;

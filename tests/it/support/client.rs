@@ -56,10 +56,10 @@ pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, hea
     read(&mut stream, method == "HEAD").await
 }
 
-/// A GET; `None` if no whole answer came, as from a server that is killed.
-pub(crate) async fn try_request(address: SocketAddr, target: &str) -> Option<Answer> {
+/// One request; `None` if no whole answer came, as from a server that is killed.
+pub(crate) async fn try_request(address: SocketAddr, method: &str, target: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).await.ok()?;
-    let head = format!("GET {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
+    let head = format!("{method} {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n\r\n");
     stream.write_all(head.as_bytes()).await.ok()?;
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes))

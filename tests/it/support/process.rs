@@ -1,13 +1,14 @@
 //! The server as a process, as an operator runs it.
 
 use std::fs::File;
-use std::net::{SocketAddr, TcpListener};
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::time::Duration;
 
 use super::client::{self, Answer};
 use super::proxy::{base_config, merged};
+use super::server::quiet_port;
 use graphsim::Graphsim;
 
 /// The binary that is under test.
@@ -42,7 +43,7 @@ impl Process {
 
     /// Starts it and waits for nothing.
     pub(crate) fn launch(sim: &Graphsim, folder: &Path, extra: &str, environment: &[(&str, &str)]) -> Self {
-        let (address, admin) = (free_address(), free_address());
+        let (address, admin) = (quiet_address(), quiet_address());
         let ports = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n");
         let config = merged(&merged(&base_config(sim, folder), &ports), extra);
         let file = folder.join(format!("config-{}.toml", address.port()));
@@ -94,6 +95,6 @@ impl Drop for Process {
     }
 }
 
-fn free_address() -> SocketAddr {
-    TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap()
+fn quiet_address() -> SocketAddr {
+    SocketAddr::from(([127, 0, 0, 1], quiet_port()))
 }

@@ -103,7 +103,7 @@ async fn a_hang_is_silent_and_a_late_answer_is_right() {
     assert!(hanging.is_err(), "neither an answer nor an end");
     let late = Duration::from_millis(100);
     for fault in
-        [Fault::Latency(late), Fault::Slow { chunk: picture(1).bytes.len() / 2 + 1, pause: late / 2 }]
+        [Fault::Latency(late), Fault::Slow { chunk: picture(1).bytes.len() / 3 + 1, pause: late / 2 }]
     {
         #[expect(clippy::disallowed_methods, reason = "how late an answer on the wire really is")]
         let begin = Instant::now();
@@ -167,4 +167,23 @@ async fn the_listeners_close_with_the_last_clone() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("it still listens");
+}
+
+#[tokio::test]
+async fn requests_are_at_the_same_time_while_both_are_answered_and_somebody_waits_for_it() {
+    let world = World::with(Kind::Facebook).await;
+    let page = format!("{}/1045?fields=picture&access_token=1:token", world.sim.facebook_url());
+    for _ in 0..200 {
+        get(&page).await;
+        assert_eq!(world.download().await.unwrap().status, 200);
+    }
+    world.sim.api_fault_times(None, Fault::Hang, 1);
+    let gone = tokio::time::timeout(Duration::from_millis(100), get(&page)).await;
+    assert!(gone.is_err());
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    get(&page).await;
+    assert_eq!((world.sim.most_at_once("1045"), world.sim.met("1045").len()), (1, 0));
+    world.sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(200))));
+    tokio::join!(get(&page), get(&page));
+    assert_eq!((world.sim.most_at_once("1045"), world.sim.met("1045").len()), (2, 1));
 }

@@ -1,0 +1,71 @@
+//! [`Crowds`]: which requests for an account are answered at the same time.
+
+use std::collections::HashMap;
+use std::sync::Mutex;
+use std::time::Instant;
+
+/// Meetings that are remembered of an account.
+const REMEMBERED: usize = 20;
+
+/// The requests for each account, to the provider and the CDN.
+#[derive(Default)]
+pub(crate) struct Crowds(Mutex<HashMap<String, Crowd>>);
+
+#[derive(Default)]
+struct Crowd {
+    now: Vec<Request>,
+    most: usize,
+    met: Vec<String>,
+    next: u64,
+}
+
+struct Request {
+    number: u64,
+    line: String,
+    since: Instant,
+}
+
+/// One request; it is over when this is dropped.
+pub(crate) struct UnderWay<'a> {
+    crowds: &'a Crowds,
+    id: String,
+    number: u64,
+}
+
+impl Crowds {
+    /// Counts a request as long as it is answered.
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "how long requests really take, whatever the test's clock says"
+    )]
+    pub(crate) fn enter(&self, id: &str, line: &str) -> UnderWay<'_> {
+        let mut crowds = self.0.lock().unwrap();
+        let crowd = crowds.entry(id.to_owned()).or_default();
+        for other in crowd.now.iter().take(REMEMBERED.saturating_sub(crowd.met.len())) {
+            crowd.met.push(format!("{line} came {:?} after {}", other.since.elapsed(), other.line));
+        }
+        let number = crowd.next;
+        crowd.next += 1;
+        crowd.now.push(Request { number, line: line.to_owned(), since: Instant::now() });
+        crowd.most = crowd.most.max(crowd.now.len());
+        UnderWay { crowds: self, id: id.to_owned(), number }
+    }
+
+    /// The most that there were at one time.
+    pub(crate) fn most(&self, id: &str) -> usize {
+        self.0.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
+    }
+
+    /// The first that came while another was answered.
+    pub(crate) fn met(&self, id: &str) -> Vec<String> {
+        self.0.lock().unwrap().get(id).map_or_else(Vec::new, |crowd| crowd.met.clone())
+    }
+}
+
+impl Drop for UnderWay<'_> {
+    fn drop(&mut self) {
+        if let Some(crowd) = self.crowds.0.lock().unwrap().get_mut(&self.id) {
+            crowd.now.retain(|request| request.number != self.number);
+        }
+    }
+}
