@@ -6,6 +6,16 @@ use super::service::Service;
 use crate::model::{AvatarId, Content, Entry, Timestamp, Trouble, TroubleClass};
 use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
 
+/// What Redis holds of an avatar, as the purges that are known leave it.
+#[derive(Debug, Default)]
+struct There {
+    entry: Option<Entry>,
+    /// It began before a soft purge.
+    is_purged: bool,
+    /// As in [`Shared`].
+    elsewhere: Option<Timestamp>,
+}
+
 impl Service {
     /// What is held of an avatar, unless it is to be forgotten. Memory alone where it can be trusted; else Redis is
     /// asked, then the disk.
@@ -59,27 +69,29 @@ impl Service {
         }
         let mark = self.parts.redis.mark(id);
         let mut held = held;
-        let mut shared = self.ask_redis(id, held.as_ref(), budget).await;
-        let lacks_bytes = |shared: &Result<Shared, Away>| {
-            let entry = shared.as_ref().ok().and_then(|shared| shared.entry.as_ref());
+        let mut there = self.ask_redis(id, held.as_ref(), budget).await;
+        let lacks_bytes = |there: &Result<There, Away>| {
+            let entry = there.as_ref().ok().and_then(|there| there.entry.as_ref());
             entry.is_none_or(|entry| matches!(entry.content, Content::Nothing))
         };
-        if held.is_none() && lacks_bytes(&shared) {
+        if held.is_none() && lacks_bytes(&there) {
             held = self.read_disk(id, now).await;
-            if held.is_some() && matches!(&shared, Ok(Shared { entry: Some(_), .. })) {
+            if held.is_some() && matches!(&there, Ok(There { entry: Some(_), .. })) {
                 // Too large for Redis, perhaps, but here it is: its clocks are newer there.
-                shared = self.ask_redis(id, held.as_ref(), budget).await;
+                there = self.ask_redis(id, held.as_ref(), budget).await;
             }
         }
-        let Ok(Shared { entry, elsewhere, .. }) = shared else { return held };
         let held = match held {
             Some(held) => self.unless_purged(held).await,
             None => None,
         };
+        let Ok(There { entry, is_purged, elsewhere }) = there else { return held };
         let new = match (held, entry) {
             (Some(held), Some(entry)) if elsewhere.is_some_and(|at| at >= held.entry.verified_at) => {
-                self.outdated(&held, entry)
+                self.outdated(held, entry)
             }
+            // What is held has obeyed the purge, and may know what came of it.
+            (Some(held), Some(_)) if is_purged && !matches!(held.entry.content, Content::Nothing) => held,
             (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,
             (held, Some(entry)) => self.take_over(id, held, entry),
             (Some(held), None) => {
@@ -97,22 +109,20 @@ impl Service {
         id: &AvatarId,
         held: Option<&Arc<Held>>,
         budget: &mut Budget,
-    ) -> Result<Shared, Away> {
+    ) -> Result<There, Away> {
         let have = held.and_then(|held| held.entry.picture());
-        let mut shared = self.parts.redis.get(id, have, budget).await?;
-        self.parts.generations.note(&Subject::Avatar(id.clone()), shared.purged);
+        let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
+        self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
+        let Some(mut entry) = entry else { return Ok(There::default()) };
+        entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
-        shared.entry = shared.entry.and_then(|entry| {
-            match self.parts.generations.verdict(id, entry.provider, entry.generation) {
-                Verdict::Current => Some(entry),
-                Verdict::Stale(purge) => Some(self.stale(&entry, purge)),
-                Verdict::Gone => None,
+        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation) {
+            Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
+            Verdict::Stale(purge) => {
+                There { entry: Some(self.stale(&entry, purge)), is_purged: true, elsewhere: None }
             }
-        });
-        if let Some(entry) = &mut shared.entry {
-            entry.trouble = entry.trouble.take().filter(|trouble| !self.may_be_mended(trouble));
-        }
-        Ok(shared)
+            Verdict::Gone => There::default(),
+        })
     }
 
     /// What the disk holds, taken into memory.
@@ -139,10 +149,16 @@ impl Service {
 
     /// Another instance has another picture, too large for Redis: what is held here is stale now, and the address that
     /// came with it is the shortest way to the new one.
-    fn outdated(&self, held: &Arc<Held>, entry: Entry) -> Arc<Held> {
-        let verified_at = held.entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1);
+    fn outdated(&self, held: Arc<Held>, entry: Entry) -> Arc<Held> {
+        let oldest = self.parts.clock.now() - self.parts.config.windows.s1;
+        let address = |entry: &Entry| entry.link.as_ref().map(|link| link.address.expose().to_owned());
+        if held.entry.verified_at <= oldest && address(&held.entry) == address(&entry) {
+            // It is known already, and what came of it.
+            return held;
+        }
+        let verified_at = held.entry.verified_at.min(oldest);
         let old = Entry { verified_at, link: entry.link, trouble: entry.trouble, ..held.entry.clone() };
-        self.replace(held, old)
+        self.replace(&held, old)
     }
 
     /// Puts another entry in the place of what is held, whose row was read and which was viewed as before.

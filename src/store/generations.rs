@@ -134,11 +134,16 @@ impl Generations {
         }
     }
 
-    /// What the purges that are known mean for something that began at `generation`.
-    pub fn verdict(&self, id: &AvatarId, provider: Provider, generation: Generation) -> Verdict {
+    /// The last purges that are known, of an avatar or of its whole provider.
+    pub fn purged(&self, id: &AvatarId, provider: Provider) -> Purged {
         let known = self.lock();
         let own = known.avatars.get(id).map(|(purged, _)| *purged).unwrap_or_default();
-        own.and(known.providers[provider as usize]).verdict(generation)
+        own.and(known.providers[provider as usize])
+    }
+
+    /// What the purges that are known mean for something that began at `generation`.
+    pub fn verdict(&self, id: &AvatarId, provider: Provider, generation: Generation) -> Verdict {
+        self.purged(id, provider).verdict(generation)
     }
 
     /// Whether an entry of this generation may still be stored.

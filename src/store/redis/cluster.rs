@@ -1,14 +1,18 @@
 //! [`Cluster`]: many primaries behind one connection, which the crate keeps.
 
 use std::io;
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 use redis::Value;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult};
 
 use super::connect_error::ConnectError;
+use super::connection::{Meaning, said};
 use super::dial::{Dial, first_of, tcp_settings};
 use super::tls::Tls;
 use super::url::Place;
@@ -18,10 +22,17 @@ const RETRIES: u32 = 3;
 /// Milliseconds between them; the crate's own begin at 1,280.
 const RETRY_WAIT: std::ops::Range<u64> = 5..50;
 
+/// Hash tags in every sixteenth of the slots, so that every shard that is not tiny has one.
+const TAGS: [u8; 16] = [10, 3, 61, 43, 11, 2, 60, 42, 12, 1, 63, 41, 13, 0, 62, 40];
+
 /// A cluster, by the nodes that the configuration names.
 pub(super) struct Cluster {
     pub(super) seeds: Vec<Place>,
     pub(super) dial: Dial,
+    /// `redis.prefix`: what the login may read.
+    pub(super) prefix: String,
+    /// When the last connection was made; none if nobody told.
+    pub(super) primaries: Mutex<Vec<Place>>,
 }
 
 impl Cluster {
@@ -31,10 +42,15 @@ impl Cluster {
         let client = self.client(within).map_err(|error| ConnectError::of(&error, at))?;
         // The rest of the time is for finding out why.
         let failure = match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
-            Ok(Ok(connection)) => match named_nodes(connection.clone(), within / 4).await {
-                Ok(nodes) if nodes.is_empty() => ConnectError::ClusterDown("no slot is served".to_owned()),
+            Ok(Ok(connection)) => match in_time(within / 4, primaries_of(connection.clone())).await {
+                Ok(primaries) if primaries.is_empty() => {
+                    ConnectError::ClusterDown("no slot is served".to_owned())
+                }
                 Err(error) if !error.is_io_error() => ConnectError::of(&error, at),
-                Ok(_) | Err(_) => return Ok(connection),
+                named => {
+                    *self.known() = named.unwrap_or_default();
+                    return Ok(connection);
+                }
             },
             Ok(Err(error)) => ConnectError::of(&error, at),
             Err(_) => ConnectError::TimedOut(within),
@@ -55,10 +71,55 @@ impl Cluster {
         channels: &[String],
         within: Duration,
     ) -> Result<redis::aio::PubSub, ConnectError> {
-        let mut places = named_nodes(connection.clone(), within / 4).await.unwrap_or_default();
+        let mut places = in_time(within / 4, named_nodes(connection.clone())).await.unwrap_or_default();
         places.extend(self.seeds.iter().filter(|seed| !places.contains(seed)).cloned().collect::<Vec<_>>());
         let attempts = places.iter().map(|place| self.dial.open_subscribed(place, channels));
         first_of(attempts, within / 8).await.unwrap_or(Err(ConnectError::TimedOut(within)))
+    }
+
+    /// Whether any shard does its work: something is read everywhere, and one answer is enough.
+    pub(super) async fn answers(
+        &self,
+        connection: &ClusterConnection,
+        within: Duration,
+    ) -> Result<(), ConnectError> {
+        let mut asked: FuturesUnordered<_> = TAGS
+            .iter()
+            .map(|tag| {
+                let (mut connection, key) = (connection.clone(), format!("{}:{{{tag}}}", self.prefix));
+                async move { redis::cmd("GET").arg(key).query_async::<Value>(&mut connection).await }
+            })
+            .collect();
+        let mut why = None;
+        let any = async {
+            while let Some(answer) = asked.next().await {
+                match answer {
+                    Err(error) if Meaning::of(&error, true) == Meaning::Silent => why = Some(said(&error)),
+                    Ok(_) | Err(_) => return true,
+                }
+            }
+            false
+        };
+        if tokio::time::timeout(within, any).await == Ok(true) {
+            return Ok(());
+        }
+        Err(why.map_or(ConnectError::TimedOut(within), ConnectError::ClusterDown))
+    }
+
+    /// Whether every primary of the time when the last connection was made is one still. The crate follows what the
+    /// nodes tell; one that hangs tells nothing, and would be asked for its slots when they are long another's.
+    pub(super) async fn has_its_primaries(&self, connection: &ClusterConnection, within: Duration) -> bool {
+        let Ok(named) = in_time(within, primaries_of(connection.clone())).await else { return true };
+        let mut known = self.known();
+        if known.is_empty() {
+            *known = named;
+            return true;
+        }
+        known.iter().all(|place| named.contains(place))
+    }
+
+    fn known(&self) -> MutexGuard<'_, Vec<Place>> {
+        self.primaries.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn client(&self, within: Duration) -> RedisResult<ClusterClient> {
@@ -110,14 +171,16 @@ pub(super) async fn primaries_of(mut connection: ClusterConnection) -> RedisResu
     Ok(places)
 }
 
-/// Primaries first. A question that goes unanswered is an I/O error.
-async fn named_nodes(mut connection: ClusterConnection, within: Duration) -> RedisResult<Vec<Place>> {
-    let mut slots = redis::cmd("CLUSTER");
-    slots.arg("SLOTS");
-    let answer = tokio::time::timeout(within, slots.query_async::<Value>(&mut connection)).await;
-    answer
-        .unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
-        .map(|slots| nodes_of(&slots))
+/// Primaries first.
+async fn named_nodes(mut connection: ClusterConnection) -> RedisResult<Vec<Place>> {
+    let slots = redis::cmd("CLUSTER").arg("SLOTS").query_async::<Value>(&mut connection).await?;
+    Ok(nodes_of(&slots))
+}
+
+/// A question that goes unanswered is an I/O error.
+async fn in_time<T>(within: Duration, asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
+    let answer = tokio::time::timeout(within, asked).await;
+    answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
 }
 
 /// `[[start, end, [host, port, ..], [host, port, ..]], ..]`, each range's primary before its replicas
@@ -150,6 +213,22 @@ fn node_of(node: &Value) -> Option<Place> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// CRC16, XMODEM (<https://redis.io/docs/latest/operate/oss_and_stack/reference/cluster-spec/>, appendix A).
+    fn slot(tag: &str) -> u16 {
+        let byte = |crc: u16, byte: u8| {
+            let shift = |crc: u16, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 };
+            (0..8).fold(crc ^ u16::from(byte) << 8, shift)
+        };
+        tag.bytes().fold(0, byte) % 16_384
+    }
+
+    #[test]
+    fn a_tag_lies_in_each_sixteenth_of_the_slots() {
+        assert_eq!(slot("123456789"), 0x31C3);
+        let sixteenths = TAGS.map(|tag| slot(&tag.to_string()) / 1024);
+        assert_eq!(sixteenths.to_vec(), (0..16).collect::<Vec<_>>());
+    }
 
     #[test]
     fn primaries_are_tried_before_replicas_and_unknown_hosts_never() {

@@ -51,6 +51,11 @@ impl RedisWritten {
     pub fn check(self, tokens: &Keyring) -> Result<Option<RedisConfig>, Invalid> {
         let timeout = self.timeout.at_least("timeout", Duration::from_millis(1))?;
         let lease = self.lease.at_least("lease", Duration::from_secs(1))?;
+        if timeout >= lease {
+            // A call could still wait when its lease has long ended, and another refreshes.
+            let right = format!("less than redis.lease = {}", units::show_duration(lease));
+            return Err(Invalid::new("timeout", units::show_duration(timeout), right));
+        }
         let keep_bytes_for = self.keep_bytes_for.at_least("keep_bytes_for", Duration::from_secs(60))?;
         let max_value = self.max_value.at_least("max_value", 1024)?;
         let prefix = check_prefix(self.prefix)?;
@@ -62,7 +67,7 @@ impl RedisWritten {
             let right = "at least one key, here or in tokens.keys: every value in Redis is sealed";
             return Err(Invalid::new("keys", "[]", right));
         }
-        let server = Server::new(&self.url, self.tls, self.sentinel)?;
+        let server = Server::new(&self.url, &prefix, self.tls, self.sentinel)?;
         Ok(Some(RedisConfig { server, prefix, timeout, lease, keep_bytes_for, max_value, sealer }))
     }
 }

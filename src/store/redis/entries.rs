@@ -269,6 +269,7 @@ impl Parts {
         script.arg(open.clock.now().as_millis());
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
+        script.arg(open.generations.purged(&held.id, held.entry.provider).soft.0);
         open.script(&script, Access::Put, budget).await
     }
 }

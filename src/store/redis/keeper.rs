@@ -2,29 +2,44 @@
 //!
 //! It is the circuit breaker, too: while there is no connection a call fails at once. A broken connection, or a few calls
 //! in a row that were not answered in time, close it; from then on only this task's own probes wait for Redis.
+//!
+//! A cluster may lose some of its slots and serve the others. No call closes its connection: those that fail have this
+//! task ask whether any shard does its work, and whether the primaries are the same.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
-use redis::{ErrorKind, RedisError, RedisResult, ServerErrorKind};
+use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
+use tokio::time::Instant;
 
 use super::budget::Budget;
-use super::connect_error::cut;
-use super::connection::Connection;
+use super::connect_error::ConnectError;
+pub(super) use super::connection::said;
+use super::connection::{Connection, Meaning};
 use super::server::Server;
-use crate::clock::Stopwatch;
+use crate::clock::{Stopwatch, monotonic};
 use crate::store::health::{Health, State};
 
 /// A probe: to connect, log in and be answered.
 const PROBE: Duration = Duration::from_secs(2);
 /// Between two probes: the first at once, then doubling up to here.
 const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// A connection that stood so long was worth its making. Before the next one of a shorter life there is a pause.
+const STOOD: Duration = Duration::from_secs(1);
 /// Between two looks at who the primary is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many calls in a row without an answer close the connection.
 const SILENT_CALLS: u32 = 3;
+/// Any shard of a cluster in doubt answers within so long. The crate may be busy with a node that hangs: it connects
+/// to it in vain for a quarter of [`PROBE`], while all others wait.
+const ANY_SHARD: Duration = Duration::from_secs(1);
+/// Between two such questions.
+const DOUBT_EVERY: Duration = Duration::from_millis(100);
+
+/// So long a refusal to keep an entry tells how Redis is. Where nothing is to be kept afterwards, nobody can say.
+const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 
 /// Why Redis gave nothing. What it means is always the same: go on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
@@ -50,9 +65,12 @@ pub(super) struct Keeper {
     /// Rises with each connection; 0 = there is none.
     line: watch::Sender<u64>,
     silent: AtomicU32,
-    broken: Notify,
+    /// Of a cluster: too many calls were silent.
+    doubted: Notify,
     connected: State,
     writes: State,
+    /// When an entry was last refused.
+    refused: Mutex<Option<Instant>>,
     calls: AtomicU64,
     failures: AtomicU64,
 }
@@ -65,12 +83,13 @@ impl Keeper {
             current: Mutex::default(),
             line: watch::Sender::new(0),
             silent: AtomicU32::new(0),
-            broken: Notify::new(),
+            doubted: Notify::new(),
             connected: State::new(
                 "Redis is there again",
                 "Redis is away: this instance goes on from memory and disk",
             ),
             writes: State::new("Redis takes what is stored again", "Redis refuses what is stored"),
+            refused: Mutex::default(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
         }
@@ -84,48 +103,78 @@ impl Keeper {
                 tokio::time::sleep(pause).await;
                 match self.connected.note(self.probe().await) {
                     Some(connection) => break connection,
-                    None => pause = (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY),
+                    None => pause = longer(pause),
                 }
             };
-            pause = Duration::ZERO;
             tracing::info!(redis = self.server.describe(), "connected to Redis");
             self.silent.store(0, Ordering::Relaxed);
-            *self.lock() = Some(connection.clone());
-            self.line.send_replace(line);
-            self.watch_over(&connection).await;
-            *self.lock() = None;
-            self.line.send_replace(0);
+            let watch = Stopwatch::start();
+            self.set(line, Some(connection.clone()));
+            tokio::select! {
+                () = self.hung_up(line) => {}
+                () = self.watch_over(line, &connection) => {}
+            }
+            self.set(0, None);
+            pause = if watch.elapsed() < STOOD { longer(pause) } else { Duration::ZERO };
         }
     }
 
     /// A connection on which an answer comes in time. One that is open but slow would be closed by the next calls.
     async fn probe(&self) -> Result<Connection, String> {
-        let mut connection = self.server.connect(PROBE).await.map_err(|error| error.to_string())?;
-        let ping = redis::cmd("PING");
-        let answer = tokio::time::timeout(self.timeout, ping.query_async::<redis::Value>(&mut connection));
-        match answer.await {
-            Ok(_) => Ok(connection),
-            Err(_) => Err(format!("it answers more slowly than redis.timeout = {:?}", self.timeout)),
+        let connection = self.server.connect(PROBE).await.map_err(|error| error.to_string())?;
+        match self.server.answers(&connection, self.timeout).await {
+            Ok(()) => Ok(connection),
+            Err(ConnectError::TimedOut(timeout)) => {
+                Err(format!("it answers more slowly than redis.timeout = {timeout:?}"))
+            }
+            Err(error) => Err(error.to_string()),
         }
     }
 
-    /// Returns when the connection is of no more use.
-    async fn watch_over(&self, connection: &Connection) {
+    /// Returns when a call has given this connection up.
+    async fn hung_up(&self, line: u64) {
+        let mut lines = self.line.subscribe();
+        let _ = lines.wait_for(|now| *now != line).await;
+    }
+
+    /// Returns when the connection is of no more use, though no call has found it so.
+    async fn watch_over(&self, line: u64, connection: &Connection) {
+        let is_cluster = self.server.is_cluster();
+        let mut seen = self.failures.load(Ordering::Relaxed);
         loop {
             tokio::select! {
-                () = self.broken.notified() => return,
+                () = self.doubted.notified() => {}
                 () = tokio::time::sleep(LOOK_EVERY) => {}
+            }
+            let failures = self.failures.load(Ordering::Relaxed);
+            if is_cluster && failures == seen {
+                continue;
+            }
+            seen = failures;
+            if is_cluster {
+                if let Err(why) = self.server.answers(connection, ANY_SHARD).await {
+                    return self.hang_up(line, &why.to_string());
+                }
+                self.silent.store(0, Ordering::Relaxed);
             }
             // A Sentinel's connection stays open to a primary that is none any more.
             if !self.server.is_current(connection, PROBE).await {
                 tracing::info!("Redis: another node is the primary now");
                 return;
             }
+            tokio::time::sleep(DOUBT_EVERY).await;
         }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Both at once, so that nobody sees one without the other.
+    fn set(&self, line: u64, connection: Option<Connection>) {
+        let mut current = self.lock();
+        *current = connection;
+        self.line.send_replace(line);
     }
 
     /// The connection, if there is one.
@@ -165,10 +214,10 @@ impl Keeper {
         if line == *self.line.borrow() {
             match answer {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => self.failed(&error, access),
+                Ok(Err(error)) => self.failed(line, &error, access),
                 // Whoever had hardly any time left cannot say that nothing would have come.
                 Err(_) if left * 2 < self.timeout => {}
-                Err(_) => self.unanswered(),
+                Err(_) => self.unanswered(line),
             }
         }
         Err(Away)
@@ -179,49 +228,53 @@ impl Keeper {
         self.writes.note(Ok::<(), &str>(()));
     }
 
-    fn unanswered(&self) {
-        if self.silent.fetch_add(1, Ordering::Relaxed) + 1 >= SILENT_CALLS {
-            self.hang_up(&format!("{SILENT_CALLS} calls in a row were not answered in time"));
+    fn unanswered(&self, line: u64) {
+        if self.silent.fetch_add(1, Ordering::Relaxed) + 1 < SILENT_CALLS {
+            return;
+        }
+        if self.server.is_cluster() {
+            self.doubted.notify_one();
+        } else {
+            self.hang_up(line, &format!("{SILENT_CALLS} calls in a row were not answered in time"));
         }
     }
 
-    fn failed(&self, error: &RedisError, access: Access) {
-        match error.kind() {
-            // A node that is a replica now, still loads its data or has lost its primary: another may be right.
-            ErrorKind::Server(
-                ServerErrorKind::ReadOnly | ServerErrorKind::MasterDown | ServerErrorKind::BusyLoading,
-            ) => self.hang_up(&said(error)),
-            ErrorKind::Server(_) | ErrorKind::Extension if access == Access::Put => {
+    fn failed(&self, line: u64, error: &RedisError, access: Access) {
+        match Meaning::of(error, self.server.is_cluster()) {
+            Meaning::Useless => self.hang_up(line, &said(error)),
+            Meaning::Silent => self.unanswered(line),
+            Meaning::Refused => {
                 self.silent.store(0, Ordering::Relaxed);
-                self.writes.note(Err::<(), _>(said(error)));
+                match access {
+                    Access::Put => {
+                        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
+                        self.writes.note(Err::<(), _>(said(error)));
+                    }
+                    Access::Any => tracing::debug!(error = said(error), "Redis refuses to answer"),
+                }
             }
-            ErrorKind::Server(_) | ErrorKind::Extension => {
-                self.silent.store(0, Ordering::Relaxed);
-                tracing::debug!(error = said(error), "Redis refuses to answer");
+            Meaning::Well => {
+                tracing::debug!(error = said(error), "Redis answers, but not what was asked for")
             }
-            // A value of another shape than ours: somebody else wrote it, and the connection is well.
-            ErrorKind::UnexpectedReturnType => {
-                tracing::debug!(error = said(error), "a value in Redis is of another shape");
-            }
-            _ if error.is_timeout() => self.unanswered(),
-            _ => self.hang_up(&said(error)),
         }
     }
 
-    /// Gives the connection up; the task makes another.
-    pub(super) fn hang_up(&self, why: &str) {
-        if self.lock().take().is_some() {
-            self.line.send_replace(0);
+    /// Gives this connection up; the task makes another.
+    fn hang_up(&self, line: u64, why: &str) {
+        let mut current = self.lock();
+        if *self.line.borrow() == line && current.take().is_some() {
+            // Before the task hears of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
-            self.broken.notify_one();
+            self.line.send_replace(0);
         }
     }
 
     /// How Redis is: away, refusing, or well.
     pub(super) fn health(&self) -> Health {
+        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
         match self.connected.health() {
-            Health::Well => self.writes.health(),
-            degraded @ Health::Degraded(_) => degraded,
+            Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_TELLS) => self.writes.health(),
+            health @ (Health::Well | Health::Degraded(_)) => health,
         }
     }
 
@@ -231,16 +284,10 @@ impl Keeper {
     }
 }
 
-/// What Redis or the crate said. Neither repeats a password or a value.
-pub(super) fn said(error: &RedisError) -> String {
-    // Of a pipeline the first that failed; the crate's own text of it is a list.
-    let refusals = error.clone().into_server_errors();
-    let text = match refusals.as_deref().and_then(<[_]>::first) {
-        Some((_, refusal)) => match refusal.details() {
-            Some(detail) => format!("{} {detail}", refusal.code()),
-            None => refusal.code().to_owned(),
-        },
-        None => error.to_string(),
-    };
-    cut(&text)
+fn longer(pause: Duration) -> Duration {
+    (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY)
 }
+
+#[cfg(test)]
+#[path = "keeper_tests.rs"]
+mod tests;

@@ -11,7 +11,7 @@ use redis::Script;
 ///
 /// Keys: entry, picture, link, trouble, the records of the last hard and the last soft purge. Arguments: generation,
 /// verified_at, mark of the picture, now; entry, picture, link and trouble ("" = none); and the milliseconds that entry
-/// and picture, link and trouble live. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
+/// and picture, link and trouble live; then the last soft purge that the caller knows of. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
 ///
 /// What began before a soft purge is replaced whatever its time. So is what claims to be of the future: the clock that
 /// wrote it ran ahead, and nobody else could keep anything until then.
@@ -19,7 +19,8 @@ pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
 local function purged(key) return tonumber(string.match(redis.call('GETRANGE', key, 0, 31), '^%d+') or '0') end
-local born, verified, now, soft = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4]), purged(KEYS[6])
+local born, verified, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
+local soft = math.max(purged(KEYS[6]), tonumber(ARGV[12]))
 if purged(KEYS[5]) > born or soft > born then return 'purged' end
 local generation, at, mark = string.match(redis.call('GETRANGE', KEYS[1], 0, 127), '^(%d+):(-?%d+):(%x*):')
 if at and tonumber(generation) >= soft and tonumber(at) > verified and tonumber(at) <= now then return 'older' end

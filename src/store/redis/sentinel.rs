@@ -11,7 +11,7 @@ use futures_util::stream::FuturesUnordered;
 use redis::aio::MultiplexedConnection;
 
 use super::connect_error::ConnectError;
-use super::dial::Dial;
+use super::dial::{Dial, first_of};
 use super::url::Place;
 
 /// The sentinels of one master.
@@ -23,55 +23,56 @@ pub(super) struct Sentinels {
 }
 
 impl Sentinels {
-    /// A connection to the primary, at the first address named by a sentinel where a primary answers.
+    /// A connection to the primary: where most sentinels of those that answer have it, and a primary answers by ROLE.
     ///
-    /// Each sentinel has half of `within` to answer, so that an outage of all is told as one.
+    /// SECURITY: an old primary that was cut off with one sentinel says by ROLE that it is one, too. A purge that is carried
+    /// out there is heard by nobody, so what fewer sentinels say counts for nothing. Each sentinel has half of `within`
+    /// to answer, so that an outage of all is told as one.
     pub(super) async fn connect(
         &self,
         nodes: &Dial,
         within: Duration,
     ) -> Result<(MultiplexedConnection, Place), ConnectError> {
-        let mut asked: FuturesUnordered<_> =
-            self.places.iter().map(|place| self.ask_within(place, within / 2)).collect();
-        let mut tried = Vec::new();
-        let mut opening = FuturesUnordered::new();
-        let mut failure = Failure::default();
-        loop {
-            tokio::select! {
-                Some(answer) = asked.next(), if !asked.is_empty() => match answer {
-                    Ok(Some(place)) if tried.contains(&place) => {}
-                    Ok(Some(place)) => {
-                        tried.push(place.clone());
-                        opening.push(async move { (nodes.open_primary(&place).await, place) });
-                    }
-                    Ok(None) => failure.unknown = true,
-                    Err(error) => failure.sentinel = Some(error.or_more_telling(failure.sentinel.take())),
-                },
-                Some(opened) = opening.next(), if !opening.is_empty() => match opened {
-                    (Ok(connection), place) => return Ok((connection, place)),
-                    (Err(error), _) => failure.node = Some(error.or_more_telling(failure.node.take())),
-                },
-                else => return Err(failure.worst(&self.master)),
-            }
+        let told = self.told(within / 2).await;
+        let mut failure = told.failure;
+        let opening = told.votes.most_named().into_iter().map(async |place| {
+            let opened = nodes.open_primary(&place).await;
+            opened.map(|connection| (connection, place))
+        });
+        match first_of(opening, within / 8).await {
+            Some(Ok(opened)) => return Ok(opened),
+            Some(Err(error)) => failure.node = Some(error),
+            None => {}
         }
+        Err(failure.worst(&self.master))
     }
 
-    /// Whether no majority of the sentinels that answer names another place. With no answer: true.
+    /// Whether no other place is named by more of the sentinels that answer. With no answer: true.
     pub(super) async fn still_name(&self, place: &Place, within: Duration) -> bool {
+        let most = self.told(within).await.votes.most_named();
+        most.is_empty() || most.contains(place)
+    }
+
+    /// What the sentinels say, asked all at once; no more than is needed to know what the majority of all says.
+    async fn told(&self, within: Duration) -> Told {
         let mut asked: FuturesUnordered<_> =
             self.places.iter().map(|sentinel| self.ask_within(sentinel, within)).collect();
-        let mut votes: HashMap<Place, usize> = HashMap::new();
+        let mut told = Told::default();
         while let Some(answer) = asked.next().await {
-            if let Ok(Some(named)) = answer {
-                let count = votes.entry(named).or_default();
-                *count += 1;
-                if *count > self.places.len() / 2 {
-                    break;
+            match answer {
+                Ok(Some(place)) => {
+                    if told.votes.count(place) > self.places.len() / 2 {
+                        break;
+                    }
+                }
+                Ok(None) => told.failure.unknown = true,
+                Err(error) => {
+                    let earlier = told.failure.sentinel.take();
+                    told.failure.sentinel = Some(error.or_more_telling(earlier));
                 }
             }
         }
-        let ours = votes.remove(place).unwrap_or(0);
-        votes.values().all(|count| *count <= ours)
+        told
     }
 
     async fn ask_within(&self, sentinel: &Place, within: Duration) -> Result<Option<Place>, ConnectError> {
@@ -89,6 +90,32 @@ impl Sentinels {
             .await
             .map_err(|error| ConnectError::of(&error, sentinel))?;
         Ok(named.map(|(host, port)| Place::Tcp(host, port)))
+    }
+}
+
+/// What the sentinels said.
+#[derive(Default)]
+struct Told {
+    votes: Votes,
+    failure: Failure,
+}
+
+/// How many sentinels named a place.
+#[derive(Default)]
+struct Votes(HashMap<Place, usize>);
+
+impl Votes {
+    /// One more, and how many there are now.
+    fn count(&mut self, place: Place) -> usize {
+        let count = self.0.entry(place).or_default();
+        *count += 1;
+        *count
+    }
+
+    /// Several where as many sentinels name one as the other.
+    fn most_named(self) -> Vec<Place> {
+        let most = self.0.values().copied().max().unwrap_or(0);
+        self.0.into_iter().filter(|(_, count)| *count == most).map(|(place, _)| place).collect()
     }
 }
 

@@ -1,6 +1,7 @@
 //! [`Server`]: where Redis is, how it is run, and how connections to it are opened.
 
 use std::fmt::Write as _;
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::cluster::Cluster;
@@ -33,10 +34,15 @@ enum Run {
 }
 
 impl Server {
-    /// `url` is `redis.url`. Reads the TLS files.
+    /// `url` and `prefix` are those of `redis`. Reads the TLS files.
     ///
     /// The error names the key below `redis`; nothing that could be a part of a password shows in it.
-    pub(super) fn new(url: &Secret, tls: TlsFiles, sentinel: SentinelLogin) -> Result<Self, Invalid> {
+    pub(super) fn new(
+        url: &Secret,
+        prefix: &str,
+        tls: TlsFiles,
+        sentinel: SentinelLogin,
+    ) -> Result<Self, Invalid> {
         let url = RedisUrl::parse(url.expose())?;
         let nodes = Dial { login: url.login, tls: Tls::new(url.tls, &tls)?, database: url.database };
         let login = sentinel_login(sentinel, &url.layout)?;
@@ -46,7 +52,10 @@ impl Server {
                 let dial = Dial { login, tls: nodes.tls.clone(), database: 0 };
                 Run::Sentinel(Sentinels { places, master, dial })
             }
-            Layout::Cluster { seeds } => Run::Cluster(Cluster { seeds, dial: nodes.clone() }),
+            Layout::Cluster { seeds } => {
+                let (prefix, primaries) = (prefix.to_owned(), Mutex::default());
+                Run::Cluster(Cluster { seeds, dial: nodes.clone(), prefix, primaries })
+            }
         };
         Ok(Self { nodes, run })
     }
@@ -90,14 +99,39 @@ impl Server {
         .await
     }
 
-    /// Whether `connection` still leads to the primary, as the sentinels see it. One node and a cluster name no other.
+    /// Whether `connection` still leads to the primary, as the sentinels see it, or to those of the cluster. One node
+    /// names no other.
     ///
-    /// With no sentinel that answers: true, since an outage of the sentinels alone is none of Redis.
+    /// With nobody who answers: true, since an outage of the sentinels alone is none of Redis.
     pub(super) async fn is_current(&self, connection: &Connection, within: Duration) -> bool {
         match (&self.run, &connection.0) {
             (Run::Sentinel(sentinels), Wire::Node { place, .. }) => sentinels.still_name(place, within).await,
-            (Run::Sentinel(_), Wire::Cluster(_)) | (Run::Node(_) | Run::Cluster(_), _) => true,
+            (Run::Cluster(cluster), Wire::Cluster(connection)) => {
+                cluster.has_its_primaries(connection, within).await
+            }
+            (Run::Sentinel(_), Wire::Cluster(_))
+            | (Run::Cluster(_), Wire::Node { .. })
+            | (Run::Node(_), _) => true,
         }
+    }
+
+    /// Whether an answer comes by `connection` in time, whatever it is; of a cluster, from a shard that does its work.
+    pub(super) async fn answers(
+        &self,
+        connection: &Connection,
+        within: Duration,
+    ) -> Result<(), ConnectError> {
+        if let (Run::Cluster(cluster), Wire::Cluster(connection)) = (&self.run, &connection.0) {
+            return cluster.answers(connection, within).await;
+        }
+        let (ping, mut connection) = (redis::cmd("PING"), connection.clone());
+        let answer = tokio::time::timeout(within, ping.query_async::<redis::Value>(&mut connection)).await;
+        answer.map(|_| ()).map_err(|_| ConnectError::TimedOut(within))
+    }
+
+    /// Whether there are several primaries, of which one may be lost.
+    pub(super) fn is_cluster(&self) -> bool {
+        matches!(self.run, Run::Cluster(_))
     }
 
     /// For `check` and the log; holds no password.

@@ -6,8 +6,10 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 
+use super::budget::Budget;
 use super::connect_error::ConnectError;
 use super::connection::Connection;
+use super::keeper::{Access, Keeper};
 use super::server::{SentinelLogin, Server};
 use super::test_redis::{Certificates, TestCluster, TestRedis, free_port, wait_until};
 use super::tls::TlsFiles;
@@ -33,7 +35,7 @@ fn sentinel_login(username: &str, password: &str) -> SentinelLogin {
 }
 
 fn made(url: &str, tls: TlsFiles, sentinel: SentinelLogin) -> Result<Server, Invalid> {
-    Server::new(&Secret::new(url), tls, sentinel)
+    Server::new(&Secret::new(url), "avatar-proxy", tls, sentinel)
 }
 
 #[track_caller]
@@ -235,6 +237,26 @@ async fn sentinel_leads_to_the_new_primary_after_a_failover() {
 }
 
 #[tokio::test]
+async fn a_sentinel_that_was_cut_off_with_the_old_primary_is_outvoted() {
+    let [old, new] = [(); 2].map(|()| TestRedis::start(""));
+    let watching = |primary: &TestRedis| {
+        TestRedis::sentinel(&format!("sentinel monitor m 127.0.0.1 {} 2\n", primary.port))
+    };
+    let (stale, mut others) = (watching(&old), [watching(&new), watching(&new)]);
+    let server = server(&format!("redis+sentinel://{},{},{}/m", stale.at(), others[0].at(), others[1].at()));
+    for number in 0..20 {
+        let mut connection = connected(&server).await;
+        write_and_read(&mut connection, &format!("k{number}")).await;
+        assert!(server.is_current(&connection, WITHIN).await);
+    }
+    assert_eq!((old.cli(&["DBSIZE"]).trim(), new.cli(&["DBSIZE"]).trim()), ("0", "20"));
+    // Its word is all there is.
+    others.iter_mut().for_each(TestRedis::kill);
+    write_and_read(&mut connected(&server).await, "k").await;
+    assert_eq!(old.cli(&["DBSIZE"]).trim(), "1");
+}
+
+#[tokio::test]
 async fn a_sentinel_with_tls_and_a_login_of_its_own_is_asked_with_it() {
     let certificates = Certificates::make();
     let acl = "user data on >hunter2 ~* &* +@all\nuser default on >other ~* &* +@all\n";
@@ -317,6 +339,35 @@ async fn a_cluster_outlives_a_primary() {
     }
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
     assert_heard(&mut subscription, &cluster.nodes[3], "c").await;
+
+    let keeper = Keeper::new(server, Duration::from_millis(500));
+    tokio::select! {
+        () = keeper.run() => {}
+        () = outlives_one_that_hangs(&keeper, &cluster.nodes[1]) => {}
+    }
+}
+
+/// While others answer, so that no calls in a row are unanswered.
+async fn outlives_one_that_hangs(keeper: &Keeper, primary: &TestRedis) {
+    let set = async |key: &str| {
+        let mut connection = keeper.connection()?;
+        let mut call = redis::cmd("SET");
+        call.arg(key).arg("value");
+        let call = call.exec_async(&mut connection);
+        keeper.ask(&mut Budget::new(Duration::from_millis(500)), Access::Any, call).await
+    };
+    // In the first and in the seventh sixteenth of the slots.
+    let (answers, hangs) = ("{10}", "{60}");
+    keeper.line().wait_for(|line| *line != 0).await.unwrap();
+    assert_eq!((set(answers).await, set(hangs).await), (Ok(()), Ok(())));
+    primary.hang();
+    let watch = Stopwatch::start();
+    while set(hangs).await.is_err() {
+        assert!(watch.elapsed() < Duration::from_secs(20), "its slots are never written again");
+        let _ = set(answers).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    println!("its replica is written to {:?} after a primary hung", watch.elapsed());
 }
 
 #[tokio::test]

@@ -73,6 +73,12 @@ impl TestRedis {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// From now on it takes what comes and answers nothing.
+    pub(super) fn hang(&self) {
+        let stopped = Command::new("kill").args(["-STOP", &self.child.id().to_string()]).status();
+        assert!(stopped.unwrap().success());
+    }
+
     pub(super) fn kill(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();

@@ -130,6 +130,23 @@ async fn a_lease_lasts_as_long_as_written() {
     }
 }
 
+#[test]
+fn a_timeout_that_outlives_the_lease_is_refused() {
+    let refused = |timeout: &str, lease: &str| {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let times = format!("redis.timeout = \"{timeout}\"\nredis.lease = \"{lease}\"\n");
+        std::fs::write(&file, at("redis://127.0.0.1") + &times).unwrap();
+        Config::load(Some(file.path()), &Environment::new([]).unwrap()).err().map(|error| error.to_string())
+    };
+    assert_eq!(refused("999ms", "1s"), None);
+    for (timeout, lease) in [("1s", "1s"), ("1m", "15s")] {
+        let said = refused(timeout, lease).unwrap();
+        for part in ["redis.timeout", timeout, &format!("expected less than redis.lease = {lease}")] {
+            assert!(said.contains(part), "{said}");
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_picture_is_kept_in_redis_as_long_as_written() {
     let redis = RedisServer::start();

@@ -1,37 +1,43 @@
-//! Two instances over a cluster of six nodes: slots move and a primary is lost while they serve.
+//! Two instances over a cluster: slots move, a primary is lost that has a replica, and one that has none.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
-use avatar_proxy::clock::Stopwatch;
+use avatar_proxy::clock::{Clock, Stopwatch};
 use graphsim::{Account, Graphsim, Kind};
+use tempfile::TempDir;
+use tokio::task::block_in_place;
 
 use super::acl::{CLUSTER, SMALLEST};
 use super::purges::purge;
-use super::util::{body, on, until, world};
+use super::util::{body, on, redis_at, until, world};
 use crate::support::accounts::small;
+use crate::support::certificates::Certificates;
+use crate::support::client;
 use crate::support::cluster::{Cluster, slots_of};
-use crate::support::proxy::Proxy;
+use crate::support::process::Process;
+use crate::support::proxy::{Proxy, merged, stand_in};
+use crate::support::redis::USER;
 
 const PAGES: usize = 60;
 /// So many slots move, and so many of the pages lie in them.
 const MOVED: usize = 120;
 const IN_MOVED: usize = 15;
 
-/// Ids all over the slots, [`IN_MOVED`] of them in the slots that move.
-fn ids(cluster: &Cluster) -> Vec<String> {
-    let moved = &slots_of(&cluster.nodes[0])[..MOVED];
+/// Ids all over the slots: so many in these slots, and then so many in others.
+fn ids(cluster: &Cluster, slots: &[u16], [inside, outside]: [usize; 2]) -> Vec<String> {
     let candidates: Vec<String> = (0..6000).map(|number| format!("page-{number}")).collect();
     let mut pipe = redis::pipe();
     for id in &candidates {
         pipe.cmd("CLUSTER").arg("KEYSLOT").arg(id);
     }
-    let slots: Vec<u16> = pipe.query(&mut cluster.nodes[0].connection().unwrap()).unwrap();
-    let (inside, outside): (Vec<_>, Vec<_>) =
-        candidates.into_iter().zip(slots).partition(|(_, slot)| moved.contains(slot));
-    assert!(inside.len() >= IN_MOVED, "{}", inside.len());
-    let inside = inside.into_iter().take(IN_MOVED);
-    inside.chain(outside.into_iter().take(PAGES - IN_MOVED)).map(|(id, _)| id).collect()
+    let theirs: Vec<u16> = pipe.query(&mut cluster.nodes[0].connection().unwrap()).unwrap();
+    let (within, without): (Vec<_>, Vec<_>) =
+        candidates.into_iter().zip(theirs).partition(|(_, slot)| slots.contains(slot));
+    assert!(within.len() >= inside, "{}", within.len());
+    let within = within.into_iter().take(inside);
+    within.chain(without.into_iter().take(outside)).map(|(id, _)| id).collect()
 }
 
 /// A page for each id, as `[[connection]]` blocks.
@@ -47,8 +53,8 @@ fn pages(sim: &Graphsim, ids: &[String]) -> String {
     ids.iter().enumerate().map(page).collect()
 }
 
-fn calls(sim: &Graphsim) -> usize {
-    (0..PAGES).map(|number| sim.api_calls(&format!("20450000000{number:04}"))).sum()
+fn calls(sim: &Graphsim, pages: std::ops::Range<usize>) -> usize {
+    pages.map(|number| sim.api_calls(&format!("20450000000{number:04}"))).sum()
 }
 
 #[track_caller]
@@ -66,10 +72,10 @@ async fn view_all(instance: &Proxy, ids: &[String]) {
 
 /// What one downloads the other has, and a purge of the provider leaves nothing on any node.
 async fn assert_one(sim: &Graphsim, cluster: &Cluster, [first, second]: [&Proxy; 2], ids: &[String]) {
-    let before = calls(sim);
+    let before = calls(sim, 0..PAGES);
     view_all(first, ids).await;
     view_all(second, ids).await;
-    assert_eq!(calls(sim) - before, PAGES, "both asked the provider");
+    assert_eq!(calls(sim, 0..PAGES) - before, PAGES, "both asked the provider");
     let primaries = cluster.primaries();
     assert!(primaries.iter().all(|index| entries(cluster, *index) > 0), "one primary holds nothing");
     let answer = purge(first, r#"{"provider":"facebook","hard":true}"#).await;
@@ -84,7 +90,7 @@ async fn a_cluster_is_shared_while_slots_move_and_after_a_primary_is_lost() {
     for node in &cluster.nodes {
         node.cli(&[&["ACL", "SETUSER"], &SMALLEST[..], &CLUSTER[..]].concat());
     }
-    let ids = ids(&cluster);
+    let ids = ids(&cluster, &slots_of(&cluster.nodes[0])[..MOVED], [IN_MOVED, PAGES - IN_MOVED]);
     let (sim, clock) = world().await;
     let extra = pages(&sim, &ids);
     let url = cluster.url().replace("://", "://avatar:hunter2@");
@@ -134,4 +140,134 @@ async fn a_cluster_is_shared_while_slots_move_and_after_a_primary_is_lost() {
     .await;
     println!("followed after {:?}", watch.elapsed());
     assert_one(&sim, &cluster, [&first, &second], &ids).await;
+}
+
+/// Pages of each stage, in the slots that are lost and in the others.
+const LOST: usize = 4;
+const LIVE: usize = 8;
+const BOTH: usize = LOST + LIVE;
+
+/// Two processes on a cluster, and pages for some stages.
+struct Bare {
+    sim: Graphsim,
+    instances: Vec<(Process, TempDir)>,
+    ids: Vec<String>,
+}
+
+impl Bare {
+    async fn start(cluster: &Cluster, certificates: &Certificates, lost: usize, stages: usize) -> Self {
+        let lost = slots_of(&cluster.nodes[lost]);
+        let ids = ids(cluster, &lost, [LOST * stages, LIVE * stages]);
+        // The lost ones of the first stage, the live ones of the first stage, ..
+        let (within, without) = ids.split_at(LOST * stages);
+        let ids: Vec<String> = within
+            .chunks(LOST)
+            .zip(without.chunks(LIVE))
+            .flat_map(|(lost, live)| [lost, live].concat())
+            .collect();
+        let clock = Clock::system();
+        let sim = stand_in(&clock).await;
+        let settings = redis_at(&cluster.url()) + "[redis.tls]\n";
+        let own =
+            format!("[redis]\ntimeout = \"250ms\"\n[redis.tls]\nca = \"{}\"\n", certificates.ca.display());
+        let settings = merged(&settings, &own) + &pages(&sim, &ids);
+        let mut instances = Vec::new();
+        for _ in 0..2 {
+            let folder = TempDir::new().unwrap();
+            instances.push((Process::start(&sim, folder.path(), &settings, &[]).await, folder));
+        }
+        let all = Self { sim, instances, ids };
+        all.until("both hear each other", "/api/redis", |said| said["subscribed"] == true).await;
+        all
+    }
+
+    async fn until(&self, what: &str, target: &str, right: impl Fn(&serde_json::Value) -> bool) {
+        until(what, async || {
+            for (process, _) in &self.instances {
+                if !right(&body(&client::request(process.admin, "GET", target, "").await)) {
+                    return false;
+                }
+            }
+            true
+        })
+        .await;
+    }
+
+    /// Everybody looks at all pages of one stage at one instance and then at the other, again and again; each answer is
+    /// whole. How long the slowest took.
+    async fn view(&self, stage: usize, lasts: Duration) -> Duration {
+        let (watch, mut slowest) = (Stopwatch::start(), Duration::ZERO);
+        while watch.elapsed() < lasts {
+            for (process, _) in &self.instances {
+                for id in &self.ids[stage * BOTH..][..BOTH] {
+                    let one = Stopwatch::start();
+                    let answer = process.get(&format!("/avatar/{id}")).await;
+                    slowest = slowest.max(one.elapsed());
+                    let cached = answer.header("cache-status").unwrap_or_default().to_owned();
+                    assert_eq!((answer.status, answer.complete), (200, true), "{id}: {cached}");
+                    assert_eq!(answer.state(), "fresh", "{id}: {cached}");
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+        slowest
+    }
+
+    /// How often the provider was asked for the pages of a stage in the slots that are lost, and for the others.
+    fn calls(&self, stage: usize) -> (usize, usize) {
+        let first = stage * BOTH;
+        (calls(&self.sim, first..first + LOST), calls(&self.sim, first + LOST..first + BOTH))
+    }
+
+    /// How often each of these lines stands in the log of every instance.
+    #[track_caller]
+    fn assert_logged(&self, lines: [(&str, usize); 3]) {
+        for (process, _) in &self.instances {
+            let log = process.log();
+            for (line, times) in lines {
+                assert_eq!(log.lines().filter(|said| said.contains(line)).count(), times, "{line}: {log}");
+            }
+        }
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_that_refuses_all_is_away() {
+    let certificates = Certificates::create(USER);
+    let cluster = Cluster::start_bare_with_tls(&certificates);
+    let coverage = |wanted: &str| {
+        for node in cluster.nodes.iter().filter(|node| node.is_running()) {
+            node.cli(&["CONFIG", "SET", "cluster-require-full-coverage", wanted]);
+            // A node thinks about its cluster again when something about a slot is said.
+            node.cli(&["CLUSTER", "SETSLOT", "0", "STABLE"]);
+        }
+    };
+    coverage("no");
+    // Instances register in the slots of the first node, and purges are noted in those of the third.
+    let bare = Bare::start(&cluster, &certificates, 1, 4).await;
+    let (connected, away, back) = ("connected to Redis", "Redis is away", "Redis is there again");
+    bare.view(0, Duration::from_millis(1)).await;
+    assert_eq!(bare.calls(0), (LOST, LIVE));
+
+    cluster.kill(1);
+    let slowest = bare.view(1, Duration::from_secs(3)).await;
+    assert_eq!(bare.calls(1), (2 * LOST, LIVE));
+    println!("without a shard the slowest answer took {slowest:?}");
+    assert!(cluster.all_say("cluster_state:ok") && cluster.all_say("cluster_slots_fail:5462"));
+    bare.assert_logged([(connected, 1), (away, 0), (back, 0)]);
+    bare.until("it is no outage", "/readyz", |said| said["status"] == "ready").await;
+
+    coverage("yes");
+    bare.until("the cluster refuses all", "/readyz", |said| said["status"] == "degraded").await;
+    let slowest = bare.view(2, Duration::from_secs(1)).await;
+    println!("without a cluster the slowest answer took {slowest:?}");
+    assert_eq!(bare.calls(2), (2 * LOST, 2 * LIVE));
+    bare.assert_logged([(connected, 1), (away, 1), (back, 0)]);
+
+    block_in_place(|| cluster.nodes[1].start_again());
+    bare.until("the cluster is back", "/readyz", |said| said["status"] == "ready").await;
+    bare.until("both hear each other", "/api/redis", |said| said["subscribed"] == true).await;
+    bare.view(3, Duration::from_millis(1)).await;
+    assert_eq!(bare.calls(3), (LOST, LIVE));
+    bare.assert_logged([(connected, 2), (away, 1), (back, 1)]);
 }

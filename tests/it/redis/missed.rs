@@ -1,6 +1,6 @@
 //! Purges that somebody has missed: an instance that was stopped, a Redis that was emptied, or all the others.
 
-use graphsim::Graphsim;
+use graphsim::{Fault, Graphsim};
 
 use super::purges::{filled, is_held, is_on_disk, purge};
 use super::util::{Together, body, disturbed, on, redis_at, status, together, until};
@@ -130,4 +130,23 @@ async fn a_full_redis_that_has_evicted_the_purge_of_somebody_who_was_away_is_tol
     assert_eq!(all.redis.cli(&["DEL", "avatar-proxy:{clx3facebook}:purged:hard"]), "1");
     let back = back(&all, &all.redis.url(), folder).await;
     until("its disk is clean", async || !is_on_disk(&back, &small(1).bytes)).await;
+}
+
+#[tokio::test]
+async fn after_a_soft_purge_a_provider_that_fails_is_not_asked_at_every_view() {
+    for purged in [r#"{"ids":["clx3facebook"]}"#, r#"{"provider":"facebook"}"#] {
+        let all = together(2, "").await;
+        filled(&all).await;
+        assert_eq!(purge(&all.instances[0], purged).await.status, 200);
+        all.sim.api_fault(None, Some(Fault::Close));
+        let before = asked(&all.sim).0;
+        for _ in 0..3 {
+            for proxy in &all.instances {
+                let shown = proxy.get(&FACEBOOK.path()).await;
+                assert_eq!(shown.hash(), hash(&small(1).bytes), "{purged}: {}", shown.head);
+                proxy.settled().await;
+            }
+        }
+        assert_eq!(asked(&all.sim).0, before + 1, "{purged}");
+    }
 }

@@ -13,6 +13,7 @@ use super::util::{Together, body, disturbed, redis_at, together, until};
 use crate::support::accounts::{FACEBOOK, INSTAGRAM};
 use crate::support::chaos::Mode;
 use crate::support::client;
+use crate::support::names::Name;
 use crate::support::process::Process;
 use crate::support::proxy::{LIFE, merged};
 use crate::support::redis::RedisServer;
@@ -55,6 +56,10 @@ fn settings(url: &str, pages: &Pages) -> String {
 
 impl Scene {
     async fn new(redis: RedisServer, url: &str) -> Self {
+        Self::with(redis, url, &[]).await
+    }
+
+    async fn with(redis: RedisServer, url: &str, environment: &[(&str, &str)]) -> Self {
         let clock = Clock::system();
         let options = Options { now: Arc::new(move || clock.now().as_millis()), address_life: LIFE };
         let sim = Graphsim::start(options).await;
@@ -62,7 +67,7 @@ impl Scene {
         let mut instances = Vec::new();
         for _ in 0..2 {
             let folder = TempDir::new().unwrap();
-            let process = Process::start(&sim, folder.path(), &settings(url, &pages), &[]).await;
+            let process = Process::start(&sim, folder.path(), &settings(url, &pages), environment).await;
             // It waits a moment for a Redis that is not there before it answers.
             readiness(process.admin).await;
             instances.push((process, folder));
@@ -297,6 +302,24 @@ async fn the_name_of_redis_does_not_resolve() {
     let redis = RedisServer::start();
     let scene = Scene::new(redis, "redis://nowhere.invalid:6379").await;
     scene.go_through("no such name", Told::Away, |_| {}, None::<Ending>).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_name_of_redis_is_gone_when_its_connections_break() {
+    let redis = RedisServer::start();
+    let name = Name::new();
+    let url = format!("redis://{}:{}", Name::NAME, redis.port);
+    let scene = Scene::with(redis, &url, &name.environment()).await;
+    let (gone, back) = (
+        |redis: &RedisServer| {
+            name.resolve(false);
+            for kind in ["normal", "pubsub"] {
+                redis.cli(&["CLIENT", "KILL", "TYPE", kind]);
+            }
+        },
+        |_: &RedisServer| name.resolve(true),
+    );
+    scene.go_through("the name is gone", Told::Away, gone, Some(back)).await;
 }
 
 #[tokio::test]

@@ -1,23 +1,34 @@
-//! A Redis Cluster: three primaries with a replica each.
+//! A Redis Cluster: three primaries, with a replica each or none.
 
-use super::redis::{RedisServer, plain, with_options};
+use super::certificates::Certificates;
+use super::redis::{RedisServer, plain, tls, with_options};
 use super::sentinel::until;
 use super::server::quiet_port;
 
 /// All slots of a cluster.
 const SLOTS: u16 = 16_384;
 
-/// Six nodes; they end with this.
+/// The nodes; they end with this.
 pub(crate) struct Cluster {
     /// The first three begin as primaries, each of a third of the slots.
-    pub(crate) nodes: [RedisServer; 6],
+    pub(crate) nodes: Vec<RedisServer>,
+    scheme: &'static str,
 }
 
 impl Cluster {
-    /// Starts them and waits until every node finds the cluster well.
+    /// Six nodes, every primary with a replica.
     pub(crate) fn start() -> Self {
-        let (buses, nodes): (Vec<u16>, Vec<RedisServer>) = (0..6).map(|_| node()).unzip();
-        let nodes = <[RedisServer; 6]>::try_from(nodes).unwrap_or_else(|_| unreachable!("six were made"));
+        Self::of(6, None)
+    }
+
+    /// Three primaries that speak TLS alone, and no replicas.
+    pub(crate) fn start_bare_with_tls(certificates: &Certificates) -> Self {
+        Self::of(3, Some(certificates))
+    }
+
+    /// Starts them and waits until every node finds the cluster well.
+    fn of(count: usize, certificates: Option<&Certificates>) -> Self {
+        let (buses, nodes): (Vec<u16>, Vec<RedisServer>) = (0..count).map(|_| node(certificates)).unzip();
         for (index, first) in [0, 5461, 10_923].into_iter().enumerate() {
             let last = [5460, 10_922, SLOTS - 1][index];
             nodes[index].cli(&["CLUSTER", "ADDSLOTSRANGE", &first.to_string(), &last.to_string()]);
@@ -26,10 +37,11 @@ impl Cluster {
         for (node, bus) in nodes.iter().zip(&buses).skip(1) {
             nodes[0].cli(&["CLUSTER", "MEET", "127.0.0.1", &node.port.to_string(), &bus.to_string()]);
         }
-        let cluster = Self { nodes };
-        let all = |text: &str| cluster.nodes.iter().all(|node| node.cli(&["CLUSTER", "INFO"]).contains(text));
-        until("all nodes know one another", || all("cluster_known_nodes:6"));
-        for index in 3..6 {
+        let scheme = if certificates.is_some() { "rediss" } else { "redis" };
+        let cluster = Self { nodes, scheme };
+        let known = format!("cluster_known_nodes:{count}");
+        until("all nodes know one another", || cluster.all_say(&known));
+        for index in 3..count {
             let primary = cluster.nodes[index - 3].cli(&["CLUSTER", "MYID"]);
             let replicate = ["CLUSTER", "REPLICATE", &primary];
             until("a replica is taken on", || cluster.nodes[index].try_cli(&replicate).is_ok());
@@ -45,7 +57,7 @@ impl Cluster {
     /// The first three nodes; a client finds the others by them.
     pub(crate) fn url(&self) -> String {
         let hosts: Vec<String> = self.nodes[..3].iter().map(|n| format!("127.0.0.1:{}", n.port)).collect();
-        format!("redis+cluster://{}", hosts.join(","))
+        format!("{}+cluster://{}", self.scheme, hosts.join(","))
     }
 
     /// Ends one node; `nodes[index].start_again()` brings it back.
@@ -58,15 +70,18 @@ impl Cluster {
         let is_primary = |index: &usize| {
             self.nodes[*index].try_cli(&["ROLE"]).is_ok_and(|role| role.starts_with("master"))
         };
-        (0..6).filter(is_primary).collect()
+        (0..self.nodes.len()).filter(is_primary).collect()
     }
 
     /// Whether every node that runs finds all slots served.
     pub(crate) fn is_well(&self) -> bool {
-        self.nodes.iter().filter(|node| node.is_running()).all(|node| {
-            let info = node.cli(&["CLUSTER", "INFO"]);
-            info.contains("cluster_state:ok") && info.contains("cluster_slots_ok:16384")
-        })
+        self.all_say("cluster_state:ok") && self.all_say("cluster_slots_ok:16384")
+    }
+
+    /// Whether `CLUSTER INFO` of every node that runs has this in it.
+    pub(crate) fn all_say(&self, text: &str) -> bool {
+        let mut running = self.nodes.iter().filter(|node| node.is_running());
+        running.all(|node| node.cli(&["CLUSTER", "INFO"]).contains(text))
     }
 
     /// Waits until the cluster is well after a change, with three primaries that run.
@@ -116,13 +131,20 @@ impl Cluster {
 }
 
 /// A node by itself, with the port of its bus.
-fn node() -> (u16, RedisServer) {
+fn node(certificates: Option<&Certificates>) -> (u16, RedisServer) {
     let bus = std::cell::Cell::new(0);
-    let server = RedisServer::launch(None, "redis", |port, _| {
+    let scheme = if certificates.is_some() { "rediss" } else { "redis" };
+    let server = RedisServer::launch(None, scheme, |port, _| {
         bus.set(quiet_port());
         let bus = bus.get().to_string();
         let options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "1000", "--cluster-port", &bus];
-        with_options(plain(port), &options)
+        match certificates {
+            Some(certificates) => {
+                let encrypted = tls(port, certificates, false);
+                with_options(with_options(encrypted, &options), &["--tls-cluster", "yes"])
+            }
+            None => with_options(plain(port), &options),
+        }
     });
     (bus.get(), server)
 }
