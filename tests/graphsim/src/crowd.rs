@@ -21,7 +21,7 @@ struct Crowd {
 
 struct Request {
     number: u64,
-    line: String,
+    asked: String,
     since: Instant,
 }
 
@@ -38,15 +38,15 @@ impl Crowds {
         clippy::disallowed_methods,
         reason = "how long requests really take, whatever the test's clock says"
     )]
-    pub(crate) fn enter(&self, id: &str, line: &str) -> UnderWay<'_> {
+    pub(crate) fn enter(&self, id: &str, asked: &str) -> UnderWay<'_> {
         let mut crowds = self.0.lock().unwrap();
         let crowd = crowds.entry(id.to_owned()).or_default();
         for other in crowd.now.iter().take(REMEMBERED.saturating_sub(crowd.met.len())) {
-            crowd.met.push(format!("{line} came {:?} after {}", other.since.elapsed(), other.line));
+            crowd.met.push(format!("{asked} came {:?} after {}", other.since.elapsed(), other.asked));
         }
         let number = crowd.next;
         crowd.next += 1;
-        crowd.now.push(Request { number, line: line.to_owned(), since: Instant::now() });
+        crowd.now.push(Request { number, asked: asked.to_owned(), since: Instant::now() });
         crowd.most = crowd.most.max(crowd.now.len());
         UnderWay { crowds: self, id: id.to_owned(), number }
     }

@@ -29,11 +29,6 @@ impl Head {
         Some(Self { raw: String::from_utf8(bytes).ok()? })
     }
 
-    /// The request line.
-    pub(crate) fn line(&self) -> &str {
-        self.raw.lines().next().unwrap_or("")
-    }
-
     pub(crate) fn method(&self) -> &str {
         self.raw.split(' ').next().unwrap_or("")
     }

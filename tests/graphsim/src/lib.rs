@@ -114,8 +114,8 @@ impl World {
     }
 
     /// Counts a request for an account, to the provider or the CDN, as long as it is answered.
-    pub(crate) fn enter(&self, id: &str, line: &str) -> UnderWay<'_> {
-        self.crowds.enter(id, line)
+    pub(crate) fn enter(&self, id: &str, asked: &str) -> UnderWay<'_> {
+        self.crowds.enter(id, asked)
     }
 
     /// Changes one account.

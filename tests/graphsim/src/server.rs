@@ -145,7 +145,8 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
             (id, true, answer)
         }
     };
-    let under_way = id.as_deref().map(|id| world.enter(id, head.line()));
+    let asked = format!("{} {}", head.method(), head.path());
+    let under_way = id.as_deref().map(|id| world.enter(id, &asked));
     let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
     let fault = faults.take(id.as_deref());
     let (mut wire, gone) = Wire::new(&mut stream, under_way);
