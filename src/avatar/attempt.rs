@@ -51,6 +51,7 @@ pub(super) fn settle(
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
+    let obeyed = old.map_or(Generation::default(), |old| old.obeyed);
     let (content, verified_at, generation) = match found {
         Found::Picture(picture, verified_at) => {
             (Content::Picture(keep_equal(old, picture)), verified_at, generation)
@@ -83,6 +84,7 @@ pub(super) fn settle(
         name: row.connection.name.clone(),
         fingerprint: row.fingerprint,
         generation,
+        obeyed,
     }
 }
 

@@ -129,8 +129,8 @@ impl Service {
     /// False: the disk store failed.
     pub(super) async fn judge(&self, kept: &[Kept], found: &mut BTreeSet<AvatarId>) -> bool {
         let mut gone = Vec::new();
-        for Kept { id, provider, generation, .. } in kept {
-            match self.parts.generations.verdict(id, *provider, *generation) {
+        for Kept { id, provider, generation, obeyed, .. } in kept {
+            match self.parts.generations.verdict(id, *provider, *generation, *obeyed) {
                 Verdict::Current => continue,
                 Verdict::Gone => gone.push(id.clone()),
                 Verdict::Stale(purge) => self.make_stale(id, purge).await,
@@ -147,7 +147,7 @@ impl Service {
             None => self.parts.disk.get(id, self.parts.clock.now()).await,
         };
         self.parts.directory.forget(id);
-        if let Some(entry) = entry.filter(|entry| entry.generation < purge) {
+        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
             let stale = Arc::new(Held::new(id.clone(), self.stale(&entry, purge), Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
             self.parts.disk.put(stale).await;
@@ -172,7 +172,7 @@ impl Service {
             verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
             link: None,
             trouble: None,
-            generation: purge,
+            obeyed: purge,
             ..entry.clone()
         }
     }

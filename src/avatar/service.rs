@@ -223,12 +223,12 @@ impl Service {
 
     /// Whether what is held has not been purged since it was begun.
     pub(super) fn admits(&self, held: &Held) -> bool {
-        self.parts.generations.admits(&held.id, held.entry.provider, held.entry.generation)
+        self.parts.generations.admits(&held.id, &held.entry)
     }
 
     /// Whether what began at `generation` has been deleted since.
     fn is_gone(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
-        self.parts.generations.verdict(id, provider, generation) == Verdict::Gone
+        self.parts.generations.verdict(id, provider, generation, generation) == Verdict::Gone
     }
 
     /// How many flights are under way, how many refreshes run, and how many wait for a place.

@@ -116,7 +116,7 @@ impl Service {
         let Some(mut entry) = entry else { return Ok(There::default()) };
         entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
-        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation) {
+        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
             Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
             Verdict::Stale(purge) => {
                 There { entry: Some(self.stale(&entry, purge)), is_purged: true, elsewhere: None }
@@ -136,7 +136,8 @@ impl Service {
 
     /// A purge that this instance did not hear of, or has not carried out yet.
     async fn unless_purged(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        match self.parts.generations.verdict(&held.id, held.entry.provider, held.entry.generation) {
+        let Entry { provider, generation, obeyed, .. } = held.entry;
+        match self.parts.generations.verdict(&held.id, provider, generation, obeyed) {
             Verdict::Current => Some(held),
             Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.entry, purge))),
             Verdict::Gone => {

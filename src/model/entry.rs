@@ -50,6 +50,8 @@ pub struct Entry {
     pub fingerprint: Fingerprint,
     /// The avatar's generation when it was made.
     pub generation: Generation,
+    /// The last soft purge that has made it stale; 0 = none.
+    pub obeyed: Generation,
 }
 
 impl Entry {

@@ -61,6 +61,8 @@ pub struct Kept {
     pub verified_at: Timestamp,
     /// When it was begun.
     pub generation: Generation,
+    /// The last soft purge that has made it stale.
+    pub obeyed: Generation,
 }
 
 /// A purge that outlives the process.
@@ -79,16 +81,18 @@ pub struct KeptPurge {
 impl Kept {
     /// Of what is in memory.
     pub fn of(held: &Held) -> Self {
-        let Entry { provider, verified_at, generation, .. } = held.entry;
-        Self { id: held.id.clone(), provider, verified_at, generation }
+        let Entry { provider, verified_at, generation, obeyed, .. } = held.entry;
+        Self { id: held.id.clone(), provider, verified_at, generation, obeyed }
     }
 
     fn read(row: &SqliteRow) -> Option<Self> {
+        let generation = |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
         Some(Self {
             id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
             provider: Provider::from_name(row.try_get("provider").ok()?)?,
             verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
-            generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
+            generation: generation("generation")?,
+            obeyed: generation("obeyed")?,
         })
     }
 }
@@ -139,7 +143,8 @@ impl Disk {
         let Some(pool) = state.note(disk_file::open_or_set_aside(path).await) else {
             return Ok(Self { open: None, state });
         };
-        let kept = sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(generation), 0) FROM avatar");
+        let kept =
+            sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(MAX(generation, obeyed)), 0) FROM avatar");
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
         generations.catch_up(Generation(kept.cast_unsigned()));
         let (commands, queue) = mpsc::channel(QUEUE);
@@ -202,7 +207,8 @@ impl Disk {
     /// What is kept of an avatar, without its bytes.
     pub async fn kept(&self, id: &AvatarId) -> Option<Kept> {
         let open = self.open.as_ref()?;
-        let query = sqlx::query("SELECT id, provider, verified_at, generation FROM avatar WHERE id = ?");
+        let query =
+            sqlx::query("SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id = ?");
         let row = self.state.note(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
         Kept::read(&row)
     }
@@ -256,7 +262,7 @@ impl Disk {
     pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
         let Some(open) = &self.open else { return Vec::new() };
         let query = sqlx::query(
-            "SELECT id, provider, verified_at, generation FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
         );
         let rows =
             self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();

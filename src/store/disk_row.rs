@@ -31,7 +31,8 @@ CREATE TABLE IF NOT EXISTS avatar (
     checksum BLOB,
     trouble TEXT,
     field_missing TEXT,
-    generation INTEGER NOT NULL DEFAULT 0
+    generation INTEGER NOT NULL DEFAULT 0,
+    obeyed INTEGER NOT NULL DEFAULT 0
 ) STRICT;
 CREATE INDEX IF NOT EXISTS avatar_used_at ON avatar (used_at);
 CREATE TABLE IF NOT EXISTS pause (
@@ -48,14 +49,16 @@ CREATE TABLE IF NOT EXISTS purged (
 ";
 
 /// Columns that came after the first release, each with the statement that adds it to an older file.
-pub(super) const ADDED: [(&str, &str); 1] =
-    [("generation", "ALTER TABLE avatar ADD COLUMN generation INTEGER NOT NULL DEFAULT 0")];
+pub(super) const ADDED: [(&str, &str); 2] = [
+    ("generation", "ALTER TABLE avatar ADD COLUMN generation INTEGER NOT NULL DEFAULT 0"),
+    ("obeyed", "ALTER TABLE avatar ADD COLUMN obeyed INTEGER NOT NULL DEFAULT 0"),
+];
 
 /// All that [`read`] wants of a row, and when it was last used. Named one by one: `*` is another list after a column
 /// was added.
 pub(super) const SELECT: &str = "
 SELECT id, version, provider, name, fingerprint, verified_at, used_at, content, identity, last_modified, bytes, checksum,
-    trouble, field_missing, generation
+    trouble, field_missing, generation, obeyed
 FROM avatar WHERE id = ?";
 
 /// Why a row cannot be used. It is dropped and the avatar counts as never held.
@@ -123,6 +126,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
         fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,
         generation: Generation(row.try_get::<i64, _>("generation")?.cast_unsigned()),
+        obeyed: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
     };
     Ok((id, entry))
 }

@@ -32,6 +32,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         name: None,
         fingerprint: Fingerprint([7; 32]),
         generation: Generation::default(),
+        obeyed: Generation::default(),
     }
 }
 
@@ -190,7 +191,7 @@ async fn a_file_of_the_first_release_is_taken_over() {
     let opened = open().await;
     opened.disk.put(held(entry(picture(None), 1))).await;
     let opened = opened.restarted().await;
-    opened.damage("ALTER TABLE avatar DROP COLUMN generation").await;
+    opened.damage("ALTER TABLE avatar DROP COLUMN generation; ALTER TABLE avatar DROP COLUMN obeyed").await;
     let opened = opened.restarted().await;
     let read = opened.disk.get(&id(), Timestamp::EPOCH).await.expect("kept");
     assert_eq!(read.generation, Generation(0));

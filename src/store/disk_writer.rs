@@ -133,7 +133,7 @@ impl Writer {
         batch.remove_and_note(&mut transaction).await?;
         for held in batch.puts.values() {
             // Asked here, by the only writer: a removal that was queued later has raised the generation already.
-            if self.generations.admits(&held.id, held.entry.provider, held.entry.generation) {
+            if self.generations.admits(&held.id, &held.entry) {
                 self.used += held.entry.picture().map_or(0, |picture| picture.bytes.len() as u64);
                 put(held, &mut transaction).await?;
             }
@@ -193,18 +193,20 @@ impl Writer {
 }
 
 async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Entry { verified_at, provider, name, fingerprint, generation, .. } = &held.entry;
+    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, .. } = &held.entry;
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
-             last_modified, bytes, checksum, trouble, field_missing, generation)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             last_modified, bytes, checksum, trouble, field_missing, generation, obeyed)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
              name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
              used_at = excluded.used_at, content = excluded.content, identity = excluded.identity,
              last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
-             trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation
-         WHERE excluded.generation > avatar.generation OR excluded.verified_at >= avatar.verified_at",
+             trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation,
+             obeyed = excluded.obeyed
+         WHERE MAX(excluded.generation, excluded.obeyed) > MAX(avatar.generation, avatar.obeyed)
+             OR excluded.verified_at >= avatar.verified_at",
     )
     .bind(held.id.as_str())
     .bind(VERSION)
@@ -221,6 +223,7 @@ async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx
     .bind(columns.trouble)
     .bind(columns.field_missing)
     .bind(generation.0.cast_signed())
+    .bind(obeyed.0.cast_signed())
     .execute(transaction)
     .await?;
     Ok(())

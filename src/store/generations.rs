@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use crate::model::{AvatarId, Generation, Provider};
+use crate::model::{AvatarId, Entry, Generation, Provider};
 
 /// Avatars whose purges are remembered at one time; beyond it the half that was purged longest ago is forgotten.
 const MOST: usize = 100_000;
@@ -80,10 +80,10 @@ impl Purged {
         self.hard.max(self.soft)
     }
 
-    fn verdict(self, generation: Generation) -> Verdict {
-        if generation < self.hard {
+    fn verdict(self, begun: Generation, obeyed: Generation) -> Verdict {
+        if begun < self.hard {
             Verdict::Gone
-        } else if generation < self.soft {
+        } else if begun.max(obeyed) < self.soft {
             Verdict::Stale(self.soft)
         } else {
             Verdict::Current
@@ -141,14 +141,21 @@ impl Generations {
         own.and(known.providers[provider as usize])
     }
 
-    /// What the purges that are known mean for something that began at `generation`.
-    pub fn verdict(&self, id: &AvatarId, provider: Provider, generation: Generation) -> Verdict {
-        self.purged(id, provider).verdict(generation)
+    /// What the purges that are known mean for something that began at `begun`, and is stale already by the soft purge
+    /// `obeyed`. A deletion looks at the first alone: what a soft purge left is as old as before.
+    pub fn verdict(
+        &self,
+        id: &AvatarId,
+        provider: Provider,
+        begun: Generation,
+        obeyed: Generation,
+    ) -> Verdict {
+        self.purged(id, provider).verdict(begun, obeyed)
     }
 
-    /// Whether an entry of this generation may still be stored.
-    pub fn admits(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
-        self.verdict(id, provider, generation) == Verdict::Current
+    /// Whether an entry may still be stored.
+    pub fn admits(&self, id: &AvatarId, entry: &Entry) -> bool {
+        self.verdict(id, entry.provider, entry.generation, entry.obeyed) == Verdict::Current
     }
 
     /// All purges that are known, to tell somebody who has forgotten them.
@@ -215,6 +222,10 @@ mod tests {
         AvatarId::parse(text).unwrap()
     }
 
+    fn admits(generations: &Generations, name: &str, provider: Provider, begun: Generation) -> bool {
+        generations.verdict(&id(name), provider, begun, Generation::default()) == Verdict::Current
+    }
+
     fn avatar(text: &str) -> Subject {
         Subject::Avatar(id(text))
     }
@@ -224,9 +235,9 @@ mod tests {
         let generations = Generations::default();
         let before = generations.current();
         generations.note(&avatar("a"), Purged::new(true, generations.next()));
-        assert!(!generations.admits(&id("a"), ANY, before));
-        assert!(generations.admits(&id("b"), ANY, before));
-        assert!(generations.admits(&id("a"), ANY, generations.current()));
+        assert!(!admits(&generations, "a", ANY, before));
+        assert!(admits(&generations, "b", ANY, before));
+        assert!(admits(&generations, "a", ANY, generations.current()));
     }
 
     #[test]
@@ -234,9 +245,9 @@ mod tests {
         let generations = Generations::default();
         let before = generations.current();
         generations.note(&Subject::Provider(ANY), Purged::new(true, generations.next()));
-        assert!(!generations.admits(&id("a"), ANY, before));
-        assert!(generations.admits(&id("a"), Provider::Telegram, before));
-        assert!(generations.admits(&id("a"), ANY, generations.current()));
+        assert!(!admits(&generations, "a", ANY, before));
+        assert!(admits(&generations, "a", Provider::Telegram, before));
+        assert!(admits(&generations, "a", ANY, generations.current()));
     }
 
     #[test]
@@ -244,10 +255,12 @@ mod tests {
         let generations = Generations::default();
         generations.note(&avatar("a"), Purged::new(true, Generation(3)));
         generations.note(&avatar("a"), Purged::new(false, Generation(7)));
-        let verdict = |generation| generations.verdict(&id("a"), ANY, Generation(generation));
-        assert_eq!(verdict(2), Verdict::Gone);
-        assert_eq!(verdict(3), Verdict::Stale(Generation(7)));
-        assert_eq!(verdict(7), Verdict::Current);
+        let verdict =
+            |begun, obeyed| generations.verdict(&id("a"), ANY, Generation(begun), Generation(obeyed));
+        assert_eq!(verdict(2, 0), Verdict::Gone);
+        assert_eq!(verdict(2, 7), Verdict::Gone, "stale or not");
+        assert_eq!(verdict(3, 0), Verdict::Stale(Generation(7)));
+        assert_eq!((verdict(3, 7), verdict(7, 0)), (Verdict::Current, Verdict::Current));
     }
 
     #[test]
@@ -255,7 +268,7 @@ mod tests {
         let generations = Generations::default();
         generations.note(&avatar("a"), Purged::new(true, Generation(7)));
         generations.note(&avatar("a"), Purged::new(true, Generation(3)));
-        assert!(!generations.admits(&id("a"), ANY, Generation(5)));
+        assert!(!admits(&generations, "a", ANY, Generation(5)));
         assert_eq!(generations.next(), Generation(8));
     }
 
@@ -266,9 +279,9 @@ mod tests {
             generations.note(&avatar(&n.to_string()), Purged::new(true, Generation(1)));
         }
         assert_eq!(generations.lock().avatars.len(), MOST / 2);
-        assert!(generations.admits(&id("0"), ANY, Generation(0)), "forgotten");
-        assert!(!generations.admits(&id(&MOST.to_string()), ANY, Generation(0)), "the last one");
-        assert!(generations.admits(&id("another"), ANY, Generation(0)), "never purged");
+        assert!(admits(&generations, "0", ANY, Generation(0)), "forgotten");
+        assert!(!admits(&generations, &MOST.to_string(), ANY, Generation(0)), "the last one");
+        assert!(admits(&generations, "another", ANY, Generation(0)), "never purged");
     }
 
     #[test]

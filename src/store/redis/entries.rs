@@ -169,7 +169,7 @@ impl Open {
         if entry.is_empty() {
             return None;
         }
-        let Some(sealed) = behind_head(entry, 3) else {
+        let Some(sealed) = behind_head(entry, 4) else {
             self.count_rejected();
             return None;
         };
@@ -231,7 +231,8 @@ impl Parts {
         let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain).filter(fits);
         let mark = open.sealer.mark(held.entry.picture().map(|picture| &picture.etag));
         let sealed = seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?;
-        let head = format!("{}:{}:{mark}:", held.entry.generation.0, held.entry.verified_at.as_millis());
+        let Entry { generation, obeyed, verified_at, .. } = &held.entry;
+        let head = format!("{}:{}:{}:{mark}:", generation.0, obeyed.0, verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
         let trouble_until = trouble.as_ref().map(|trouble| match trouble.retry_at {
             Some(at) => at.since(now) + TROUBLE_BEYOND,
@@ -269,7 +270,7 @@ impl Parts {
         script.arg(open.clock.now().as_millis());
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
-        script.arg(open.generations.purged(&held.id, held.entry.provider).soft.0);
+        script.arg(open.generations.purged(&held.id, held.entry.provider).soft.0).arg(held.entry.obeyed.0);
         open.script(&script, Access::Put, budget).await
     }
 }

@@ -59,29 +59,34 @@ impl Keys {
         AvatarId::parse(id).ok()
     }
 
+    /// What belongs to no avatar lies in one slot: a cluster that has lost another shard loses nothing of it.
+    fn of_all(&self, what: &str) -> String {
+        format!("{}:{{all}}:{what}", self.prefix)
+    }
+
     /// The counter of generations.
     pub(super) fn generation(&self) -> String {
-        format!("{}:generation", self.prefix)
+        self.of_all("generation")
     }
 
     /// The record of a provider's last purge as a whole.
     pub(super) fn purged(&self, provider: Provider, hard: bool) -> String {
-        format!("{}:purged:{}:{provider}", self.prefix, if hard { "hard" } else { "soft" })
+        self.of_all(&format!("purged:{}:{provider}", if hard { "hard" } else { "soft" }))
     }
 
     /// Until when a provider's whole app is paused, sealed.
     pub(super) fn pause(&self, provider: Provider) -> String {
-        format!("{}:pause:{provider}", self.prefix)
+        self.of_all(&format!("pause:{provider}"))
     }
 
     /// Which instance swept last, for as long as no other shall.
     pub(super) fn sweep(&self) -> String {
-        format!("{}:sweep", self.prefix)
+        self.of_all("sweep")
     }
 
     /// A sorted set: the instances, by the time at which each counts as gone.
     pub(super) fn instances(&self) -> String {
-        format!("{}:instances", self.prefix)
+        self.of_all("instances")
     }
 
     /// The channel that every instance listens to.

@@ -49,8 +49,10 @@ impl Open {
     /// Registers, and lets this instance hear itself.
     async fn beat(&self) {
         loop {
-            if self.register().await.is_ok() {
-                let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+            // Whether it hears itself is another question than whether it can register.
+            let registered = self.register().await;
+            let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+            if registered.is_ok() {
                 let _ = self.look_for_loss().await;
                 // An order can fail while the connection stands: Redis was slow, or a slot was moving.
                 if self.bus.stands() {
@@ -69,7 +71,7 @@ impl Open {
 
     /// Subscribes again and again, for each connection that the keeper makes.
     async fn hear(&self) {
-        let mut line = self.keeper.line();
+        let (mut line, mut pause) = (self.keeper.line(), AGAIN);
         loop {
             let Ok(number) = line.wait_for(|line| *line != 0).await.map(|line| *line) else { return };
             let over = async {
@@ -82,8 +84,9 @@ impl Open {
                     self.subscribed.note(Err::<(), _>(broken));
                 }
             }
+            pause = if self.bus.stands() { AGAIN } else { (pause * 2).min(SUBSCRIBE) };
             self.bus.left();
-            tokio::time::sleep(AGAIN).await;
+            tokio::time::sleep(pause).await;
         }
     }
 

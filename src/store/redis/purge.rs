@@ -294,9 +294,7 @@ impl Open {
 
     /// The purges of a whole provider that Redis remembers.
     pub(super) async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
-        // They need not lie in one slot.
-        let hard = self.one_record(&self.keys.purged(provider, true)).await?;
-        Ok(Purged { hard, soft: self.one_record(&self.keys.purged(provider, false)).await? })
+        self.records(&self.keys.purged(provider, true), &self.keys.purged(provider, false)).await
     }
 
     async fn records(&self, hard: &str, soft: &str) -> Result<Purged, Away> {
@@ -308,17 +306,10 @@ impl Open {
         Ok(Purged { hard: self.read_record(hard, records.0), soft: self.read_record(soft, records.1) })
     }
 
-    async fn one_record(&self, key: &str) -> Result<Generation, Away> {
-        let mut pipe = redis::pipe();
-        pipe.cmd("GETRANGE").arg(key).arg(0).arg(MAX_RECORD);
-        let (record,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
-        Ok(self.read_record(key, record))
-    }
-
     async fn collect(&self, order: &Order) -> Result<(Vec<String>, Vec<String>), Away> {
         let mut missing = self.instances().await?;
         missing.remove(&self.instance);
-        let mut answers = self.bus.expect_answers(order.number, missing.len());
+        let mut answers = self.bus.expect_answers(order.number, MOST_INSTANCES);
         self.tell(To::Everybody, News::Purge(order.clone()), &mut self.unhurried()).await?;
         let patience = if order.reach.providers().is_empty() { PATIENCE } else { LONG_PATIENCE };
         let until = monotonic() + patience;

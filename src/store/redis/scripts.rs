@@ -1,7 +1,7 @@
 //! What must happen in Redis in one step. Every script touches the keys of one slot.
 //!
-//! Scripts cannot open a seal, so a value that they must judge has a head in clear: `generation:time:mark:` before an
-//! entry, `generation:` before a record of a purge. Whoever reads a value believes its seal alone.
+//! Scripts cannot open a seal, so a value that they must judge has a head in clear: `generation:obeyed:time:mark:` before
+//! an entry, `generation:` before a record of a purge. Whoever reads a value believes its seal alone.
 
 use std::sync::LazyLock;
 
@@ -11,7 +11,7 @@ use redis::Script;
 ///
 /// Keys: entry, picture, link, trouble, the records of the last hard and the last soft purge. Arguments: generation,
 /// verified_at, mark of the picture, now; entry, picture, link and trouble ("" = none); and the milliseconds that entry
-/// and picture, link and trouble live; then the last soft purge that the caller knows of. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
+/// and picture, link and trouble live; then the last soft purge that the caller knows of, and the one that the entry has obeyed. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
 ///
 /// What began before a soft purge is replaced whatever its time. So is what claims to be of the future: the clock that
 /// wrote it ran ahead, and nobody else could keep anything until then.
@@ -21,9 +21,10 @@ pub(super) static PUT: LazyLock<Script> = LazyLock::new(|| {
 local function purged(key) return tonumber(string.match(redis.call('GETRANGE', key, 0, 31), '^%d+') or '0') end
 local born, verified, now = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[4])
 local soft = math.max(purged(KEYS[6]), tonumber(ARGV[12]))
-if purged(KEYS[5]) > born or soft > born then return 'purged' end
-local generation, at, mark = string.match(redis.call('GETRANGE', KEYS[1], 0, 127), '^(%d+):(-?%d+):(%x*):')
-if at and tonumber(generation) >= soft and tonumber(at) > verified and tonumber(at) <= now then return 'older' end
+if purged(KEYS[5]) > born or soft > math.max(born, tonumber(ARGV[13])) then return 'purged' end
+local head = redis.call('GETRANGE', KEYS[1], 0, 127)
+local generation, obeyed, at, mark = string.match(head, '^(%d+):(%d+):(-?%d+):(%x*):')
+if at and math.max(tonumber(generation), tonumber(obeyed)) >= soft and tonumber(at) > verified and tonumber(at) <= now then return 'older' end
 redis.call('SET', KEYS[1], ARGV[5], 'PX', ARGV[9])
 if ARGV[7] ~= '' then redis.call('SET', KEYS[3], ARGV[7], 'PX', ARGV[10]) else redis.call('DEL', KEYS[3]) end
 if ARGV[8] ~= '' then redis.call('SET', KEYS[4], ARGV[8], 'PX', ARGV[11]) else redis.call('DEL', KEYS[4]) end

@@ -18,6 +18,8 @@ pub(super) struct StoredEntry {
     fingerprint: String,
     field_missing: Option<(u32, Timestamp)>,
     generation: u64,
+    #[serde(default)]
+    obeyed: u64,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -52,6 +54,7 @@ impl StoredEntry {
             fingerprint: hex::encode(entry.fingerprint.0),
             field_missing: entry.field_missing,
             generation: entry.generation.0,
+            obeyed: entry.obeyed.0,
         }
     }
 
@@ -108,6 +111,7 @@ impl StoredEntry {
             name: self.name.map(Arc::from),
             fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,
             generation: Generation(self.generation),
+            obeyed: Generation(self.obeyed),
         })
     }
 }

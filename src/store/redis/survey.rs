@@ -72,7 +72,7 @@ impl RedisConfig {
         let mut put = scripts::PUT.prepare_invoke();
         put.key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble).key(&own.hard).key(&own.soft);
         put.arg(0).arg(0).arg("").arg(0).arg(sealed(&own.entry)).arg(sealed(&own.picture));
-        put.arg(sealed(&own.link)).arg(sealed(&own.trouble)).arg(LIFE).arg(LIFE).arg(LIFE).arg(0);
+        put.arg(sealed(&own.link)).arg(sealed(&own.trouble)).arg(LIFE).arg(LIFE).arg(LIFE).arg(0).arg(0);
         put.invoke_async::<()>(connection).await?;
         let mut extend = scripts::EXTEND.prepare_invoke();
         extend.key(&own.lease).arg("check").arg(LIFE).invoke_async::<()>(connection).await?;

@@ -1,5 +1,6 @@
 //! Purges and deletions: they reach every instance, and nothing comes back.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use avatar_proxy::avatar::Swept;
@@ -22,12 +23,15 @@ pub(super) async fn filled(all: &Together) {
 }
 
 pub(super) async fn purge(proxy: &Proxy, json: &str) -> Answer {
+    purge_at(proxy.admin, json).await
+}
+
+pub(super) async fn purge_at(admin: SocketAddr, json: &str) -> Answer {
+    let length = json.len();
     let head = format!(
-        "POST /api/purge HTTP/1.1\r\nHost: {}\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
-        proxy.admin,
-        json.len()
+        "POST /api/purge HTTP/1.1\r\nHost: {admin}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
     );
-    raw(proxy.admin, &format!("{head}{json}")).await
+    raw(admin, &format!("{head}{json}")).await
 }
 
 pub(super) async fn is_held(proxy: &Proxy, id: &str) -> bool {

@@ -63,7 +63,7 @@ async fn a_value_that_was_changed_copied_or_is_of_another_version_is_a_miss() {
     all.instances[0].settled().await;
     let mut redis = all.redis.connection().unwrap();
     let entry: Vec<u8> = redis.get(ENTRY).unwrap();
-    let head = 1 + entry.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(2).unwrap().0;
+    let head = 1 + entry.iter().enumerate().filter(|(_, byte)| **byte == b':').nth(3).unwrap().0;
     let picture: Vec<u8> = redis.get(PICTURE).unwrap();
     let mut later = entry.clone();
     later[head] = 9;
@@ -140,18 +140,21 @@ async fn whoever_may_write_to_redis_purges_and_pauses_nothing() {
         proxy.get(&path).await;
         proxy.settled().await;
     }
-    for key in
-        ["{clx3facebook}:purged:hard", "{clx3facebook}:purged:soft", "purged:hard:facebook", "pause:facebook"]
-    {
+    for key in [
+        "{clx3facebook}:purged:hard",
+        "{clx3facebook}:purged:soft",
+        "{all}:purged:hard:facebook",
+        "{all}:pause:facebook",
+    ] {
         all.redis.cli(&["SET", &format!("avatar-proxy:{key}"), "9000000000000:forged", "PX", "60000"]);
     }
-    all.redis.cli(&["SET", "avatar-proxy:generation", "9000000000000000", "PX", "60000"]);
+    all.redis.cli(&["SET", "avatar-proxy:{all}:generation", "9000000000000000", "PX", "60000"]);
     let later = on(&all.sim, &all.clock, &all.redis.url(), "").await;
     let shown = later.get(&path).await;
     assert_eq!((shown.state(), shown.hash()), ("fresh", hash(&small(1).bytes)));
     assert_eq!(all.sim.downloads(FACEBOOK.account), 1);
     let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3instagram").await;
     assert_eq!(deleted.status, 200, "{}", String::from_utf8_lossy(&deleted.body));
-    let count = all.redis.cli(&["GET", "avatar-proxy:generation"]);
+    let count = all.redis.cli(&["GET", "avatar-proxy:{all}:generation"]);
     assert!(count.parse::<u64>().unwrap() < 9_000_000_000_000, "{count}");
 }
