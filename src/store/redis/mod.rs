@@ -18,6 +18,7 @@ mod keys;
 mod lease;
 mod listen;
 mod news;
+mod pending;
 mod purge;
 mod record;
 mod restore;
@@ -34,6 +35,7 @@ mod survey;
 mod test_redis;
 mod tls;
 mod url;
+mod walk;
 
 use std::fmt;
 use std::sync::Arc;
@@ -91,7 +93,7 @@ pub(super) struct Open {
     max_pixels: u64,
     counters: Counters,
     purges: AtomicU64,
-    pending: purge::Pending,
+    pending: pending::Pending,
     /// Redis may not know all purges that are later than this generation; `u64::MAX` = it does.
     missing_since: AtomicU64,
     missing: Notify,
@@ -147,7 +149,7 @@ impl Redis {
         tracker: &TaskTracker,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(bus::EVENTS);
-        let pending = purge::Pending::default();
+        let pending = pending::Pending::default();
         for KeptPurge { subject, hard, generation, told } in &purges {
             generations.note(subject, Purged::new(*hard, *generation));
             if *told {

@@ -2,21 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::sync::atomic::Ordering;
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::keeper::Access;
-use super::keys::AvatarKeys;
 use super::news::{News, Order, Reach, To};
-use super::record::MAX_RECORD;
-use super::url::Place;
+use super::record::Which;
 use super::{Away, Open, Redis, millis, scripts};
 use crate::clock::monotonic;
-use crate::model::{AvatarId, Generation, Provider};
-use crate::store::KeptPurge;
-use crate::store::generations::{Purged, Subject};
+use crate::model::{AvatarId, Generation};
+use crate::store::generations::Purged;
 
 /// How long the other instances have for the avatars that an order names ...
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -26,10 +22,6 @@ const LONG_PATIENCE: Duration = Duration::from_secs(10);
 pub(super) const AT_ONCE: usize = 32;
 /// Instances that are waited for; more are none of ours.
 const MOST_INSTANCES: usize = 1000;
-/// Avatars that one order names, at most.
-const MOST_IDS: usize = 1000;
-/// Orders that are kept for a Redis that is away.
-const MOST_PENDING: usize = 1000;
 
 /// Who has carried an order out.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -45,40 +37,6 @@ pub enum Acknowledged {
     },
     /// Redis is away: nobody else knows yet. The order is repeated when it is back.
     Away,
-}
-
-/// Orders for a Redis that is away.
-#[derive(Debug, Default)]
-pub(super) struct Pending(Mutex<Vec<(Reach, bool)>>);
-
-impl Pending {
-    fn add(&self, reach: Reach, hard: bool) {
-        let mut orders = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if orders.len() < MOST_PENDING {
-            orders.push((reach, hard));
-        } else {
-            tracing::error!(?reach, hard, "a purge that Redis will never hear of: too many wait for it");
-        }
-    }
-
-    /// Orders that an earlier process has kept.
-    pub(super) fn take_over(&self, purges: Vec<KeptPurge>) {
-        let (mut hard, mut soft) = (Vec::new(), Vec::new());
-        for purge in purges.into_iter().filter(|purge| !purge.told) {
-            match purge.subject {
-                Subject::Avatar(id) if purge.hard => hard.push(id.to_string()),
-                Subject::Avatar(id) => soft.push(id.to_string()),
-                Subject::Provider(provider) => self.add(Reach::Provider(provider.to_string()), purge.hard),
-            }
-        }
-        for (ids, hard) in [(hard, true), (soft, false)] {
-            ids.chunks(MOST_IDS).for_each(|ids| self.add(Reach::Ids(ids.to_vec()), hard));
-        }
-    }
-
-    pub(super) fn take(&self) -> Vec<(Reach, bool)> {
-        std::mem::take(&mut self.0.lock().unwrap_or_else(PoisonError::into_inner))
-    }
 }
 
 impl Redis {
@@ -191,121 +149,9 @@ impl Redis {
             let _ = open.tell(To::One(from), news, &mut self.unhurried()).await;
         }
     }
-
-    /// A walk over all entries.
-    pub fn walk(&self) -> Walk {
-        Walk { open: self.open.clone(), nodes: None, cursor: 0 }
-    }
-}
-
-/// Walks over the entries in Redis, node by node; each is seen at least once if it stays all the while.
-pub struct Walk {
-    open: Option<Arc<Open>>,
-    /// The nodes that are left, the one it is at last; `None` = not begun.
-    nodes: Option<Vec<Option<Place>>>,
-    cursor: u64,
-}
-
-impl Walk {
-    /// The next page of ids, which may be empty; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`Redis::remove`].
-    pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Away> {
-        let Some(open) = &self.open else { return Ok(None) };
-        let connection = open.keeper.connection()?;
-        let nodes = match &mut self.nodes {
-            Some(nodes) => nodes,
-            None => {
-                let nodes =
-                    open.keeper.ask(&mut open.unhurried(), Access::Any, connection.primaries()).await?;
-                self.nodes.insert(nodes)
-            }
-        };
-        let Some(node) = nodes.last() else { return Ok(None) };
-        let pattern = open.keys.entries();
-        let scan = connection.scan(node.as_ref(), self.cursor, &pattern);
-        let (next, keys) = open.keeper.ask(&mut open.unhurried(), Access::Any, scan).await?;
-        self.cursor = next;
-        if next == 0 {
-            nodes.pop();
-        }
-        Ok(Some(keys.iter().filter_map(|key| open.keys.avatar(key)).collect()))
-    }
-}
-
-/// Which of an avatar's keys a purge deletes.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Which {
-    /// Whatever is there: a live order of somebody who wants it gone.
-    All,
-    /// What began before: the order is an old one.
-    Older,
-}
-
-/// What was there before a purge.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Before {
-    /// An entry.
-    pub(super) was_held: bool,
-    /// No record of this purge or a later one.
-    pub(super) is_news: bool,
 }
 
 impl Open {
-    /// Purges one avatar in Redis.
-    pub(super) async fn purge(
-        &self,
-        id: &AvatarId,
-        hard: bool,
-        generation: Generation,
-        which: Which,
-    ) -> Result<Before, Away> {
-        let keys = self.keys.of(id);
-        let record = if hard { &keys.hard } else { &keys.soft };
-        let mut script = scripts::PURGE.prepare_invoke();
-        script.key(record).key(&keys.entry).key(&keys.picture).key(&keys.link).key(&keys.trouble);
-        script.arg(generation.0).arg(self.record(record, generation).ok_or(Away)?);
-        script.arg(millis(self.keep_bytes_for)).arg(if hard { "hard" } else { "soft" });
-        script.arg(if which == Which::All { "all" } else { "older" });
-        let (held, news) = self.script::<(i64, i64)>(&script, Access::Any, &mut self.unhurried()).await?;
-        Ok(Before { was_held: held > 0, is_news: news > 0 })
-    }
-
-    /// Notes the purge of a whole provider in Redis. Tells whether that was news.
-    pub(super) async fn note(
-        &self,
-        provider: Provider,
-        hard: bool,
-        generation: Generation,
-    ) -> Result<bool, Away> {
-        let key = self.keys.purged(provider, hard);
-        let mut script = scripts::NOTE.prepare_invoke();
-        script.key(&key).arg(generation.0).arg(self.record(&key, generation).ok_or(Away)?);
-        script.arg(millis(self.keep_bytes_for));
-        self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|news| news > 0)
-    }
-
-    /// The purges of an avatar that Redis remembers.
-    pub(super) async fn purged(&self, id: &AvatarId) -> Result<Purged, Away> {
-        let AvatarKeys { hard, soft, .. } = self.keys.of(id);
-        self.records(&hard, &soft).await
-    }
-
-    /// The purges of a whole provider that Redis remembers.
-    pub(super) async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
-        self.records(&self.keys.purged(provider, true), &self.keys.purged(provider, false)).await
-    }
-
-    async fn records(&self, hard: &str, soft: &str) -> Result<Purged, Away> {
-        let mut pipe = redis::pipe();
-        for key in [hard, soft] {
-            pipe.cmd("GETRANGE").arg(key).arg(0).arg(MAX_RECORD);
-        }
-        let records: (Vec<u8>, Vec<u8>) = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
-        Ok(Purged { hard: self.read_record(hard, records.0), soft: self.read_record(soft, records.1) })
-    }
-
     async fn collect(&self, order: &Order) -> Result<(Vec<String>, Vec<String>), Away> {
         let mut missing = self.instances().await?;
         missing.remove(&self.instance);

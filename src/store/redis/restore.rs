@@ -8,7 +8,8 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::keeper::Access;
 use super::news::{News, To};
-use super::purge::{AT_ONCE, Which};
+use super::purge::AT_ONCE;
+use super::record::Which;
 use super::{Away, Open, millis, scripts};
 use crate::model::Generation;
 use crate::store::generations::{Purged, Subject};
