@@ -11,7 +11,7 @@ use tokio::task::block_in_place;
 
 use super::acl::{CLUSTER, SMALLEST};
 use super::purges::{purge, purge_at};
-use super::util::{body, on, redis_at, until, world};
+use super::util::{body, on, redis_at, status, until, world};
 use crate::support::accounts::small;
 use crate::support::certificates::Certificates;
 use crate::support::client;
@@ -77,12 +77,23 @@ async fn view_all(instance: &Proxy, ids: &[String]) {
     instance.settled().await;
 }
 
-/// What one downloads the other has, and a purge of the provider leaves nothing on any node.
+/// What one downloads the other has, and it can be purged.
 async fn assert_one(sim: &Graphsim, cluster: &Cluster, [first, second]: [&Proxy; 2], ids: &[String]) {
+    assert_eq!(calls_of_both(sim, [first, second], ids).await, PAGES, "both asked the provider");
+    assert_purged(cluster, first).await;
+}
+
+/// How often the provider is asked when both view all.
+async fn calls_of_both(sim: &Graphsim, instances: [&Proxy; 2], ids: &[String]) -> usize {
     let before = calls(sim, 0..PAGES);
-    view_all(first, ids).await;
-    view_all(second, ids).await;
-    assert_eq!(calls(sim, 0..PAGES) - before, PAGES, "both asked the provider");
+    for instance in instances {
+        view_all(instance, ids).await;
+    }
+    calls(sim, 0..PAGES) - before
+}
+
+/// A purge of the provider leaves nothing on any node.
+async fn assert_purged(cluster: &Cluster, first: &Proxy) {
     let primaries = cluster.primaries();
     assert!(primaries.iter().all(|index| entries(cluster, *index) > 0), "one primary holds nothing");
     let answer = purge(first, r#"{"provider":"facebook","hard":true}"#).await;
@@ -141,14 +152,17 @@ async fn a_cluster_is_shared_while_slots_move_and_after_a_primary_is_lost() {
     println!("another primary after {:?}", watch.elapsed());
     let watch = Stopwatch::start();
     // Each of them must find the new primary by itself.
-    until("both may write in every slot again", async || {
-        purge(&first, &nobody()).await.status == 200 && purge(&second, &nobody()).await.status == 200
+    until("both hear each other", async || {
+        status(&first).await["subscribed"] == true && status(&second).await["subscribed"] == true
+    })
+    .await;
+    until("what one downloads the other has again", async || {
+        purge(&first, r#"{"provider":"facebook","hard":true}"#).await.status == 200
+            && calls_of_both(&sim, [&first, &second], &ids).await == PAGES
     })
     .await;
     println!("followed after {:?}", watch.elapsed());
-    let emptied = purge(&first, r#"{"provider":"facebook","hard":true}"#).await;
-    assert_eq!(emptied.status, 200, "{}", String::from_utf8_lossy(&emptied.body));
-    assert_one(&sim, &cluster, [&first, &second], &ids).await;
+    assert_purged(&cluster, &first).await;
 }
 
 /// Pages of each stage, in the slots that are lost and in the others.
