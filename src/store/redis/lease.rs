@@ -46,19 +46,22 @@ impl Redis {
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
+        // A request whose answer was lost may be sent once more: then it is ours already.
+        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(owner.len());
         // Without a connection, or without time, nothing is sent, and nothing must be called off.
         open.keeper.connection()?;
         if budget.left().is_zero() {
             return Err(Away);
         }
-        let (taken, left): (Option<String>, i64) = match open.pipe(&pipe, Access::Any, budget).await {
-            Ok(answer) => answer,
-            Err(Away) => {
-                open.tracker.spawn(open.clone().call_off(id.clone(), owner));
-                return Err(Away);
-            }
-        };
-        if taken.is_none() {
+        let (taken, left, holder): (Option<String>, i64, Vec<u8>) =
+            match open.pipe(&pipe, Access::Any, budget).await {
+                Ok(answer) => answer,
+                Err(Away) => {
+                    open.tracker.spawn(open.clone().call_off(id.clone(), owner));
+                    return Err(Away);
+                }
+            };
+        if taken.is_none() && holder != owner.as_bytes() {
             // -2: it has ended in this moment. -1: it has no end, so it is none of ours.
             let left = match left {
                 -1 => open.lease,
@@ -113,7 +116,10 @@ impl Lease {
     async fn release(self) {
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
-        let _: Result<i64, Away> = self.open.script(&script, Access::Any, &mut self.open.unhurried()).await;
+        let freed = self.open.script::<i64>(&script, Access::Any, &mut self.open.unhurried()).await;
+        if freed.is_err() {
+            self.open.tracker.spawn(self.open.clone().call_off(self.id, self.owner));
+        }
     }
 }
 

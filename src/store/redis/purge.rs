@@ -158,12 +158,18 @@ impl Open {
         let mut answers = self.bus.expect_answers(order.number, MOST_INSTANCES);
         self.tell(To::Everybody, News::Purge(order.clone()), &mut self.unhurried()).await?;
         let patience = if order.reach.providers().is_empty() { PATIENCE } else { LONG_PATIENCE };
-        let until = monotonic() + patience;
+        let began = monotonic();
         let mut done = vec![self.instance.clone()];
-        while !missing.is_empty() {
-            let Ok(Some(name)) = tokio::time::timeout_at(until, answers.recv()).await else { break };
-            if missing.remove(&name) {
-                done.push(name);
+        // Told twice: a subscription may just stand again.
+        for until in [began + patience / 2, began + patience] {
+            while !missing.is_empty() {
+                let Ok(Some(name)) = tokio::time::timeout_at(until, answers.recv()).await else { break };
+                if missing.remove(&name) {
+                    done.push(name);
+                }
+            }
+            for name in missing.iter().filter(|_| monotonic() < began + patience) {
+                let _ = self.tell(To::One(name), News::Purge(order.clone()), &mut self.unhurried()).await;
             }
         }
         Ok((done, missing.into_iter().collect()))
