@@ -89,7 +89,8 @@ impl Sentinels {
         old
     }
 
-    /// Waits until every Sentinel that runs names another primary than the one on `old`, and that one takes writes.
+    /// Waits until every Sentinel that runs names another primary than the one on `old`, that one takes writes, and the
+    /// old one, if it runs, no longer does: what had come through it is lost, and its connections are closed.
     pub(crate) fn wait_for_failover(&self, old: u16) {
         until("the replica is the primary", || {
             let running = self.sentinels.iter().filter(|sentinel| sentinel.is_running());
@@ -97,7 +98,13 @@ impl Sentinels {
                 running.map(|sentinel| sentinel.cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]));
             named.all(|answer| !answer.ends_with(&format!("\n{old}")))
                 && self.primary().try_cli(&["ROLE"]).is_ok_and(|role| role.starts_with("master"))
+                && !self.is_primary_still(old)
         });
+    }
+
+    fn is_primary_still(&self, port: u16) -> bool {
+        let running = self.nodes.iter().filter(|node| node.is_running());
+        running.filter(|node| node.port == port).any(|node| node.cli(&["ROLE"]).starts_with("master"))
     }
 
     fn is_settled(&self) -> bool {
