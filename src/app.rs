@@ -19,8 +19,8 @@ use crate::provider::Providers;
 use crate::routes::Site;
 use crate::store::{Disk, Generations, Memory, Redis};
 
-/// The admin API's bodies are small.
-const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(64 * 1024);
+/// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
+const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(128 * 1024);
 /// How long background work (refreshes, write-backs, the disk's writer) may take after the last answer.
 const SETTLE: Duration = Duration::from_secs(5);
 
@@ -124,6 +124,7 @@ impl App {
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
+        service.close_backlog();
         service.redis().close().await;
         if let Some(listening) = listening {
             listening.abort();

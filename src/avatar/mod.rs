@@ -4,6 +4,7 @@
 //! is refreshed once at a time and not too many are.
 
 mod attempt;
+mod backlog;
 mod config;
 mod filling;
 mod flight;
@@ -22,8 +23,10 @@ mod served;
 mod service;
 mod shared;
 mod sweep;
+mod told;
 mod turn;
 
+pub use backlog::BacklogFull;
 pub use config::{AvatarConfig, AvatarWritten};
 pub use filling::{Broken, Filling};
 pub use inspect::Inspection;
@@ -31,3 +34,4 @@ pub use purge::PurgeReport;
 pub use served::Served;
 pub use service::{Parts, Service};
 pub use sweep::Swept;
+pub use told::Backlogged;

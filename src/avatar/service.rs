@@ -6,6 +6,7 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 use tokio_util::task::TaskTracker;
 
+use super::backlog::Backlog;
 use super::config::AvatarConfig;
 use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
 use super::looks::Looks;
@@ -59,12 +60,16 @@ pub struct Service {
     pub(super) queue: Arc<Queue>,
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
+    pub(super) backlog: Backlog,
     /// Configuration changes only between processes, so troubles with it that are older may be over.
     pub(super) started_at: Timestamp,
 }
 
 /// Looks at rows and write-backs in the background at one time; more are left to later views.
 const ERRANDS: usize = 64;
+
+/// What was told of is refreshed by one place in so many, the others are for views.
+const BACKLOG_SHARE: usize = 4;
 
 /// Why a refresh is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -89,6 +94,7 @@ impl Service {
             queue: Queue::new(parts.config.max_refreshes, parts.config.queue),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
+            backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
             started_at: parts.clock.now(),
             parts,
         })
@@ -216,7 +222,7 @@ impl Service {
     }
 
     /// Whether pauses allow an attempt for what is held.
-    fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
+    pub(super) fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
         held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
             && self.pauses.until(held.entry.provider, now).is_none()
     }

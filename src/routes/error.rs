@@ -1,6 +1,6 @@
 //! [`ApiError`]: what a client sees of an error. One exhaustive match.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
 use crate::http::Body;
@@ -36,6 +36,12 @@ pub(super) enum ApiError {
     NotShared,
     /// The body of a purge.
     InvalidPurge,
+    /// The body that tells of a connection.
+    InvalidEvent,
+    /// The body that tells of many connections.
+    InvalidEvents,
+    /// Too much is left of what was told before.
+    Busy,
     /// There is no shared tier.
     NoRedis,
 }
@@ -100,6 +106,21 @@ impl ApiError {
                 "send JSON with one of ids (1 to 1000 of them), provider (instagram, facebook, telegram) and all (true), \
                  and hard (true) to delete",
             ),
+            Self::InvalidEvent => (
+                StatusCode::BAD_REQUEST,
+                "invalid_event",
+                "send JSON with event: created, updated, deleted or reauthorized, and nothing else",
+            ),
+            Self::InvalidEvents => (
+                StatusCode::BAD_REQUEST,
+                "invalid_event",
+                "send JSON with event (created, updated, deleted or reauthorized) and ids (1 to 1000 of them)",
+            ),
+            Self::Busy => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "busy",
+                "too many avatars wait for their refresh; nothing was accepted, send it again later",
+            ),
             Self::NoRedis => {
                 (StatusCode::NOT_FOUND, "no_redis", "redis.url is empty: this instance stands alone")
             }
@@ -121,6 +142,7 @@ impl From<ApiError> for Response<Body> {
             ApiError::MethodNotAllowed(allowed) => {
                 _ = headers.insert(ALLOW, HeaderValue::from_static(allowed))
             }
+            ApiError::Busy => _ = headers.insert(RETRY_AFTER, HeaderValue::from_static("5")),
             ApiError::Unauthorized => {
                 _ = headers.insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"))
             }

@@ -6,6 +6,7 @@ mod admin;
 mod answer;
 mod avatar;
 mod config;
+mod connections;
 mod error;
 mod parameters;
 mod probes;
@@ -90,6 +91,15 @@ impl Site {
             (["api", "avatars", id, "refresh"], _, &Method::POST) => admin::refresh(&self.service, id).await,
             (["api", "avatars", id, "purge"], _, &Method::POST) => admin::purge(&self.service, id).await,
             (["api", "avatars", _, "refresh" | "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            (["api", "connections"], true, _) => Ok(connections::backlog(&self.service)),
+            (["api", "connections"], _, &Method::POST) => {
+                connections::tell_of_many(&self.service, request.body()).await
+            }
+            (["api", "connections"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD, POST")),
+            (["api", "connections", id], _, &Method::POST) => {
+                connections::tell_of_one(&self.service, id, request.body()).await
+            }
+            (["api", "connections", _], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "purge"], _, &Method::POST) => purge::purge(&self.service, request.body()).await,
             (["api", "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "redis"], true, _) => admin::redis(&self.service),

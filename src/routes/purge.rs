@@ -13,7 +13,7 @@ use crate::model::{AvatarId, Provider};
 use crate::store::{Acknowledged, Reach};
 
 /// The most ids of one request.
-const MAX_IDS: usize = 1000;
+pub(super) const MAX_IDS: usize = 1000;
 
 /// The body of `POST /api/purge`: one of `ids`, `provider` and `all`.
 #[derive(Debug, serde::Deserialize)]
@@ -61,7 +61,7 @@ pub(super) async fn purge_one(
 }
 
 /// 200 = done everywhere; 202 = some instance has not answered, and will do it before it serves what it holds again.
-fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>, ApiError> {
+pub(super) fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>, ApiError> {
     if !purged.disk {
         return Err(ApiError::NotOnDisk);
     }

@@ -153,6 +153,11 @@ impl Generations {
         self.purged(id, provider).verdict(begun, obeyed)
     }
 
+    /// Whether this avatar has been deleted since, by itself.
+    pub fn deleted_since(&self, id: &AvatarId, generation: Generation) -> bool {
+        self.lock().avatars.get(id).is_some_and(|(purged, _)| generation < purged.hard)
+    }
+
     /// Whether an entry may still be stored.
     pub fn admits(&self, id: &AvatarId, entry: &Entry) -> bool {
         self.verdict(id, entry.provider, entry.generation, entry.obeyed) == Verdict::Current
