@@ -3,6 +3,7 @@
 mod admin;
 mod bad_input;
 mod conditional;
+pub(crate) mod connections;
 mod headers;
 mod http2;
 mod util;

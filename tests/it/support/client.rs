@@ -56,6 +56,15 @@ pub(crate) async fn request(address: SocketAddr, method: &str, target: &str, hea
     read(&mut stream, method == "HEAD").await
 }
 
+/// A POST with a JSON body.
+pub(crate) async fn post(address: SocketAddr, target: &str, json: &str) -> Answer {
+    let length = json.len();
+    let head = format!(
+        "POST {target} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n"
+    );
+    raw(address, &(head + json)).await
+}
+
 /// One request; `None` if no whole answer came, as from a server that is killed.
 pub(crate) async fn try_request(address: SocketAddr, method: &str, target: &str) -> Option<Answer> {
     let mut stream = TcpStream::connect(address).await.ok()?;
