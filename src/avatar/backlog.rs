@@ -31,6 +31,7 @@ pub(super) struct Backlog {
 struct State {
     /// How many were ever accepted.
     accepted: u64,
+    failed: u64,
     waiting: BTreeMap<u64, AvatarId>,
     chores: HashMap<AvatarId, Waiting>,
     under_way: BTreeSet<u64>,
@@ -117,11 +118,11 @@ impl Backlog {
         (0..waiting).map_while(|_| self.hands.clone().try_acquire_owned().ok()).collect()
     }
 
-    /// Of the chores that were ever accepted all but the last so many are done.
-    pub(super) fn open(&self) -> u64 {
+    /// How many were accepted, how many of the first are all done, and how many failed.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
         let state = self.lock();
         let oldest = [state.waiting.keys().next(), state.under_way.first()].into_iter().flatten().min();
-        oldest.map_or(0, |oldest| state.accepted - oldest)
+        (state.accepted, oldest.copied().unwrap_or(state.accepted), state.failed)
     }
 
     /// Chores that wait are dropped, and pauses end: the process stops.
@@ -136,6 +137,13 @@ impl Backlog {
 
     fn lock(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Chore<'_> {
+    /// Counts it as one that brought no current picture.
+    pub(super) fn fail(&self) {
+        self.backlog.lock().failed += 1;
     }
 }
 
@@ -169,17 +177,18 @@ mod tests {
     }
 
     #[test]
-    fn what_is_open_counts_from_the_oldest_that_is_not_done() {
+    fn what_is_done_ends_before_the_oldest_that_is_not() {
         let backlog = Backlog::new(2);
         add(&backlog, &["a", "b", "c"], Urgency::View);
-        assert_eq!(backlog.open(), 3);
+        assert_eq!(backlog.counts(), (3, 0, 0));
         let (a, b) = (backlog.next().unwrap(), backlog.next().unwrap());
         drop(b);
-        assert_eq!(backlog.open(), 3, "the oldest is under way");
+        assert_eq!(backlog.counts(), (3, 0, 0), "the oldest is under way");
+        a.fail();
         drop(a);
-        assert_eq!(backlog.open(), 1);
+        assert_eq!(backlog.counts(), (3, 2, 1));
         drop(backlog.next());
-        assert_eq!(backlog.open(), 0);
+        assert_eq!(backlog.counts(), (3, 3, 1));
     }
 
     #[test]

@@ -20,11 +20,15 @@ const AGAIN: [Duration; 3] = [Duration::from_millis(100), Duration::from_secs(1)
 /// For one flight: longer than all deadlines of its steps together, unless the queue before it is long.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// What is left to do, of all that was accepted since the start of this process.
+/// How far what was told is done, since the start of this process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Backlogged {
-    /// All but the last so many are done.
-    pub open: u64,
+    /// So many were accepted: the number of the last one.
+    pub accepted: u64,
+    /// All up to this number are done.
+    pub done: u64,
+    /// So many of those that are done brought no current picture.
+    pub failed: u64,
     /// When the process began: an earlier one's are done or lost.
     pub started_at: Timestamp,
 }
@@ -72,9 +76,10 @@ impl Service {
         self.purge(named(ids), true).await
     }
 
-    /// What is left to do.
+    /// How far what was told is done.
     pub fn backlogged(&self) -> Backlogged {
-        Backlogged { open: self.backlog.open(), started_at: self.started_at }
+        let (accepted, done, failed) = self.backlog.counts();
+        Backlogged { accepted, done, failed, started_at: self.started_at }
     }
 
     /// Nothing more is begun.
@@ -107,7 +112,8 @@ impl Service {
                 Some(pause) if tokio::time::timeout(pause, self.backlog.closed()).await.is_ok() => return,
                 Some(_) => {}
                 None => {
-                    tracing::warn!(connection = %chore.id, "told of, but not refreshed: its next view does it")
+                    chore.fail();
+                    tracing::warn!(connection = %chore.id, "told of, but not refreshed: its next view does it");
                 }
             }
         }
@@ -139,7 +145,11 @@ impl Service {
                 self.parts.directory.forget(id);
                 Done::Yes
             }
-            Some(Outcome::Held(_)) | None => Done::Yes,
+            Some(Outcome::Held(held)) if held.entry.trouble.is_none() => Done::Yes,
+            Some(Outcome::Held(_)) | None => {
+                chore.fail();
+                Done::Yes
+            }
         }
     }
 

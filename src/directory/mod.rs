@@ -13,6 +13,7 @@ mod schema;
 mod survey;
 mod table;
 mod url;
+mod walk;
 mod write_back;
 
 use std::collections::{HashMap, HashSet};
@@ -27,6 +28,7 @@ pub use config::{
 pub use error::DirectoryError;
 pub use survey::{FoundTable, Survey, SurveyedTable};
 pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
+pub use walk::{Page, Place};
 pub use write_back::WriteBack;
 
 use crate::model::{AvatarId, Connection, Fingerprint, Timestamp};
@@ -311,6 +313,8 @@ mod tests {
             assert_send(directory.existing(&[]));
             assert_send(directory.write_back(connection, address));
             assert_send(directory.survey());
+            assert_send(directory.page(None, 1));
+            assert_send(directory.count());
         }
         let _: fn(&Directory, &AvatarId, &Connection, &crate::model::Address) = all;
     }

@@ -21,8 +21,10 @@ pub(super) struct Table {
     dialect: Dialect,
     id: Column,
     select: String,
-    /// Ends before the list of ids.
+    /// Ends with the id's column.
     select_ids: String,
+    id_column: String,
+    count: String,
     update: Option<String>,
 }
 
@@ -82,6 +84,8 @@ impl Table {
             },
             select: format!("{} WHERE {row_is} LIMIT 2", quoted.select(&found)?),
             select_ids: quoted.select_ids(&found.id)?,
+            id_column: quoted.column(&found.id)?,
+            count: format!("SELECT {} FROM {} AS t", dialect.text("COUNT(*)"), quoted.table),
             update,
             dialect,
             id_type,
@@ -113,7 +117,27 @@ impl Table {
     pub(super) fn select_ids(&self, count: usize) -> String {
         let parameters: Vec<String> =
             (1..=count).map(|n| self.dialect.id_parameter(n, self.id_type, &self.id)).collect();
-        format!("{} ({})", self.select_ids, parameters.join(", "))
+        format!("{} IN ({})", self.select_ids, parameters.join(", "))
+    }
+
+    /// Selects the first `count` row ids in the column's own order: all, or those after one that is bound.
+    pub(super) fn select_page(&self, from_start: bool, count: usize) -> String {
+        let wanted = match from_start {
+            true => "IS NOT NULL".to_owned(),
+            false => format!("> {}", self.dialect.id_parameter(1, self.id_type, &self.id)),
+        };
+        format!("{} {wanted} ORDER BY {} LIMIT {count}", self.select_ids, self.id_column)
+    }
+
+    /// Selects how many rows there are.
+    pub(super) fn select_count(&self) -> &str {
+        &self.count
+    }
+
+    /// A row's id as it stands in an address; `None` if it fits none, so that nobody can view it.
+    pub(super) fn avatar_id(&self, row_id: &str) -> Option<AvatarId> {
+        let id = AvatarId::parse(&format!("{}{row_id}", self.prefix)).ok()?;
+        (self.row_id(&id) == Some(row_id)).then_some(id)
     }
 
     /// Binds the new address, the row's id twice and the old address, empty for none. `None` without such a column.
@@ -189,7 +213,7 @@ impl Quoted {
     }
 
     fn select_ids(&self, id: &Column) -> Result<String, String> {
-        Ok(format!("SELECT {} FROM {} AS t WHERE {} IN", self.text(id)?, self.table, self.column(id)?))
+        Ok(format!("SELECT {} FROM {} AS t WHERE {}", self.text(id)?, self.table, self.column(id)?))
     }
 
     fn row_is(&self, id: &Column, id_type: IdType) -> Result<String, String> {

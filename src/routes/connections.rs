@@ -64,8 +64,7 @@ pub(super) async fn tell_of_many(service: &Arc<Service>, body: &Bytes) -> Answer
 
 /// `GET /api/connections`: what is left of all that was told.
 pub(super) fn backlog(service: &Service) -> Response<Body> {
-    let Backlogged { open, started_at } = service.backlogged();
-    probes::json(StatusCode::OK, json!({ "waiting": open, "run": started_at }).to_string())
+    probes::json(StatusCode::OK, counted(service.backlogged()).to_string())
 }
 
 /// 202: accepted, and done behind the answer. A deletion is done when it is answered.
@@ -76,12 +75,9 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
         Event::Updated | Event::Reauthorized => service.reconnect(ids).await.map_err(full)?,
         Event::Deleted => return purge::answer(&service.disconnect(ids).await, true),
     };
-    let mut body = json!({
-        "status": "accepted",
-        "accepted": ids.len(),
-        "waiting": backlogged.open,
-        "run": backlogged.started_at,
-    });
+    let mut body = counted(backlogged);
+    body["status"] = "accepted".into();
+    body["avatars"] = ids.len().into();
     match told {
         Acknowledged::Alone => {}
         Acknowledged::By { done, missing } => body["instances"] = json!({ "done": done, "missing": missing }),
@@ -89,4 +85,10 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
         Acknowledged::Away => body["redis"] = "away".into(),
     }
     Ok(probes::json(StatusCode::ACCEPTED, body.to_string()))
+}
+
+/// What was told by this answer is done when `done` has reached its `accepted`, unless another `run` of the server began.
+fn counted(told: Backlogged) -> serde_json::Value {
+    let Backlogged { accepted, done, failed, started_at } = told;
+    json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
 }

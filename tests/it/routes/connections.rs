@@ -36,12 +36,17 @@ fn body(answer: &Answer) -> Value {
 /// Waits until all that was told is done.
 pub(crate) async fn worked_off(proxy: &Proxy) {
     for _ in 0..1000 {
-        if body(&proxy.admin("GET", MANY).await)["waiting"] == 0 {
+        if is_worked_off(proxy).await {
             return proxy.settled().await;
         }
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     panic!("chores are left: {}", body(&proxy.admin("GET", MANY).await));
+}
+
+async fn is_worked_off(proxy: &Proxy) -> bool {
+    let told = body(&proxy.admin("GET", MANY).await);
+    told["done"] == told["accepted"]
 }
 
 async fn held(proxy: &Proxy, id: &str) -> Option<Value> {
@@ -77,7 +82,7 @@ async fn a_new_connection_is_warm_before_its_first_view() {
     let (sim, proxy) = cold("").await;
     let told = tell(proxy.admin, FACEBOOK.id, "created").await;
     assert_eq!((told.status, &body(&told)["status"]), (202, &"accepted".into()), "{}", body(&told));
-    assert_eq!((&body(&told)["accepted"], &body(&told)["run"]), (&1.into(), &START.as_millis().into()));
+    assert_eq!((&body(&told)["avatars"], &body(&told)["run"]), (&1.into(), &START.as_millis().into()));
     worked_off(&proxy).await;
     assert_eq!((sim.api_calls(FACEBOOK.account), sim.downloads(FACEBOOK.account)), (1, 1));
     let answer = proxy.get(&FACEBOOK.path()).await;
@@ -276,9 +281,9 @@ async fn a_thousand_of_64_characters_are_told_at_once_and_refreshed_a_few_at_a_t
     sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(20))));
     let ids: Vec<&str> = ids.iter().map(String::as_str).collect();
     let told = tell_of_many(&proxy, "created", &ids).await;
-    assert_eq!((told.status, &body(&told)["accepted"]), (202, &1000.into()), "{}", body(&told));
+    assert_eq!((told.status, &body(&told)["avatars"]), (202, &1000.into()), "{}", body(&told));
     let mut most = 0;
-    while body(&proxy.admin("GET", MANY).await)["waiting"] != 0 {
+    while !is_worked_off(&proxy).await {
         most = most.max(proxy.service.depth().0);
     }
     assert!((1..=2).contains(&most), "a quarter of avatar.max_refreshes, and not {most}");
@@ -373,7 +378,7 @@ async fn what_tells_nothing_is_refused_with_what_would_be_right() {
 async fn an_id_that_stands_twice_is_one() {
     let (sim, proxy) = cold("").await;
     let told = tell_of_many(&proxy, "created", &[FACEBOOK.id, INSTAGRAM.id, FACEBOOK.id]).await;
-    assert_eq!(body(&told)["accepted"], 2);
+    assert_eq!(body(&told)["avatars"], 2);
     worked_off(&proxy).await;
     assert_eq!(sim.total_api_calls(), 2);
 }

@@ -1,0 +1,115 @@
+//! A walk over all connections, in pages, which may be gone on with after a long time: the `[[connection]]` entries, then
+//! each table in the order of its ids.
+
+use super::engine::Keep;
+use super::table::Table;
+use super::{Directory, DirectoryError};
+use crate::model::AvatarId;
+
+/// Where a walk is: behind this row. It stays right while rows come and go.
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Place {
+    /// The table, with its number; empty for the entries of the configuration.
+    table: String,
+    /// The last row's own id; `None` = before the first.
+    after: Option<String>,
+}
+
+/// Some connections.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Page {
+    /// Theirs. May be empty: not every row's id fits an address.
+    pub ids: Vec<AvatarId>,
+    /// Where the next page begins; `None` = this was the last.
+    pub next: Option<Place>,
+}
+
+impl Directory {
+    /// The next so many connections at most; from the first if there is no place to go on from.
+    ///
+    /// # Errors
+    /// As for [`Directory::existing`]; also if the place lies in a table that is not read any more.
+    pub async fn page(&self, from: Option<&Place>, count: usize) -> Result<Page, DirectoryError> {
+        let tables = match self.config.source {
+            Some(_) => {
+                let view = self.view(None).await?;
+                view.problem.map_or(Ok(()), Err)?;
+                Some(view.schema)
+            }
+            None => None,
+        };
+        let tables: Vec<&Table> = tables.iter().flat_map(|schema| schema.tables()).collect();
+        let from = match from {
+            Some(place) if !place.table.is_empty() => place,
+            Some(Place { after, .. }) => return Ok(self.entries_after(after.as_deref(), count, &tables)),
+            None => return Ok(self.entries_after(None, count, &tables)),
+        };
+        let at = tables.iter().position(|table| name(table) == from.table).ok_or_else(|| {
+            let problem = format!("the walk was in the table {:?}, which is not read any more", from.table);
+            DirectoryError::Misconfigured(problem)
+        })?;
+        let rows = self.rows_after(tables[at], from.after.as_deref(), count).await?;
+        let next = match rows.last() {
+            Some(last) if rows.len() == count => {
+                Some(Place { table: from.table.clone(), after: Some(last.clone()) })
+            }
+            Some(_) | None => tables.get(at + 1).map(|table| beginning(table)),
+        };
+        let ids = rows.iter().filter_map(|row_id| tables[at].avatar_id(row_id)).collect();
+        Ok(Page { ids, next })
+    }
+
+    /// How many connections there are, rows that fit no address included.
+    ///
+    /// # Errors
+    /// As for [`Directory::page`].
+    pub async fn count(&self) -> Result<u64, DirectoryError> {
+        let mut count = self.entries.len() as u64;
+        if self.config.source.is_some() {
+            let view = self.view(None).await?;
+            view.problem.map_or(Ok(()), Err)?;
+            for table in view.schema.tables() {
+                let answer = self.engine()?.run(table.select_count(), &[], Keep::Once).await;
+                let rows = self.heed(answer).await?.rows;
+                let counted = rows.into_iter().flatten().flatten().next();
+                count += counted.and_then(|text| text.parse::<u64>().ok()).unwrap_or(0);
+            }
+        }
+        Ok(count)
+    }
+
+    fn entries_after(&self, after: Option<&str>, count: usize, tables: &[&Table]) -> Page {
+        let mut ids: Vec<&AvatarId> =
+            self.entries.keys().filter(|id| after.is_none_or(|after| id.as_str() > after)).collect();
+        ids.sort();
+        let more = ids.len() > count;
+        ids.truncate(count);
+        let next = match ids.last() {
+            Some(last) if more => Some(Place { table: String::new(), after: Some(last.to_string()) }),
+            Some(_) | None => tables.first().map(|table| beginning(table)),
+        };
+        Page { ids: ids.into_iter().cloned().collect(), next }
+    }
+
+    async fn rows_after(
+        &self,
+        table: &Table,
+        after: Option<&str>,
+        count: usize,
+    ) -> Result<Vec<String>, DirectoryError> {
+        let values: Vec<&str> = after.into_iter().collect();
+        let answer =
+            self.engine()?.run(&table.select_page(after.is_none(), count), &values, Keep::Once).await;
+        Ok(self.heed(answer).await?.rows.into_iter().flatten().flatten().collect())
+    }
+}
+
+fn beginning(table: &Table) -> Place {
+    Place { table: name(table), after: None }
+}
+
+/// The same table may be read twice, with different columns.
+fn name(table: &Table) -> String {
+    format!("{}:{}", table.index, table.name)
+}
