@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use clap::{Parser, Subcommand};
+use clap::{Args, Parser, Subcommand};
 
 const EXAMPLES: &str = "\
 Examples:
@@ -28,6 +28,15 @@ own, they are the second and the third line. The token itself is never printed.
 Examples:
   psql -Atc 'select \"accessTokenEnc\" from \"InstagramConnection\" limit 1' | avatar-proxy token check
   printf '%s\\n%s\\n%s\\n' \"$CIPHERTEXT\" \"$IV\" \"$TAG\" | avatar-proxy token check";
+
+const WARM_EXAMPLES: &str = "\
+It walks the directory in the order of its ids and tells the server of each connection as of a new one. What is fresh is
+left alone. The server is asked at admin.listen with admin.token. Ctrl-C stops it; --resume goes on.
+
+Examples:
+  avatar-proxy warm
+  avatar-proxy warm --rate 50
+  avatar-proxy warm --resume --url http://proxy-1.internal:9180 --state /var/tmp/warm.json";
 
 /// One stable address for the profile picture of each connected social account.
 #[derive(Debug, Parser)]
@@ -60,8 +69,31 @@ pub(crate) enum Command {
     /// Seal an access token, or find out how one is sealed
     #[command(subcommand)]
     Token(TokenCommand),
+    /// Have the running server fetch every avatar of the directory ahead of its first view
+    #[command(after_help = WARM_EXAMPLES)]
+    Warm(WarmArguments),
     /// Ask the server on server.listen whether it is well; exits with 0 or 1 within 2 seconds
     Health,
+}
+
+/// How to warm.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct WarmArguments {
+    /// Avatars a second, 1 to 1000; the server slows it down where it is busy
+    #[arg(long, value_name = "AVATARS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
+    pub(crate) rate: u16,
+    /// Go on where the last one was stopped, instead of at the beginning
+    #[arg(long)]
+    pub(crate) resume: bool,
+    /// Keep what --resume needs in this file, instead of one beside disk.path that ends in .warm
+    #[arg(long, value_name = "FILE")]
+    pub(crate) state: Option<PathBuf>,
+    /// Ask this admin port: http://host:port or unix:/path. One instance, not a balancer
+    #[arg(long, value_name = "URL")]
+    pub(crate) url: Option<String>,
+    /// Wait so long for a server or a database that does not answer
+    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
+    pub(crate) patience: u64,
 }
 
 /// What to do with a token.

@@ -1,11 +1,13 @@
 //! ENTRANCE: the commands. Each is one function in a file of its own; this one reads the arguments and ends the process.
 
+mod admin;
 mod args;
 mod check;
 mod failure;
 mod health;
 mod serve;
 mod token;
+mod warm;
 
 use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
@@ -41,6 +43,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
         Command::ShowConfig => show_config(&layers),
         Command::Token(TokenCommand::Seal) => token::seal(&layers),
         Command::Token(TokenCommand::Check) => token::check(&layers),
+        Command::Warm(arguments) => warm::warm(&layers, arguments),
         Command::Health => health::health(&layers),
     }
 }

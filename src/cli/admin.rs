@@ -1,0 +1,181 @@
+//! [`Admin`]: the admin API of a running server, as a command asks it. One connection for each request, over TCP or a
+//! Unix socket, without TLS, as the server listens.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use bytes::Bytes;
+use http_body_util::{BodyExt, Full, Limited};
+use hyper::client::conn::http1::handshake;
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, RETRY_AFTER};
+use hyper::{Method, Request};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
+
+use super::health::reachable;
+use crate::http::{AdminConfig, ListenAddress};
+use crate::model::Secret;
+
+/// For one request, from connecting to the answer's end. A purge waits for the other instances meanwhile.
+const DEADLINE: Duration = Duration::from_secs(30);
+/// No answer is longer, in bytes.
+const MAX_ANSWER: usize = 1 << 20;
+
+/// Where it is, and what opens it.
+pub(super) struct Admin {
+    place: Place,
+    authorization: Option<HeaderValue>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Place {
+    Tcp(String),
+    Unix(PathBuf),
+}
+
+/// What came back.
+#[derive(Debug)]
+pub(super) struct Answer {
+    pub(super) status: u16,
+    /// The `Retry-After` header, in seconds.
+    pub(super) retry_after: Option<u64>,
+    pub(super) body: serde_json::Value,
+}
+
+impl Admin {
+    /// The server of the configuration, or the one at `url`.
+    pub(super) fn new(config: &AdminConfig, url: Option<&str>) -> anyhow::Result<Self> {
+        let place = match (url, &config.listen) {
+            (Some(url), _) => place_of(url)?,
+            (None, Some(ListenAddress::Tcp(address))) => Place::Tcp(reachable(*address).to_string()),
+            (None, Some(ListenAddress::Unix(path))) => Place::Unix(path.clone()),
+            (None, None) => {
+                bail!("admin.listen is empty, so the server has no admin port: set it, or name one by --url")
+            }
+        };
+        let token = config.token.as_ref().map(Secret::expose);
+        let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
+        let mut authorization = authorization.ok().context("admin.token cannot stand in a header")?;
+        authorization.iter_mut().for_each(|value| value.set_sensitive(true));
+        Ok(Self { place, authorization })
+    }
+
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(Method::GET, path, Bytes::new()).await
+    }
+
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+        self.ask(Method::POST, path, body.to_string().into()).await
+    }
+
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let answer = tokio::time::timeout(DEADLINE, self.connect_and_ask(method, path, body)).await;
+        answer.unwrap_or_else(|_| bail!("no answer within {DEADLINE:?}"))
+    }
+
+    async fn connect_and_ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+        let refused = || format!("cannot connect to {}", self.name());
+        match &self.place {
+            Place::Tcp(address) => {
+                let stream = TcpStream::connect(address).await.with_context(refused)?;
+                self.exchange(stream, method, path, body).await
+            }
+            Place::Unix(socket) => {
+                let stream = UnixStream::connect(socket).await.with_context(refused)?;
+                self.exchange(stream, method, path, body).await
+            }
+        }
+    }
+
+    async fn exchange(
+        &self,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+        method: Method,
+        path: &str,
+        body: Bytes,
+    ) -> anyhow::Result<Answer> {
+        let mut request = Request::builder().method(method).uri(path).header(CONNECTION, "close");
+        request = request.header(HOST, self.host());
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization);
+        }
+        let request = request.body(Full::new(body)).context("no request")?;
+        let (mut sender, connection) = handshake(TokioIo::new(stream)).await.context("no HTTP")?;
+        let answered = async move {
+            let (head, body) = sender.send_request(request).await.context("no answer")?.into_parts();
+            let read = Limited::new(body, MAX_ANSWER).collect().await;
+            let body = read.ok().context("the answer broke off")?.to_bytes();
+            let retry_after =
+                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+            let body = serde_json::from_slice(&body).unwrap_or_default();
+            Ok(Answer { status: head.status.as_u16(), retry_after, body })
+        };
+        // The connection ends with the answer; what it meets is told by that.
+        let (answer, _) = tokio::join!(answered, connection);
+        answer
+    }
+
+    fn host(&self) -> &str {
+        match &self.place {
+            Place::Tcp(address) => address,
+            Place::Unix(_) => "localhost",
+        }
+    }
+
+    /// As it may be named to whoever asked.
+    pub(super) fn name(&self) -> String {
+        match &self.place {
+            Place::Tcp(address) => address.clone(),
+            Place::Unix(path) => path.display().to_string(),
+        }
+    }
+}
+
+/// `http://host:port`, or `unix:/path`.
+fn place_of(url: &str) -> anyhow::Result<Place> {
+    const EXPECTED: &str =
+        "--url: expected http://host:port or unix:/path/of/the/socket; an admin port speaks no TLS";
+    if let Some(path) = url.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
+        return Ok(Place::Unix(path.into()));
+    }
+    let authority = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
+    let named = authority.filter(|authority| {
+        let port = authority.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
+        port.is_some_and(|port| port.parse::<u16>().is_ok()) && !authority.contains(['/', '@', '?', '#'])
+    });
+    named.map(|authority| Place::Tcp(authority.to_owned())).context(EXPECTED)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_names_a_host_and_its_port_or_a_socket() {
+        for (url, place) in [
+            ("http://127.0.0.1:9180", Some(Place::Tcp("127.0.0.1:9180".to_owned()))),
+            ("http://proxy.internal:9180/", Some(Place::Tcp("proxy.internal:9180".to_owned()))),
+            ("http://[::1]:9180", Some(Place::Tcp("[::1]:9180".to_owned()))),
+            ("unix:/run/admin.sock", Some(Place::Unix("/run/admin.sock".into()))),
+            ("unix:relative", None),
+            ("https://proxy.internal:9180", None),
+            ("http://proxy.internal", None),
+            ("http://:9180", None),
+            ("http://user:pass@proxy.internal:9180", None),
+            ("http://proxy.internal:9180/api", None),
+            ("127.0.0.1:9180", None),
+        ] {
+            assert_eq!(place_of(url).ok(), place, "{url}");
+        }
+    }
+
+    #[test]
+    fn without_an_admin_port_and_without_a_url_there_is_nobody_to_ask() {
+        let config = AdminConfig { listen: None, token: None };
+        let error = Admin::new(&config, None).err().unwrap().to_string();
+        assert!(error.starts_with("admin.listen is empty"), "{error}");
+        assert!(Admin::new(&config, Some("http://127.0.0.1:1")).is_ok());
+    }
+}
