@@ -31,3 +31,5 @@ mod routes;
 mod secrets;
 /// Neighbours, started on free loopback ports and stopped again.
 mod support;
+/// `avatar-proxy warm`: every avatar ahead of its first view.
+mod warm;

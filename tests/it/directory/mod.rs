@@ -2,4 +2,5 @@
 
 mod contract; // what holds on all four
 pub(crate) mod database; // a database of one's own on each of the four
-mod postgres; // schema=, query plans, pgbouncer's pool of two, a server that hangs
+mod postgres;
+mod walk; // schema=, query plans, pgbouncer's pool of two, a server that hangs
