@@ -1,5 +1,6 @@
 //! `avatar-proxy warm`: the real command against the real server.
 
+use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Output, Stdio};
 use std::sync::Arc;
@@ -13,8 +14,10 @@ use tokio::process::{Child, Command};
 
 use crate::directory::database::Kind;
 use crate::support::accounts::{FACEBOOK, small};
+use crate::support::chaos::{Chaos, Mode};
 use crate::support::client::{post, request};
 use crate::support::dashboard::Dashboard;
+use crate::support::postgres;
 use crate::support::process::{BINARY, Process};
 use crate::support::proxy::LIFE;
 use crate::support::server::quiet_port;
@@ -211,7 +214,8 @@ async fn without_resume_it_begins_anew() {
 #[tokio::test]
 async fn what_a_killed_server_had_accepted_and_not_done_is_told_again_to_the_next() {
     let world = World::of(Kind::Sqlite, 60).await;
-    let mut server = world.serve().await;
+    let settings = world.dashboard.config() + "directory.write_back = false\n[origin]\ntimeout = \"20s\"\n";
+    let mut server = Process::start(&world.sim, world.folder.path(), &settings, &[]).await;
     // Nothing ends, so that all that is accepted is lost.
     world.sim.api_fault(None, Some(Fault::Latency(Duration::from_secs(5))));
     let config = config_of(world.folder.path(), &server);
@@ -234,7 +238,8 @@ async fn what_a_killed_server_had_accepted_and_not_done_is_told_again_to_the_nex
 
 /// The same server once more, on the same ports and the same disk file.
 async fn restarted(world: &World, config: &str, old: &Process) -> Child {
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    // Longer than a beat, so that somebody has knocked meanwhile.
+    tokio::time::sleep(Duration::from_millis(1500)).await;
     let child = command(&["--config", config]);
     for _ in 0..500 {
         if tokio::net::TcpStream::connect(old.address).await.is_ok() {
@@ -264,16 +269,20 @@ async fn a_server_that_is_down_is_waited_for_and_then_given_up() {
 
 #[tokio::test]
 async fn a_database_that_is_down_is_waited_for_too() {
-    let world = World::of(Kind::Sqlite, 3).await;
-    let server = world.serve().await;
-    let file = world.dashboard.db.url().strip_prefix("file:").unwrap().to_owned();
-    std::fs::rename(&file, format!("{file}.away")).unwrap();
+    let world = World::of(Kind::Postgres, 3).await;
+    let chaos = Chaos::start(SocketAddr::from(([127, 0, 0, 1], postgres::port())));
+    let url =
+        world.dashboard.db.url().replace(&postgres::port().to_string(), &chaos.address().port().to_string());
+    let server =
+        Process::start(&world.sim, world.folder.path(), &world.dashboard.config_for(&url), &[]).await;
+    chaos.set(Mode::Cut);
     let output = ended(warm(&world, &server, &["--patience", "1"])).await;
     assert_ends(&output, 1, &["given up after 1s"]);
     let child = warm(&world, &server, &["--resume"]);
     tokio::time::sleep(Duration::from_millis(500)).await;
-    std::fs::rename(format!("{file}.away"), &file).unwrap();
+    chaos.set(Mode::Pass);
     assert_ends(&ended(child).await, 0, &["done: 3 avatars\n"]);
+    world.assert_warm(&server).await;
 }
 
 #[tokio::test]

@@ -56,7 +56,7 @@ async fn run(mut walk: Walk) -> anyhow::Result<()> {
     };
     progress.end();
     let (done, failed) = walk.done();
-    ended.with_context(|| format!("{done} avatars were done; {GO_ON}"))?;
+    ended.map_err(|why| anyhow!("{why:#}; {done} avatars are done, {GO_ON}"))?;
     progress.say(&match failed {
         0 => format!("done: {done} avatars"),
         _ => format!(

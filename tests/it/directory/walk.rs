@@ -53,8 +53,7 @@ async fn every_row_comes_once_in_pages_of_any_size(db: Db) {
     let directory = try_directory(&db.url(), "", "", &[&shop, &acme]).unwrap();
     assert_eq!(directory.count().await.unwrap(), 13);
     for count in [1, 2, 3, 4, 7, 100] {
-        assert_eq!(sorted(walked(&directory, count).await), expected, "{count} at a time");
-        assert_eq!(walked(&directory, count).await, walked(&directory, 13).await, "always in the same order");
+        assert_eq!(walked(&directory, count).await, expected, "{count} at a time");
     }
 }
 
