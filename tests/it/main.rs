@@ -26,7 +26,7 @@ mod process;
 /// Several instances that share a Redis: one node, Sentinel, a cluster; outages of each.
 mod redis;
 /// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.
-mod routes;
+pub(crate) mod routes;
 /// Nothing that the server says holds a secret.
 mod secrets;
 /// Neighbours, started on free loopback ports and stopped again.

@@ -3,6 +3,7 @@
 mod acl;
 mod check;
 mod clustered;
+mod deletion;
 mod load;
 mod missed;
 mod outages;
@@ -11,6 +12,7 @@ mod property;
 mod purges;
 mod sealed;
 mod sharing;
+mod told;
 mod topologies;
 mod underway;
 mod util;
