@@ -137,7 +137,7 @@ fn health_fails_where_nobody_listens() {
 fn help_and_version_are_answers() {
     let help = run(&["--help"], &[], "");
     assert_eq!(help.status.code(), Some(0));
-    for command in ["check", "show-config", "token", "health"] {
+    for command in ["check", "show-config", "token", "warm", "health"] {
         assert!(stdout(&help).contains(&format!("\n  {command}")), "{command}");
     }
     let version = format!("avatar-proxy {}\n", env!("CARGO_PKG_VERSION"));
