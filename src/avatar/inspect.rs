@@ -126,7 +126,7 @@ fn picture_facts(picture: &Picture) -> PictureFacts {
 }
 
 fn trouble_facts(entry: &Entry) -> Option<TroubleFacts> {
-    entry.trouble.as_ref().map(|trouble| TroubleFacts {
+    entry.failure().map(|trouble| TroubleFacts {
         class: trouble.class.as_str(),
         reason: trouble.reason.clone(),
         at: trouble.at,

@@ -7,6 +7,8 @@ mod attempt;
 mod config;
 mod filling;
 mod flight;
+mod gone;
+mod happened;
 mod inspect;
 mod kept;
 mod lead;
