@@ -190,7 +190,7 @@ fn events_need_an_address_a_disk_and_a_secret_of_the_specifications_form() {
             "my.toml: events.url = \"<hidden>\": expected \"\", or a disk.path: events wait there until they are delivered"
                 .to_owned(),
         ),
-        ("events.url = \"https://a.example\"".to_owned(), format!("default: events.secret = \"<hidden>\": {signs}")),
+        ("events.url = \"https://a.example\"".to_owned(), format!("default: events.secret = \"\": {signs}")),
         (secret("hunter2"), format!("my.toml: events.secret = \"<hidden>\": {signs}")),
         (secret("whsec_hunter2!"), format!("my.toml: events.secret = \"<hidden>\": {signs}")),
         // 16 bytes.
