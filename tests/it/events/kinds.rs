@@ -173,6 +173,23 @@ async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() 
 }
 
 #[tokio::test]
+async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it() {
+    let world = world().await;
+    let mut proxy = world.proxy("").await;
+    view(&proxy).await;
+    for (seed, by_operator) in [(2, true), (3, false)] {
+        proxy = world.proxy_in(proxy.stop().await, "").await;
+        world.clock.advance(STALE);
+        world.sim.set_picture(FACEBOOK.account, Some(small(seed)));
+        match by_operator {
+            true => _ = proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await,
+            false => view(&proxy).await,
+        }
+        world.receiver.expect(seed as usize - 1).await;
+    }
+}
+
+#[tokio::test]
 async fn each_change_of_many_is_told_in_order() {
     let world = world().await;
     let proxy = world.proxy("").await;
