@@ -39,6 +39,8 @@ enum Next {
     News,
     /// Send the oldest again, but not before.
     At(Timestamp),
+    /// The disk store fails: ask it again in a moment, or when there is news.
+    Soon,
     /// Go on at once.
     Now,
 }
@@ -68,17 +70,22 @@ impl Sender {
     async fn send_all(&self) {
         let (mut next, mut failures, mut gone) = (Next::Now, 0, false);
         loop {
-            // A number is given when a thing is seen, and not when the receiver takes it: instances that saw the same must
-            // not have numbered something later in between.
-            self.number_all().await;
             next = match next {
-                Next::Now if gone => Next::News,
-                Next::Now => self.send_oldest(&mut failures, &mut gone).await,
+                Next::Now => {
+                    self.number_all().await;
+                    if gone { Next::News } else { self.send_oldest(&mut failures, &mut gone).await }
+                }
                 Next::At(at) if at <= self.clock.now() => Next::Now,
                 Next::At(at) => {
                     let left = at.since(self.clock.now()).min(TICK);
-                    let _ = tokio::time::timeout(left, self.outbox.news()).await;
+                    if tokio::time::timeout(left, self.outbox.news()).await.is_ok() {
+                        self.number_all().await;
+                    }
                     Next::At(at)
+                }
+                Next::Soon => {
+                    let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
+                    Next::Now
                 }
                 Next::News => {
                     self.outbox.news().await;
@@ -88,6 +95,8 @@ impl Sender {
         }
     }
 
+    /// A number is given when a thing is seen, and not when the receiver takes it: instances that saw the same must not have
+    /// numbered something later in between.
     async fn number_all(&self) {
         while let Some(waiting) = self.outbox.unnumbered().await {
             let now = self.clock.now();
@@ -97,14 +106,14 @@ impl Sender {
                 Err(_) => sequence(&told, &waiting.happened, now),
             };
             if !self.outbox.number(waiting, number, now).await {
-                tokio::time::sleep(DISK_AGAIN).await;
+                return;
             }
         }
     }
 
     async fn send_oldest(&self, failures: &mut u32, gone: &mut bool) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
-            return Next::News;
+            return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
         };
         let message = Message::of(&happened, sequence);
         let letter = message.letter(&self.config.key, self.clock.now());
@@ -115,10 +124,7 @@ impl Sender {
                 *failures = 0;
                 self.shared.delivered();
                 tracing::debug!(event = message.id(), "told");
-                if self.outbox.delivered(number).await {
-                    return Next::Now;
-                }
-                Next::At(now + DISK_AGAIN)
+                if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
             }
             Verdict::Gone => {
                 *gone = true;

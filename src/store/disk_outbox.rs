@@ -34,6 +34,7 @@ CREATE TABLE IF NOT EXISTS event (
     etag TEXT,
     sequence INTEGER
 ) STRICT;
+CREATE INDEX IF NOT EXISTS event_unnumbered ON event (number) WHERE sequence IS NULL;
 CREATE TABLE IF NOT EXISTS told (
     id TEXT NOT NULL,
     dimension TEXT NOT NULL,
