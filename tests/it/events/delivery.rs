@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use avatar_proxy::clock::Stopwatch;
 
-use super::util::{HOUR, change, status, until, view, world};
+use super::util::{HOUR, change, status, tried, until, view, world};
 use crate::support::accounts::FACEBOOK;
 use crate::support::webhooks::{OK, Reply};
 
@@ -19,7 +19,7 @@ async fn every_attempt_has_the_same_id_and_body_and_a_signature_of_its_own_time(
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
     for attempt in 1..=5 {
-        world.receiver.tried(attempt).await;
+        tried(&world, &proxy, attempt).await;
         world.clock.advance(2 * MINUTES);
     }
     world.receiver.set(OK);
@@ -41,14 +41,14 @@ async fn between_attempts_is_a_pause_that_grows() {
     view(&proxy).await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
-    world.receiver.tried(1).await;
+    tried(&world, &proxy, 1).await;
     for _ in 0..100 {
         world.clock.advance(Duration::from_secs(1));
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // After 5, 15, 35 and 75 s, each less up to a quarter; the clock may be looked at up to 250 ms, here 25 s, later.
-    let tried = world.receiver.attempts().len();
-    assert!((3..=5).contains(&tried), "{tried} attempts in 100 s");
+    let attempts = world.receiver.attempts().len();
+    assert!((3..=5).contains(&attempts), "{attempts} attempts in 100 s");
 }
 
 #[tokio::test]
@@ -65,7 +65,7 @@ async fn a_refused_event_holds_those_behind_it_back_so_that_order_is_kept() {
         change(&world, &proxy, seed).await;
     }
     for attempt in 1..=3 {
-        world.receiver.tried(attempt).await;
+        tried(&world, &proxy, attempt).await;
         world.clock.advance(MINUTES);
     }
     let accepted = world.receiver.expect(4).await;
@@ -103,11 +103,11 @@ async fn an_event_that_cannot_be_delivered_for_a_day_is_dropped_and_counted_and_
     view(&proxy).await;
     world.receiver.set(Reply::Status(503, ""));
     change(&world, &proxy, 2).await;
-    world.receiver.tried(1).await;
+    tried(&world, &proxy, 1).await;
     for _ in 0..23 {
-        let tried = world.receiver.attempts().len();
+        let before = world.receiver.attempts().len();
         world.clock.advance(HOUR);
-        world.receiver.tried(tried + 1).await;
+        tried(&world, &proxy, before + 1).await;
     }
     assert_eq!(status(&proxy).await["waiting"], 1, "after 23 hours");
     change(&world, &proxy, 3).await;
@@ -127,7 +127,7 @@ async fn a_retry_after_is_obeyed() {
     view(&proxy).await;
     world.receiver.then([Reply::Status(429, "Retry-After: 600\r\n")]);
     change(&world, &proxy, 2).await;
-    world.receiver.tried(1).await;
+    tried(&world, &proxy, 1).await;
     for _ in 0..9 {
         world.clock.advance(MINUTES);
         tokio::time::sleep(Duration::from_millis(300)).await;

@@ -112,3 +112,15 @@ pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     }
     panic!("not within ten seconds: {what}");
 }
+
+/// Waits until so many attempts were made and the proxy has drawn its conclusions: its next pause counts from before the
+/// test moves the clock.
+pub(super) async fn tried(world: &World, proxy: &Proxy, count: usize) {
+    let attempts = world.receiver.tried(count).await.len();
+    until("the proxy knows how its attempts ended", async || {
+        let status = status(proxy).await;
+        let ended = status["retried"].as_u64().unwrap() + status["delivered"].as_u64().unwrap();
+        ended >= attempts as u64
+    })
+    .await;
+}
