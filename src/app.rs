@@ -13,6 +13,7 @@ use crate::avatar::{Parts, Service};
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
+use crate::event::{Events, Sender};
 use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, serve};
 use crate::origin::Origin;
 use crate::provider::Providers;
@@ -34,6 +35,8 @@ pub struct App {
     admin: Option<Listener>,
     /// Acts upon what other instances tell.
     listening: Option<JoinHandle<()>>,
+    /// Tells the dashboard what has happened.
+    sender: Option<Sender>,
     tracker: TaskTracker,
 }
 
@@ -52,17 +55,23 @@ impl App {
         let generations = Arc::new(Generations::default());
         let max_pixels = config.origin.max_pixels;
         let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
-        let (redis, events) = match config.redis {
+        let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
-                let (redis, events) =
+                let (redis, heard) =
                     Redis::start(redis, purges, max_pixels, generations.clone(), clock.clone(), &tracker)
                         .await;
-                (redis, Some(events))
+                (redis, Some(heard))
             }
             None => (Redis::off(), None),
         };
-        let origin = Arc::new(Origin::new(config.origin, &Providers::operators(&config.providers))?);
+        let mut operators = Providers::operators(&config.providers);
+        operators.extend(config.events.as_ref().map(|events| events.url().base().clone()));
+        let origin = Arc::new(Origin::new(config.origin, &operators)?);
+        let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));
+        let sender = config.events.and_then(|told| {
+            Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())
+        });
         let (row_fresh_for, sweep) = (config.directory.cache_for, config.directory.sweep);
         let write_back = config.directory.write_back;
         let service = Service::start(Parts {
@@ -77,14 +86,15 @@ impl App {
             memory: Memory::new(config.memory, generations.clone()),
             disk,
             redis,
+            events,
             generations,
             tracker: tracker.clone(),
             config: config.avatar,
         })
         .await;
-        let listening = events.map(|events| tracker.spawn(service.clone().listen(events)));
+        let listening = heard.map(|heard| tracker.spawn(service.clone().listen(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
-        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, tracker })
+        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, tracker })
     }
 
     /// Where browsers reach it; the port is the real one even if 0 was configured.
@@ -105,8 +115,11 @@ impl App {
     /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let Self { site, service, server, sweep, public, admin, listening, tracker } = self;
+        let Self { site, service, server, sweep, public, admin, listening, sender, tracker } = self;
         let sweeping = tracker.spawn(service.clone().sweep_regularly(sweep));
+        if let Some(sender) = sender {
+            tracker.spawn(sender.run(shutdown.clone()));
+        }
         let public = {
             let site = site.clone();
             let handler = move |request| site.clone().public(request);

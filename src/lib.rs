@@ -11,6 +11,7 @@
 //! | 5 front | [`routes`] | what this server answers |
 //! | 4 service | [`avatar`] | what it means to serve an avatar |
 //! | 3 providers | [`provider`] | from a connection to its picture's address |
+//! | | [`event`] | how the dashboard is told what has happened |
 //! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours, blind to each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
 //! | 0 ground | [`clock`], [`telemetry`] | time and logs |
@@ -24,6 +25,7 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod directory;
+pub mod event;
 pub mod http;
 pub mod model;
 pub mod origin;

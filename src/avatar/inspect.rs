@@ -106,9 +106,11 @@ impl Service {
 
     /// Refreshes now, whatever pauses of this avatar say, and tells what is held then. `None`: no such connection.
     pub async fn refresh_now(self: &Arc<Self>, id: &AvatarId) -> Option<Inspection> {
-        let held = self.parts.memory.get(id.as_str());
+        let mut budget = self.parts.redis.budget();
+        // From whichever store: against nothing no change could be seen.
+        let held = self.held(id, self.parts.clock.now(), &mut budget).await;
         self.parts.directory.forget(id);
-        if let Some(flight) = self.begin(id, held, Urgency::Forced, self.parts.redis.budget()) {
+        if let Some(flight) = self.begin(id, held, Urgency::Forced, budget) {
             flight.ended(self.parts.request_timeout).await;
         }
         self.inspect(id).await
@@ -126,7 +128,7 @@ fn picture_facts(picture: &Picture) -> PictureFacts {
 }
 
 fn trouble_facts(entry: &Entry) -> Option<TroubleFacts> {
-    entry.trouble.as_ref().map(|trouble| TroubleFacts {
+    entry.failure().map(|trouble| TroubleFacts {
         class: trouble.class.as_str(),
         reason: trouble.reason.clone(),
         at: trouble.at,

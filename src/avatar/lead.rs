@@ -47,8 +47,7 @@ impl Service {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
                 if seen.is_some() {
-                    tracing::info!(connection = %id, "the row is gone: deleted from every store");
-                    self.erase(id).await;
+                    self.gone(id).await;
                 }
                 return (Outcome::Unknown, Right::None);
             }
@@ -106,6 +105,7 @@ impl Service {
         report(id, row, &attempt, took.elapsed());
         let old = held.as_ref().map(|held| &held.entry);
         let entry = settle(id, old, attempt, row, generation, now, &self.parts.config);
+        let happened = self.happened(id, old, &entry);
         tell_retry(id, entry.trouble.as_ref(), now);
         let new = Arc::new(Held::new(id.clone(), entry, row.read_at));
         if let Some(held) = &held {
@@ -116,7 +116,8 @@ impl Service {
             return Outcome::Unavailable;
         }
         self.parts.memory.put(new.clone());
-        self.parts.disk.put(new.clone()).await;
+        // In the file before the other instances hear of the entry: whoever knows it would not tell it any more.
+        self.parts.disk.put_with(new.clone(), happened).await;
         if asked && self.parts.write_back {
             self.write_back(row.clone(), &new);
         }

@@ -8,6 +8,8 @@ mod backlog;
 mod config;
 mod filling;
 mod flight;
+mod gone;
+mod happened;
 mod inspect;
 mod kept;
 mod lead;

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::service::Service;
-use crate::model::{AvatarId, Entry, Generation, Timestamp};
+use crate::model::{AvatarId, Entry, Generation, Timestamp, Trouble};
 use crate::store::{Acknowledged, Away, Held, Kept, KeptPurge, Order, Purged, Reach, Subject, Verdict};
 
 /// How a purge went.
@@ -171,7 +171,7 @@ impl Service {
         Entry {
             verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
             link: None,
-            trouble: None,
+            trouble: entry.trouble.clone().map(Trouble::forgiven),
             obeyed: purge,
             ..entry.clone()
         }

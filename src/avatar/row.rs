@@ -17,10 +17,7 @@ impl Service {
             let now = service.parts.clock.now();
             match service.parts.directory.read(&held.id, now).await {
                 Ok(Lookup::Found(row)) => service.compare(held, &row),
-                Ok(Lookup::Unknown) => {
-                    tracing::info!(connection = %held.id, "the row is gone: deleted from every store");
-                    service.erase(&held.id).await;
-                }
+                Ok(Lookup::Unknown) => service.gone(&held.id).await,
                 // A database that cannot be reached is never "gone".
                 Err(error) => {
                     tracing::warn!(connection = %held.id, %error, "the row could not be read again")

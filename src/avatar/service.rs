@@ -15,6 +15,7 @@ use super::queue::Queue;
 use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
+use crate::event::Events;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, CacheStatus, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
@@ -46,6 +47,8 @@ pub struct Parts {
     pub disk: Disk,
     /// What all instances share.
     pub redis: Redis,
+    /// Whether the dashboard is told what happens.
+    pub events: Events,
     /// Guards the stores against refreshes that began before a purge.
     pub generations: Arc<Generations>,
     /// All background work; shutdown drains it.
@@ -179,7 +182,7 @@ impl Service {
             {
                 self.fall_back(held)
             }
-            Some(Progress::Done(Outcome::Held(new))) if new.entry.trouble.is_some() => {
+            Some(Progress::Done(Outcome::Held(new))) if new.entry.failure().is_some() => {
                 self.fall_back(Some(new))
             }
             Some(Progress::Done(Outcome::Held(new))) => {
@@ -246,6 +249,16 @@ impl Service {
     /// The tier that all instances share.
     pub fn redis(&self) -> &Redis {
         &self.parts.redis
+    }
+
+    /// How telling the dashboard goes.
+    pub fn events(&self) -> &Events {
+        &self.parts.events
+    }
+
+    /// Now, by the service's clock.
+    pub fn now(&self) -> Timestamp {
+        self.parts.clock.now()
     }
 
     /// How the disk store is.

@@ -114,7 +114,7 @@ impl Service {
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
         self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
         let Some(mut entry) = entry else { return Ok(There::default()) };
-        entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
+        entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
         Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
             Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
@@ -128,7 +128,7 @@ impl Service {
     /// What the disk holds, taken into memory.
     async fn read_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
         let mut entry = self.parts.disk.get(id, now).await?;
-        entry.trouble = entry.trouble.filter(|trouble| !self.may_be_mended(trouble));
+        entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
         self.parts.memory.put(held.clone());
         Some(held)
@@ -172,19 +172,22 @@ impl Service {
         new
     }
 
-    /// Takes what another instance brought.
+    /// Takes what another instance brought. That one tells the dashboard what has happened, and so does this one if it held
+    /// what was before: both may be the only one that lives on.
     fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
         self.parts.generations.catch_up(entry.generation);
         let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
+        let happened = held.as_ref().map(|held| self.happened(id, Some(&held.entry), &entry));
+        let happened = happened.unwrap_or_default();
         let new = Arc::new(Held::new(id.clone(), entry, row_read_at));
         if let Some(held) = held {
             new.view(held.viewed_at());
         }
         self.parts.memory.put(new.clone());
-        if !matches!(new.entry.content, Content::Nothing) {
+        if !matches!(new.entry.content, Content::Nothing) || !happened.is_empty() {
             // A view must not wait for a disk whose queue is full.
             let (disk, new) = (self.parts.disk.clone(), new.clone());
-            self.parts.tracker.spawn(async move { disk.put(new).await });
+            self.parts.tracker.spawn(async move { disk.put_with(new, happened).await });
         }
         new
     }
@@ -199,9 +202,12 @@ impl Service {
         });
     }
 
-    /// A fault of the configuration that an earlier process met: this one may be configured otherwise.
-    fn may_be_mended(&self, trouble: &Trouble) -> bool {
-        trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at
+    /// A fault of the configuration that an earlier process met is forgiven: this one may be configured otherwise.
+    fn unless_mended(&self, trouble: Trouble) -> Trouble {
+        match trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at {
+            true => trouble.forgiven(),
+            false => trouble,
+        }
     }
 }
 

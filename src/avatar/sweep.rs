@@ -81,6 +81,7 @@ impl Service {
             tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
         }
         for batch in gone.chunks(BATCH) {
+            self.tell_gone(batch).await;
             let ids = batch.iter().map(ToString::to_string).collect();
             self.purge(Reach::Ids(ids), true).await;
         }

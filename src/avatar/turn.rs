@@ -9,7 +9,7 @@ use super::service::{Service, Urgency};
 use super::shared::is_later;
 use crate::clock::monotonic;
 use crate::directory::Row;
-use crate::model::{AvatarId, Content, Decision, Entry, Timestamp, TroubleClass, decide};
+use crate::model::{AvatarId, Content, Decision, Entry, Timestamp, Trouble, TroubleClass, decide};
 use crate::store::{Budget, Held, Lease, Taken};
 
 /// What comes of waiting for one's turn.
@@ -104,7 +104,8 @@ impl Service {
             held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(wanted.row.fingerprint));
         let allowed = wanted.urgency == Urgency::Forced || trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app may climb once.
-        let never_tried = matches!(held.entry.content, Content::Nothing) && trouble.is_none();
+        let never_tried =
+            matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_forgiven);
         allowed && (paused.is_none() || never_tried)
     }
 

@@ -17,6 +17,10 @@ pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
     say("configuration   right\n")?;
     say(&format!("tokens.keys     {}\n", counted(config.tokens.keyring.len(), "key")))?;
+    say(match config.events {
+        Some(_) => "events          signed, to events.url\n",
+        None => "events          none: events.url is empty\n",
+    })?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(neighbours(config))
 }

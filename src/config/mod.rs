@@ -25,7 +25,7 @@ use section::{blocks, broken, section, written};
 pub use show::show;
 pub use source::Source;
 
-use crate::{avatar, directory, http, model, origin, provider, routes, store, telemetry};
+use crate::{avatar, directory, event, http, model, origin, provider, routes, store, telemetry};
 
 /// Every section, checked.
 pub struct Config {
@@ -55,6 +55,8 @@ pub struct Config {
     pub providers: provider::ProvidersConfig,
     /// `[origin]`, with `[images]`
     pub origin: origin::OriginConfig,
+    /// `[events]`, where it has a URL
+    pub events: Option<event::EventsConfig>,
     /// `[fallback]`
     pub fallback: routes::FallbackConfig,
     /// `[log]`
@@ -79,13 +81,15 @@ impl Config {
         let avatar = section::<avatar::AvatarWritten, _>(layers, "avatar")?;
         wait_is_shorter(layers, &server, &avatar)?;
         let tokens = Self::tokens(layers)?;
+        let disk = section::<store::DiskWritten, store::DiskConfig>(layers, "disk")?;
         Ok(Self {
             server,
             avatar,
             admin: section::<http::AdminWritten, _>(layers, "admin")?,
             headers: section::<routes::HeadersWritten, _>(layers, "avatar.headers")?,
             memory: section::<store::MemoryWritten, _>(layers, "memory")?,
-            disk: section::<store::DiskWritten, _>(layers, "disk")?,
+            events: Self::events(layers, &disk)?,
+            disk,
             directory: section::<directory::DirectoryWritten, _>(layers, "directory")?,
             connections: connections(layers)?,
             redis: Self::redis(layers, &tokens.keyring)?,
@@ -106,6 +110,12 @@ impl Config {
     ) -> Result<Option<store::RedisConfig>, ConfigError> {
         let redis = written::<store::RedisWritten>(layers, "redis")?;
         redis.check(tokens).map_err(|invalid| broken(layers, "redis", invalid))
+    }
+
+    /// `[events]`, which wait on the disk.
+    fn events(layers: &Layers, disk: &store::DiskConfig) -> Result<Option<event::EventsConfig>, ConfigError> {
+        let events = written::<event::EventsWritten>(layers, "events")?;
+        events.check(disk.path.is_some()).map_err(|invalid| broken(layers, "events", invalid))
     }
 
     /// `[tokens]` alone, for a command that needs nothing else to be right.

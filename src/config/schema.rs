@@ -11,7 +11,7 @@ pub(super) const BLOCKS: [&str; 2] = ["directory.table", "connection"];
 pub(super) const ENCLAVES: [&str; 1] = ["avatar.headers"];
 
 /// Keys and sections of the contract whose features are not built yet.
-pub(super) const NOT_YET: [&str; 11] = [
+pub(super) const NOT_YET: [&str; 10] = [
     "server.public_url",
     "server.tls",
     "providers.json",
@@ -22,11 +22,10 @@ pub(super) const NOT_YET: [&str; 11] = [
     "images.workers",
     "images.queue",
     "access",
-    "events",
 ];
 
 /// Keys whose values are never shown. In a block the key stands without its number.
-const SECRETS: [&str; 10] = [
+const SECRETS: [&str; 12] = [
     "admin.token",
     "directory.url",
     "tokens.keys",
@@ -37,6 +36,8 @@ const SECRETS: [&str; 10] = [
     "providers.facebook.app_secret",
     "connection.token",
     "connection.picture_url",
+    "events.url",
+    "events.secret",
 ];
 
 /// What a key is.

@@ -63,6 +63,11 @@ impl Entry {
         }
     }
 
+    /// Why the last refresh failed, unless that was forgiven since.
+    pub fn failure(&self) -> Option<&Trouble> {
+        self.trouble.as_ref().filter(|trouble| !trouble.is_forgiven())
+    }
+
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
     /// consent only until S3.
     pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {

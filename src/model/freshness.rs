@@ -111,7 +111,7 @@ pub fn state(entry: &Entry, now: Timestamp, windows: &Windows) -> AvatarState {
     match &entry.content {
         Content::NoPicture | Content::Nothing => AvatarState::Placeholder,
         Content::Picture(_) if now.since(entry.verified_at) < windows.s1 => AvatarState::Fresh,
-        Content::Picture(_) if entry.trouble.is_some() => AvatarState::LastGood,
+        Content::Picture(_) if entry.failure().is_some() => AvatarState::LastGood,
         Content::Picture(_) => AvatarState::Stale,
     }
 }

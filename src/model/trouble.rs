@@ -24,6 +24,16 @@ pub enum TroubleClass {
 }
 
 impl TroubleClass {
+    /// All of them.
+    pub const ALL: [Self; 6] = [
+        Self::Transient,
+        Self::Throttled,
+        Self::NeedsReauth,
+        Self::Denied,
+        Self::NoConsent,
+        Self::Misconfigured,
+    ];
+
     /// The name in logs, the admin API and stored forms.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -34,6 +44,19 @@ impl TroubleClass {
             Self::NoConsent => "no_consent",
             Self::Misconfigured => "misconfigured",
         }
+    }
+
+    /// The class, if it stays until somebody mends something.
+    pub const fn to_mend(self) -> Option<Self> {
+        match self {
+            Self::NeedsReauth | Self::Misconfigured => Some(self),
+            Self::Transient | Self::Throttled | Self::Denied | Self::NoConsent => None,
+        }
+    }
+
+    /// The class of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 
@@ -62,12 +85,26 @@ pub struct Trouble {
     pub failures: u32,
     /// Of the row that failed: a row with another one starts afresh.
     pub fingerprint: Option<Fingerprint>,
+    /// The last class since all was well that somebody has to mend: of its end the dashboard is told, whatever has failed
+    /// in between.
+    pub to_mend: Option<TroubleClass>,
 }
 
 impl Trouble {
     /// Whether an attempt may start now.
     pub fn allows(&self, now: Timestamp) -> bool {
         self.retry_at.is_some_and(|at| at <= now)
+    }
+
+    /// The same, but it holds no attempt back and counts for none: the next one begins afresh. What the dashboard was told
+    /// is not forgotten.
+    pub fn forgiven(self) -> Self {
+        Self { retry_at: Some(Timestamp::EPOCH), failures: 0, ..self }
+    }
+
+    /// Whether it was forgiven.
+    pub fn is_forgiven(&self) -> bool {
+        self.retry_at == Some(Timestamp::EPOCH)
     }
 }
 

@@ -24,7 +24,7 @@ use crate::model::{Address, Secret};
 const MAX_REPLY: usize = 1 << 20;
 /// Fixed, since whether it changes the picture is unknown (PROVIDERS 5.7).
 const PICTURES: HeaderValue = HeaderValue::from_static("image/jpeg,image/png,image/webp;q=0.9");
-const JSON: HeaderValue = HeaderValue::from_static("application/json");
+pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
 const USER_AGENT: &str = concat!("avatar-proxy/", env!("CARGO_PKG_VERSION"));
 
@@ -95,6 +95,15 @@ impl Origin {
             .dns_resolver(resolver);
         let client = builder.build().map_err(OriginError::Client)?;
         Ok(Self { client, guard, operators, config })
+    }
+
+    pub(super) fn client(&self) -> &Client {
+        &self.client
+    }
+
+    /// `origin.timeout`.
+    pub(super) fn timeout(&self) -> std::time::Duration {
+        self.config.timeout
     }
 
     /// Asks a provider. Redirects are not followed: an API has none, and the token must not travel.
@@ -225,12 +234,15 @@ fn location(from: &Address, response: &Response) -> Result<Address, FetchError> 
     }
 }
 
-async fn send(request: reqwest::RequestBuilder, deadline: Instant) -> Result<Response, FetchError> {
+pub(super) async fn send(
+    request: reqwest::RequestBuilder,
+    deadline: Instant,
+) -> Result<Response, FetchError> {
     let sent = timeout_at(deadline, request.send()).await.map_err(|_| FetchError::TimedOut)?;
     sent.map_err(|error| FetchError::of(&error))
 }
 
-async fn chunk(response: &mut Response, deadline: Instant) -> Result<Option<Bytes>, FetchError> {
+pub(super) async fn chunk(response: &mut Response, deadline: Instant) -> Result<Option<Bytes>, FetchError> {
     let received = timeout_at(deadline, response.chunk()).await.map_err(|_| FetchError::TimedOut)?;
     received.map_err(|error| FetchError::of(&error))
 }

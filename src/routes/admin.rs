@@ -67,6 +67,12 @@ pub(super) fn redis(service: &Service) -> Answer {
     Ok(json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default()))
 }
 
+/// `GET /api/events`
+pub(super) fn events(service: &Service) -> Answer {
+    let status = service.events().status().ok_or(ApiError::NoEvents)?;
+    Ok(json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default()))
+}
+
 fn parse(id: &str) -> Result<AvatarId, ApiError> {
     AvatarId::parse(id).map_err(|_| ApiError::InvalidId)
 }

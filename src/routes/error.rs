@@ -44,6 +44,8 @@ pub(super) enum ApiError {
     Busy,
     /// There is no shared tier.
     NoRedis,
+    /// Nobody is told what happens.
+    NoEvents,
 }
 
 impl ApiError {
@@ -123,6 +125,9 @@ impl ApiError {
             ),
             Self::NoRedis => {
                 (StatusCode::NOT_FOUND, "no_redis", "redis.url is empty: this instance stands alone")
+            }
+            Self::NoEvents => {
+                (StatusCode::NOT_FOUND, "no_events", "events.url is empty: nobody is told what happens")
             }
         }
     }

@@ -104,6 +104,8 @@ impl Site {
             (["api", "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "redis"], true, _) => admin::redis(&self.service),
             (["api", "redis"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD")),
+            (["api", "events"], true, _) => admin::events(&self.service),
+            (["api", "events"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD")),
             _ => Err(ApiError::NotFound),
         };
         answer.unwrap_or_else(Response::from)

@@ -22,12 +22,16 @@ pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
     }
     let mut body = serde_json::json!({ "status": "ready" });
-    for (store, health) in [("disk", site.service.disk().health()), ("redis", site.service.redis().health())]
-    {
+    let service = &site.service;
+    for (what, health) in [
+        ("disk", service.disk().health()),
+        ("redis", service.redis().health()),
+        ("events", service.events().health(service.now())),
+    ] {
         if let Health::Degraded(reason) = health {
             body["status"] = "degraded".into();
             if why {
-                body[store] = reason.into();
+                body[what] = reason.into();
             }
         }
     }

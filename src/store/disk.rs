@@ -10,11 +10,12 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
+use super::disk_outbox::{self, Counters, Outbox};
 use super::disk_writer::{Command, Writer};
 use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_file, disk_row};
-use crate::model::{AvatarId, Entry, Generation, Invalid, Provider, Timestamp, units};
+use crate::model::{AvatarId, Entry, Generation, Happened, Invalid, Provider, Timestamp, units};
 
 /// Section `[disk]`.
 #[derive(Debug, Clone)]
@@ -117,6 +118,7 @@ struct Open {
     pool: SqlitePool,
     commands: mpsc::Sender<Command>,
     max_pixels: u64,
+    events: Arc<Counters>,
     // Held until the last clone goes: the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
 }
@@ -147,17 +149,20 @@ impl Disk {
             sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(MAX(generation, obeyed)), 0) FROM avatar");
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
         generations.catch_up(Generation(kept.cast_unsigned()));
+        let events = Arc::new(Counters::default());
+        state.note(disk_outbox::open(&pool, &events).await);
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pool.clone(),
             generations,
             max_bytes: config.max_bytes,
             state: state.clone(),
+            events: events.clone(),
             used: 0,
             noted: 0,
         };
         tracker.spawn(writer.run(queue));
-        Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), state })
+        Ok(Self { open: Some(Open { pool, commands, max_pixels, events, _lock: lock }), state })
     }
 
     /// How it is.
@@ -189,8 +194,37 @@ impl Disk {
     /// Keeps an entry; it is in the file within a second. Waits while the queue is full.
     pub async fn put(&self, held: Arc<Held>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Put(held)).await;
+            let _ = open.commands.send(Command::Put(held, Vec::new(), None)).await;
         }
+    }
+
+    /// Keeps an entry and what has happened with it, and waits until both are in the file: whoever is shown the entry
+    /// then can rely on the dashboard being told. Trouble is logged.
+    pub async fn put_with(&self, held: Arc<Held>, happened: Vec<Happened>) {
+        if happened.is_empty() {
+            return self.put(held).await;
+        }
+        let Some(open) = &self.open else { return };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Put(held, happened, Some(done))).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// Keeps what has happened without an entry that would be kept. Trouble is logged.
+    pub async fn note(&self, happened: Vec<Happened>) {
+        let Some(open) = &self.open else { return };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Note(happened, done)).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// What the dashboard is still to be told; `None` where the file could not be opened.
+    pub fn outbox(&self) -> Option<Outbox> {
+        let Open { pool, commands, events, .. } = self.open.as_ref()?;
+        let (pool, commands, counters) = (pool.clone(), commands.clone(), events.clone());
+        Some(Outbox { pool, commands, counters, state: self.state.clone() })
     }
 
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge

@@ -8,8 +8,8 @@ use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::model::{
-    AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, Timestamp, Trouble,
-    TroubleClass, sniff,
+    AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Happened, Identity, Picture, Provider,
+    Timestamp, Trouble, TroubleClass, sniff,
 };
 
 const PIXELS: u64 = 1_000_000;
@@ -101,6 +101,7 @@ fn a_trouble() -> impl Strategy<Value = Trouble> {
             retry_at: retry_at.map(Timestamp::from_millis),
             failures,
             fingerprint: fingerprint.map(Fingerprint),
+            to_mend: class.to_mend(),
         },
     )
 }
@@ -231,4 +232,61 @@ async fn purges_that_nobody_was_told_of_stay_until_they_are_told_and_grow_old() 
     let opened = opened.restarted().await;
     assert_eq!(opened.disk.purges(Generation(10)).await, told);
     assert_eq!(opened.disk.purges(Generation(11)).await, told[1..]);
+}
+
+fn changed(mark: &str) -> Happened {
+    Happened {
+        id: id(),
+        provider: Provider::Facebook,
+        kind: EventKind::Changed,
+        at: Timestamp::from_secs(5),
+        mark: mark.to_owned(),
+        reason: None,
+        etag: Some(mark.to_owned()),
+    }
+}
+
+#[tokio::test]
+async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
+    let opened = open().await;
+    let now = Timestamp::from_secs(10);
+    opened.disk.put_with(held(entry(picture(None), 1)), vec![changed("a"), changed("b")]).await;
+    let outbox = opened.disk.outbox().unwrap();
+    assert!(outbox.oldest().await.is_none(), "it has no number yet");
+    let first = outbox.unnumbered().await.unwrap();
+    assert_eq!(first.happened, changed("a"));
+    assert!(outbox.number(first, 77, now).await);
+    drop(outbox);
+    let opened = opened.restarted().await;
+    let outbox = opened.disk.outbox().unwrap();
+    assert_eq!(outbox.waiting(), 2);
+    let first = outbox.oldest().await.unwrap();
+    assert_eq!((first.happened, first.sequence), (changed("a"), Some(77)));
+    assert!(outbox.delivered(first.number).await);
+    assert_eq!((outbox.waiting(), outbox.unnumbered().await.unwrap().happened), (1, changed("b")));
+    let told = outbox.told(&id(), now).await;
+    assert_eq!(told, [Told { dimension: "picture".to_owned(), fact: "changed a".to_owned(), sequence: 77 }]);
+    let month = std::time::Duration::from_secs(31 * 24 * 3600);
+    assert_eq!(outbox.told(&id(), now + month).await, []);
+    assert_eq!(outbox.drop_until(Timestamp::from_secs(4)).await, 0);
+    assert_eq!(outbox.drop_until(Timestamp::from_secs(5)).await, 1);
+    assert_eq!((outbox.waiting(), outbox.dropped_old()), (0, 1));
+}
+
+#[tokio::test]
+async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
+    let opened = open().await;
+    let purge = opened.generations.next();
+    opened.generations.note(&Subject::Avatar(id()), Purged::new(true, purge));
+    opened.disk.put_with(held(entry(picture(None), 1)), vec![changed("a")]).await;
+    assert_eq!(opened.disk.outbox().unwrap().waiting(), 0);
+}
+
+#[tokio::test]
+async fn what_the_disk_cannot_keep_is_counted() {
+    let opened = open().await;
+    opened.damage("DROP TABLE event").await;
+    opened.disk.note(vec![changed("a"), changed("b")]).await;
+    assert_eq!(opened.disk.outbox().unwrap().lost(), 2);
+    assert!(matches!(opened.disk.health(), Health::Degraded(_)));
 }

@@ -8,10 +8,11 @@ use sqlx::{Row, SqliteConnection, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::disk::KeptPurge;
+use super::disk_outbox::{self, Counters, Errand};
 use super::disk_row::{Columns, VERSION};
 use super::health::State;
 use super::{Generations, Held};
-use crate::model::{AvatarId, Entry, Provider, Timestamp};
+use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
 
 /// Commands written in one transaction.
 const BATCH: usize = 32;
@@ -23,8 +24,12 @@ type Waiter = oneshot::Sender<Result<(), String>>;
 
 /// What the writer is asked to do.
 pub(super) enum Command {
-    /// Keep an entry.
-    Put(Arc<Held>),
+    /// Keep an entry, and what has happened with it.
+    Put(Arc<Held>, Vec<Happened>, Option<Waiter>),
+    /// Keep what has happened without an entry.
+    Note(Vec<Happened>, Waiter),
+    /// Do what the sender of events asks.
+    Errand(Errand, Waiter),
     /// Note a view.
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
@@ -46,13 +51,30 @@ struct Batch {
     touched: Vec<(AvatarId, Timestamp)>,
     pauses: Vec<(Provider, Timestamp)>,
     puts: HashMap<AvatarId, Arc<Held>>,
+    /// With the entry that each came with: an entry that is refused has brought nothing about.
+    happened: Vec<(Option<Arc<Held>>, Vec<Happened>)>,
+    errands: Vec<Errand>,
     waiters: Vec<Waiter>,
 }
 
 impl Batch {
     fn add(&mut self, command: Command) {
         match command {
-            Command::Put(held) => _ = self.puts.insert(held.id.clone(), held),
+            Command::Put(held, happened, waiter) => {
+                if !happened.is_empty() {
+                    self.happened.push((Some(held.clone()), happened));
+                }
+                self.puts.insert(held.id.clone(), held);
+                self.waiters.extend(waiter);
+            }
+            Command::Note(happened, waiter) => {
+                self.happened.push((None, happened));
+                self.waiters.push(waiter);
+            }
+            Command::Errand(errand, waiter) => {
+                self.errands.push(errand);
+                self.waiters.push(waiter);
+            }
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Flush(waiter) => self.waiters.push(waiter),
@@ -62,6 +84,11 @@ impl Batch {
                 self.waiters.push(waiter);
             }
         }
+    }
+
+    /// How many things have happened.
+    fn happenings(&self) -> u64 {
+        self.happened.iter().map(|(_, happened)| happened.len() as u64).sum()
     }
 
     async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
@@ -96,6 +123,7 @@ pub(super) struct Writer {
     pub(super) generations: Arc<Generations>,
     pub(super) max_bytes: u64,
     pub(super) state: Arc<State>,
+    pub(super) events: Arc<Counters>,
     /// What the pictures weigh together, at most; measured before anything is dropped.
     pub(super) used: u64,
     /// Purges since the oldest of them were forgotten.
@@ -110,7 +138,13 @@ impl Writer {
         while queue.recv_many(&mut commands, BATCH).await > 0 {
             let mut batch = Batch::default();
             commands.drain(..).for_each(|command| batch.add(command));
-            let written = self.write(&batch).await;
+            let written = match self.write(&batch).await {
+                Ok(()) => self.tidy(&batch).await,
+                Err(error) => {
+                    self.events.lose(batch.happenings());
+                    Err(error)
+                }
+            };
             let outcome = written.as_ref().map_err(ToString::to_string).copied();
             self.state.note(written);
             for waiter in batch.waiters {
@@ -138,7 +172,25 @@ impl Writer {
                 put(held, &mut transaction).await?;
             }
         }
-        transaction.commit().await?;
+        for (held, happened) in &batch.happened {
+            if held.as_ref().is_none_or(|held| self.generations.admits(&held.id, &held.entry)) {
+                disk_outbox::add(happened, &mut transaction).await?;
+            }
+        }
+        for errand in &batch.errands {
+            disk_outbox::run(errand, &self.events, &mut transaction).await?;
+        }
+        transaction.commit().await
+    }
+
+    /// What is due after a batch.
+    async fn tidy(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
+        if !batch.happened.is_empty() || !batch.errands.is_empty() {
+            disk_outbox::bound(&self.pool, &self.events).await?;
+        }
+        if !batch.happened.is_empty() {
+            self.events.news.notify_one();
+        }
         if !batch.removed.is_empty() {
             self.forget_log().await?;
         }

@@ -12,20 +12,25 @@ struct StoredTrouble {
     retry_at: Option<Timestamp>,
     failures: u32,
     fingerprint: Option<String>,
+    #[serde(default)]
+    to_mend: Option<TroubleClass>,
 }
 
 pub(super) fn write_trouble(trouble: &Trouble) -> Option<String> {
-    let Trouble { class, reason, at, retry_at, failures, fingerprint } = trouble.clone();
+    let Trouble { class, reason, at, retry_at, failures, fingerprint, to_mend } = trouble.clone();
     let fingerprint = fingerprint.map(|hash| hex::encode(hash.0));
-    serde_json::to_string(&StoredTrouble { class, reason, at, retry_at, failures, fingerprint }).ok()
+    let stored = StoredTrouble { class, reason, at, retry_at, failures, fingerprint, to_mend };
+    serde_json::to_string(&stored).ok()
 }
 
 /// A class that this version does not know is no trouble: the next attempt finds out.
 pub(super) fn read_trouble(text: &[u8]) -> Option<Trouble> {
-    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint } =
+    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint, to_mend } =
         serde_json::from_slice(text).ok()?;
     let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
-    Some(Trouble { class, reason, at, retry_at, failures, fingerprint })
+    // An earlier version did not write it.
+    let to_mend = to_mend.or(class.to_mend());
+    Some(Trouble { class, reason, at, retry_at, failures, fingerprint, to_mend })
 }
 
 pub(super) fn read_fingerprint(bytes: &[u8]) -> Option<Fingerprint> {

@@ -3,6 +3,7 @@
 
 mod disk;
 mod disk_file;
+mod disk_outbox;
 mod disk_row;
 mod disk_writer;
 mod form;
@@ -16,6 +17,7 @@ pub use self::redis::{
     RedisWritten, Shared, Status, Taken, Watch,
 };
 pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Kept, KeptPurge};
+pub use disk_outbox::{Outbox, Told, Waiting};
 pub use generations::{Generations, Purged, Subject, Verdict};
 pub use health::Health;
 pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};

@@ -107,7 +107,7 @@ fn check_says_what_stands_in_the_way_without_a_secret() {
     };
     std::fs::write(&path, block("acme", "plain:hunter2")).unwrap();
     let arguments = ["check", "--config", path.to_str().unwrap()];
-    let begin = "configuration   right\ntokens.keys     none\n";
+    let begin = "configuration   right\ntokens.keys     none\nevents          none: events.url is empty\n";
     let end = "redis           none: redis.url and REDIS_URL are empty\ndatabase        none: directory.url and DATABASE_URL are empty\n";
     let right = run(&arguments, &[], "");
     assert_ends(&right, 0, &format!("{begin}[[connection]]  1 block\n{end}"), "");
@@ -120,6 +120,26 @@ fn check_says_what_stands_in_the_way_without_a_secret() {
         &format!("{begin}{found}{end}"),
         "avatar-proxy: some tokens of [[connection]] blocks cannot be opened\n",
     );
+}
+
+#[test]
+fn check_says_whether_anybody_is_told_of_events_and_never_where_or_with_what() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("my.toml");
+    let secret = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCAzMiBieXRlcw==";
+    std::fs::write(&path, "events.url = \"https://dashboard.example/hook?key=hunter2\"\n").unwrap();
+    let environment = [("AVATAR_PROXY__EVENTS__SECRET", secret)];
+    let checked = run(&["check", "--config", path.to_str().unwrap()], &environment, "");
+    let said = stdout(&checked);
+    assert!(said.contains("\nevents          signed, to events.url\n"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains(&secret[6..]), "{said}");
+    std::fs::write(folder.path().join("secret"), format!("{secret}\n")).unwrap();
+    let file = folder.path().join("secret").display().to_string();
+    let environment = [("AVATAR_PROXY__EVENTS__SECRET_FILE", file.as_str())];
+    let shown = run(&["show-config", "--config", path.to_str().unwrap()], &environment, "");
+    let said = stdout(&shown);
+    assert!(shown.status.success() && said.contains("[events]"), "{said}");
+    assert!(!said.contains("hunter2") && !said.contains(&secret[6..]), "{said}");
 }
 
 #[test]

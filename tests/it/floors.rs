@@ -14,7 +14,7 @@ const FLOORS: [&[&str]; 7] = [
     &["clock", "telemetry"],
     &["model"],
     &["origin", "directory", "store", "render", "http"],
-    &["provider"],
+    &["provider", "event"],
     &["avatar"],
     &["routes"],
     &["main", "cli", "config", "app"],

@@ -17,6 +17,8 @@ mod cli;
 mod config;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
+/// The dashboard is told what has happened, through real sockets to a receiver that may fail.
+mod events;
 /// The shape of the source itself: who may import whom, and who may use what.
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.

@@ -9,12 +9,14 @@ use crate::support::accounts::{ALL, FACEBOOK, TELEGRAM, small};
 use crate::support::client::{self, Answer};
 use crate::support::process::Process;
 use crate::support::proxy::LIFE;
+use crate::support::webhooks::{self, Reply, Webhooks};
 use avatar_proxy::clock::Clock;
 
 const APP_SECRET: &str = "app-secret-0b61f7d2a9";
 const ADMIN_TOKEN: &str = "admin-token-77e0c4915d";
 const PASSPHRASE: &str = "pass-phrase-c25d8e6f10";
 const PASSWORD: &str = "database-password-4a7be9";
+const HOOK: &str = "a-secret-part-of-the-receivers-address-93c1";
 
 /// Every way in which a value might slip out.
 fn disguises(secret: &str) -> Vec<Vec<u8>> {
@@ -101,6 +103,10 @@ async fn exercise(process: &Process, said: &mut Vec<u8>) {
     for path in ["/avatar/nobody", "/avatar/a.b", "/nothing", "/healthz", "/readyz"] {
         keep(process.get(path).await);
     }
+    for path in ["/api/events", "/readyz"] {
+        let bearer = format!("Authorization: Bearer {ADMIN_TOKEN}\r\n");
+        keep(client::request(process.admin, "GET", path, &bearer).await);
+    }
     keep(client::request(process.admin, "GET", "/api/avatars/x", "").await);
 }
 
@@ -114,10 +120,14 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
         let entries: String =
             ALL.iter().map(|connected| connected.entry(&sim_address(&sim, connected))).collect();
         let folder = TempDir::new().unwrap();
+        let receiver = Webhooks::start(&Clock::system());
+        receiver.then([Reply::Status(500, "")]);
+        let (events_url, events_secret) = (format!("{}&key={HOOK}", receiver.url()), webhooks::SECRET);
         let settings = format!(
             "{entries}\n[admin]\ntoken = \"{ADMIN_TOKEN}\"\n[tokens]\nkeys = [\"sha256:{PASSPHRASE}\"]\n\
              [providers.facebook]\napp_secret = \"{APP_SECRET}\"\n[origin]\ntimeout = \"500ms\"\n\
              [directory]\nurl = \"postgresql://dashboard:{PASSWORD}@127.0.0.1:9/dashboard\"\ntimeout = \"300ms\"\n\
+             [events]\nurl = \"{events_url}\"\nsecret = \"{events_secret}\"\n\
              [log]\nlevel = \"trace\"\nformat = \"{format}\"\n"
         );
         let process = Process::start(&sim, folder.path(), &settings, &[]).await;
@@ -138,15 +148,26 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
             let oh = address.split("oh=").nth(1)?.split('&').next()?;
             Some(oh.to_owned())
         });
-        let fixed = [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD].map(str::to_owned);
+        let fixed = [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD, HOOK].map(str::to_owned);
+        // The secret as it is written, and the bytes that it means.
+        let written = webhooks::SECRET["whsec_".len()..].to_owned();
+        let events = [String::from_utf8(STANDARD.decode(&written).unwrap()).unwrap(), written];
         let files = [format!("/file/bot{}", TELEGRAM.token), "photos/file_".to_owned()];
-        for secret in tokens.into_iter().chain(signatures).chain(fixed).chain(files) {
+        for secret in tokens.into_iter().chain(signatures).chain(fixed).chain(files).chain(events) {
             // The same search finds it where it belongs.
             let found = finds(&said, &secret);
             assert_eq!(found, None, "{secret}");
         }
         let heads = sim.heads().join("\n");
         assert!(finds(heads.as_bytes(), FACEBOOK.token).is_some(), "the token was really used");
+        let told = receiver.attempts();
+        assert!(told.len() >= 2 && process.log().contains("the receiver fails"), "{} messages", told.len());
+        assert!(finds(told[0].head.as_bytes(), HOOK).is_some(), "the address was really used");
+        let mut sent: Vec<u8> = told.iter().flat_map(|message| message.body.clone()).collect();
+        sent.extend(told.iter().flat_map(|message| message.head.replace(HOOK, "").into_bytes()));
+        for secret in ALL.map(|connected| connected.token).into_iter().chain([APP_SECRET, PASSPHRASE]) {
+            assert_eq!(finds(&sent, secret), None, "{secret}");
+        }
     }
 }
 

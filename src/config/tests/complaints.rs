@@ -41,7 +41,6 @@ fn each_feature_that_is_not_built_is_refused_by_name() {
         ("[images]\nworkers = 1", "images.workers"),
         ("[images]\nqueue = 1", "images.queue"),
         ("[access]\nsigning_keys = [\"k\"]", "access"),
-        ("[events]\nurl = \"https://a.example\"", "events"),
     ] {
         assert_eq!(complaint(file), format!("my.toml: `{key}` is not supported yet; leave it out"));
     }
@@ -53,8 +52,8 @@ fn each_feature_that_is_not_built_is_refused_by_name() {
         assert_eq!(complaint_of_variable(name, "x"), expected);
     }
     assert_eq!(
-        complaint_of_variable("AVATAR_PROXY__EVENTS__SECRET_FILE", "/run/secrets/x"),
-        "AVATAR_PROXY__EVENTS__SECRET_FILE: `events.secret` is not supported yet; leave it out"
+        complaint_of_variable("AVATAR_PROXY__ACCESS__SIGNING_KEYS_FILE", "/run/secrets/x"),
+        "AVATAR_PROXY__ACCESS__SIGNING_KEYS_FILE: `access.signing_keys` is not supported yet; leave it out"
     );
 }
 
@@ -176,6 +175,32 @@ fn a_broken_rule_names_the_key_that_breaks_it_and_where_it_was_written() {
 }
 
 #[test]
+fn events_need_an_address_a_disk_and_a_secret_of_the_specifications_form() {
+    let secret = |text: &str| format!("events.url = \"https://a.example/hook\"\nevents.secret = \"{text}\"");
+    let signs = "expected \"whsec_\" and 24 to 64 bytes in base64: it signs what is posted to events.url";
+    for (file, expected) in [
+        (
+            "events.url = \"ftp://a.example\"".to_owned(),
+            "my.toml: events.url = \"<hidden>\": expected an address without credentials, such as \
+             \"https://dashboard.example/webhooks/avatars\""
+                .to_owned(),
+        ),
+        (
+            "disk.path = \"\"\n".to_owned() + &secret("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"),
+            "my.toml: events.url = \"<hidden>\": expected \"\", or a disk.path: events wait there until they are delivered"
+                .to_owned(),
+        ),
+        ("events.url = \"https://a.example\"".to_owned(), format!("default: events.secret = \"\": {signs}")),
+        (secret("hunter2"), format!("my.toml: events.secret = \"<hidden>\": {signs}")),
+        (secret("whsec_hunter2!"), format!("my.toml: events.secret = \"<hidden>\": {signs}")),
+        // 16 bytes.
+        (secret("whsec_AAAAAAAAAAAAAAAAAAAAAA=="), format!("my.toml: events.secret = \"<hidden>\": {signs}")),
+    ] {
+        assert_eq!(complaint(&file), expected);
+    }
+}
+
+#[test]
 fn a_client_may_not_wait_for_longer_than_any_answer_may_take() {
     assert_eq!(
         complaint("avatar.wait = \"20s\""),
@@ -240,6 +265,8 @@ fn a_secret_is_in_no_error_line() {
         "connection = \"hunter2\"",
         "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = [\"hunter2\"]",
         "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntokn = \"hunter2\"",
+        "events.url = \"ftp://a/hunter2\"",
+        "events.url = \"https://a/777777\"\nevents.secret = \"whsec_hunter2\"",
         "admin.token = \"hunter2",
         "admin.token = hunter2",
         "[providers.facebook.app_secret]\nhunter = \"hunter2\"",
@@ -280,6 +307,6 @@ fn an_unknown_section_lists_those_there_are() {
     assert_eq!(
         complaint("[zzzzz]\nx = 1"),
         "my.toml: there is no `zzzzz`; there are server, admin, avatar, link, memory, disk, redis, directory, tokens, \
-         providers, origin, images, fallback, log, connection"
+         providers, origin, images, fallback, events, log, connection"
     );
 }

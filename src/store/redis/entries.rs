@@ -234,10 +234,10 @@ impl Parts {
         let Entry { generation, obeyed, verified_at, .. } = &held.entry;
         let head = format!("{}:{}:{}:{mark}:", generation.0, obeyed.0, verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
-        let trouble_until = trouble.as_ref().map(|trouble| match trouble.retry_at {
-            Some(at) => at.since(now) + TROUBLE_BEYOND,
-            // Until the row changes: as long as anything is kept.
-            None => open.keep_bytes_for,
+        let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.to_mend) {
+            (Some(at), None) => at.since(now) + TROUBLE_BEYOND,
+            // Until the row changes, or somebody can be told that it is over: as long as anything is kept.
+            (None, _) | (_, Some(_)) => open.keep_bytes_for,
         });
         Some(Self {
             mark,

@@ -27,6 +27,8 @@ pub(super) struct AvatarKeys {
     pub(super) soft: String,
     /// The owner of the right to refresh.
     pub(super) lease: String,
+    /// What the dashboard was last told, and under which numbers.
+    pub(super) event: String,
 }
 
 impl Keys {
@@ -44,6 +46,7 @@ impl Keys {
             hard: name("purged:hard"),
             soft: name("purged:soft"),
             lease: name("lease"),
+            event: name("event"),
         }
     }
 
@@ -108,7 +111,9 @@ mod tests {
     fn all_of_one_avatar_shares_a_hash_tag_and_is_found_again() {
         let (keys, id) = (Keys::new("avatar-proxy"), AvatarId::parse("clx3-a_B").unwrap());
         let own = keys.of(&id);
-        for key in [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease] {
+        for key in
+            [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease, &own.event]
+        {
             assert!(key.starts_with("avatar-proxy:{clx3-a_B}:"), "{key}");
         }
         assert_eq!(keys.avatar(&own.entry), Some(id));

@@ -26,6 +26,7 @@ mod scan;
 mod scripts;
 mod seal;
 mod sentinel;
+mod sequence;
 mod server;
 #[cfg(test)]
 mod server_tests;

@@ -97,6 +97,43 @@ return 1
     )
 });
 
+/// The number of an event of an avatar.
+///
+/// What was told last of the same thing keeps its number, so that instances which see one thing send one id; what is new
+/// gets a higher one than any before. As in [`NEXT`] it is not below the time in milliseconds, so it rises even where
+/// Redis has lost its memory, and one that is a day ahead is none of ours. Keys: what was told, as
+/// `last|dimension:mark:number|...`. Arguments: dimension, mark, the least number, the milliseconds that it is
+/// remembered, and "gone" where the connection is. Answers in text, since a number may come back as another type.
+pub(super) static SEQUENCE: LazyLock<Script> = LazyLock::new(|| {
+    Script::new(
+        r"
+local time = redis.call('TIME')
+local now = time[1] * 1000 + math.floor(time[2] / 1000)
+local function bounded(text)
+  local number = tonumber(text or '0') or 0
+  if number > now + 86400000 then return 0 end
+  return number
+end
+local known = redis.call('GETRANGE', KEYS[1], 0, 511)
+local last = bounded(string.match(known, '^(%d+)|'))
+local kept = ''
+for dimension, mark, number in string.gmatch(known, '(%l+):(%x*):(%d+)') do
+  number = bounded(number)
+  if number > last then last = number end
+  if dimension == ARGV[1] then
+    if mark == ARGV[2] and number > 0 then return string.format('%.0f', number) end
+  elseif ARGV[5] ~= 'gone' and dimension ~= 'existence' then
+    kept = kept .. string.format('|%s:%s:%.0f', dimension, mark, number)
+  end
+end
+local next = math.max(last + 1, tonumber(ARGV[3]), now)
+local text = string.format('%.0f', next)
+redis.call('SET', KEYS[1], text .. kept .. '|' .. ARGV[1] .. ':' .. ARGV[2] .. ':' .. text, 'PX', ARGV[4])
+return text
+",
+    )
+});
+
 /// Frees a lease that is still its owner's. Keys: lease. Arguments: owner.
 pub(super) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(

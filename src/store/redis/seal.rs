@@ -97,11 +97,16 @@ impl Sealer {
 
     /// A mark by which two pictures' bytes are told apart without opening them; without the key it says nothing of them.
     pub(super) fn mark(&self, etag: Option<&ETag>) -> String {
-        let Some((One { marks, .. }, etag)) = self.0.first().zip(etag) else { return String::new() };
+        etag.map_or_else(String::new, |etag| self.mark_of(etag.as_bytes()))
+    }
+
+    /// The same for any other text.
+    pub(super) fn mark_of(&self, text: &[u8]) -> String {
+        let Some(One { marks, .. }) = self.0.first() else { return String::new() };
         let Ok(mut mac) = <Hmac<Sha256> as hmac::KeyInit>::new_from_slice(marks.bytes()) else {
             return String::new();
         };
-        mac.update(etag.as_bytes());
+        mac.update(text);
         hex::encode(&mac.finalize().into_bytes()[..8])
     }
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use avatar_proxy::config::{Config, Environment};
 
 /// The tests of this folder.
-const SOURCES: [&str; 9] = [
+const SOURCES: [&str; 10] = [
     include_str!("server.rs"),
     include_str!("avatar.rs"),
     include_str!("headers.rs"),
@@ -15,6 +15,7 @@ const SOURCES: [&str; 9] = [
     include_str!("providers.rs"),
     include_str!("origin.rs"),
     include_str!("redis.rs"),
+    include_str!("events.rs"),
 ];
 const LOG: &str = include_str!("log.rs");
 

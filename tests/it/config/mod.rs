@@ -3,6 +3,7 @@
 mod avatar;
 mod complete;
 mod directory;
+mod events;
 mod headers;
 mod log;
 mod origin;

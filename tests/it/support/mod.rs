@@ -16,6 +16,8 @@ pub(crate) mod proxy;
 pub(crate) mod redis;
 pub(crate) mod sentinel;
 pub(crate) mod server;
+pub(crate) mod standardwebhooks;
+pub(crate) mod webhooks;
 
 /// The neighbours themselves: a test that relies on a broken one proves nothing.
 mod own;

@@ -1,0 +1,148 @@
+//! [`Sender`]: the one task that tells the dashboard, oldest first. Nobody waits for it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use aes_gcm::aead::Generate;
+use tokio_util::sync::CancellationToken;
+
+use super::backoff::{Verdict, verdict};
+use super::config::EventsConfig;
+use super::message::Message;
+use super::sequence::{least, sequence};
+use super::status::{Events, Shared};
+use crate::clock::Clock;
+use crate::model::Timestamp;
+use crate::origin::Origin;
+use crate::store::{Outbox, Redis, Waiting};
+
+/// An event is sent again until it happened so long ago. Each start tries it once at least.
+const A_DAY: Duration = Duration::from_secs(24 * 3600);
+/// How often a pause looks at the clock: the wall clock may be set, and a test moves it by hand.
+const TICK: Duration = Duration::from_millis(250);
+/// Before the disk store is asked again after it failed.
+const DISK_AGAIN: Duration = Duration::from_secs(5);
+
+/// Sends what the outbox holds.
+pub struct Sender {
+    config: EventsConfig,
+    shared: Arc<Shared>,
+    outbox: Outbox,
+    redis: Redis,
+    origin: Arc<Origin>,
+    clock: Clock,
+}
+
+/// What the sender does next.
+enum Next {
+    /// Wait for news: nothing is to be sent, or the receiver wants nothing.
+    News,
+    /// Send the oldest again, but not before.
+    At(Timestamp),
+    /// The disk store fails: ask it again in a moment, or when there is news.
+    Soon,
+    /// Go on at once.
+    Now,
+}
+
+impl Sender {
+    /// A sender of what waits; `None` where nobody is told, or the disk store could not be opened.
+    pub fn new(
+        config: EventsConfig,
+        events: &Events,
+        outbox: Option<Outbox>,
+        redis: Redis,
+        origin: Arc<Origin>,
+        clock: Clock,
+    ) -> Option<Self> {
+        let (shared, outbox) = (events.shared()?.clone(), outbox?);
+        Some(Self { config, shared, outbox, redis, origin, clock })
+    }
+
+    /// Sends until `stop`, then ends at once: what is not delivered stays on disk.
+    pub async fn run(self, stop: CancellationToken) {
+        tokio::select! {
+            () = stop.cancelled() => {}
+            () = self.send_all() => {}
+        }
+    }
+
+    async fn send_all(&self) {
+        let (mut next, mut failures, mut gone) = (Next::Now, 0, false);
+        loop {
+            next = match next {
+                Next::Now => {
+                    self.number_all().await;
+                    if gone { Next::News } else { self.send_oldest(&mut failures, &mut gone).await }
+                }
+                Next::At(at) if at <= self.clock.now() => Next::Now,
+                Next::At(at) => {
+                    let left = at.since(self.clock.now()).min(TICK);
+                    if tokio::time::timeout(left, self.outbox.news()).await.is_ok() {
+                        self.number_all().await;
+                    }
+                    Next::At(at)
+                }
+                Next::Soon => {
+                    let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
+                    Next::Now
+                }
+                Next::News => {
+                    self.outbox.news().await;
+                    Next::Now
+                }
+            };
+        }
+    }
+
+    /// A number is given when a thing is seen, and not when the receiver takes it: instances that saw the same must not have
+    /// numbered something later in between.
+    async fn number_all(&self) {
+        while let Some(waiting) = self.outbox.unnumbered().await {
+            let now = self.clock.now();
+            let told = self.outbox.told(&waiting.happened.id, now).await;
+            let number = match self.redis.sequence(&waiting.happened, least(&told)).await {
+                Ok(number) => number,
+                Err(_) => sequence(&told, &waiting.happened, now),
+            };
+            if !self.outbox.number(waiting, number, now).await {
+                return;
+            }
+        }
+    }
+
+    async fn send_oldest(&self, failures: &mut u32, gone: &mut bool) -> Next {
+        let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
+            return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
+        };
+        let message = Message::of(&happened, sequence);
+        let letter = message.letter(&self.config.key, self.clock.now());
+        let answer = self.origin.post(&self.config.url, letter).await;
+        let now = self.clock.now();
+        match verdict(&answer, *failures + 1, random(), now) {
+            Verdict::Delivered => {
+                *failures = 0;
+                self.shared.delivered();
+                tracing::debug!(event = message.id(), "told");
+                if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
+            }
+            Verdict::Gone => {
+                *gone = true;
+                self.shared.gone();
+                Next::News
+            }
+            Verdict::Again { pause, why } => {
+                *failures = failures.saturating_add(1);
+                tracing::debug!(event = message.id(), why, ?pause, "not told yet");
+                self.shared.failed(now, &why);
+                self.shared.dropped(self.outbox.drop_until(now - A_DAY).await);
+                Next::At(now + pause)
+            }
+        }
+    }
+}
+
+/// Spreads instances whose receiver failed at one time.
+fn random() -> u8 {
+    <[u8; 1]>::try_generate().map_or(0, |[byte]| byte)
+}

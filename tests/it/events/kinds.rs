@@ -1,0 +1,205 @@
+//! Each kind is sent by what causes it, and by nothing else.
+
+use std::time::Duration;
+
+use avatar_proxy::model::ETag;
+use serde_json::json;
+
+use super::util::{MINUTE, STALE, change, view, world};
+use crate::support::accounts::{FACEBOOK, small};
+use crate::support::webhooks::Message;
+
+fn kinds(messages: &[Message]) -> Vec<String> {
+    messages.iter().map(Message::kind).collect()
+}
+
+#[tokio::test]
+async fn another_picture_is_told_with_its_etag_and_a_first_or_equal_one_is_not() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    world.receiver.expect(0).await;
+    world.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    let [changed] = world.receiver.expect(1).await.try_into().unwrap();
+    assert!(changed.head.starts_with("POST /hooks/avatars?from=proxy HTTP/1.1\r\n"), "{}", changed.head);
+    assert_eq!(changed.header("content-type"), "application/json");
+    let (data, sequence) = (changed.data(), changed.sequence());
+    let etag = ETag::of(&small(2).bytes).as_str().to_owned();
+    assert_eq!(
+        data,
+        json!({ "id": FACEBOOK.id, "provider": "facebook", "reason": null, "etag": etag, "sequence": sequence })
+    );
+    assert_eq!(changed.json()["timestamp"], "2026-01-01T12:00:02.000Z");
+    assert_eq!(changed.id(), format!("{}_changed_{sequence}", FACEBOOK.id));
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.header("etag"), Some(etag.as_str()));
+}
+
+#[tokio::test]
+async fn a_removed_picture_and_one_that_came_back_are_told() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    for picture in [None, Some(small(1))] {
+        world.sim.set_picture(FACEBOOK.account, picture);
+        world.clock.advance(STALE);
+        view(&proxy).await;
+    }
+    let messages = world.receiver.expect(2).await;
+    assert_eq!(kinds(&messages), ["no_picture", "changed"]);
+    assert!(messages[0].data()["etag"].is_null());
+    assert!(messages[0].sequence() < messages[1].sequence());
+}
+
+#[tokio::test]
+async fn a_dead_token_is_told_once_and_its_renewal_once() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.sim.revoke_token(FACEBOOK.account);
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    for _ in 0..3 {
+        world.clock.advance(STALE);
+        view(&proxy).await;
+        // An operator may try in vain, too.
+        proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await;
+    }
+    let [dead] = world.receiver.expect(1).await.try_into().unwrap();
+    assert_eq!((dead.kind().as_str(), &dead.data()["reason"]), ("needs_reauth", &json!("needs_reauth")));
+    assert_eq!(dead.data()["etag"], ETag::of(&small(1).bytes).as_str(), "what is shown meanwhile");
+
+    world.reconnect("EAAthe-new-token").await;
+    world.clock.advance(MINUTE);
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
+    let messages = world.receiver.expect(2).await;
+    assert_eq!(kinds(&messages), ["needs_reauth", "recovered"]);
+    assert_eq!(messages[1].data()["reason"], "needs_reauth", "what is over");
+}
+
+#[tokio::test]
+async fn a_recovery_is_told_whatever_has_failed_before_it() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.sim.revoke_token(FACEBOOK.account);
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    world.reconnect("EAAthe-new-token").await;
+    world.sim.api_fault(None, Some(graphsim::Fault::Close));
+    world.clock.advance(MINUTE);
+    view(&proxy).await;
+    view(&proxy).await;
+    world.sim.api_fault(None, None);
+    world.clock.advance(Duration::from_secs(10));
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
+    assert_eq!(kinds(&world.receiver.expect(2).await), ["needs_reauth", "recovered"]);
+}
+
+#[tokio::test]
+async fn a_fault_of_the_configuration_and_its_end_are_told_over_restarts() {
+    let world = world().await;
+    let wrong = "[tokens]\nkeys = [\"sha256:another pass phrase\"]\n";
+    let proxy = world.proxy(wrong).await;
+    view(&proxy).await;
+    world.receiver.expect(1).await;
+    world.clock.advance(MINUTE);
+    // Still wrong: it is tried once more, and that is no news.
+    let proxy = world.proxy_in(proxy.stop().await, wrong).await;
+    view(&proxy).await;
+    world.receiver.expect(1).await;
+    world.clock.advance(MINUTE);
+    let proxy = world.proxy_in(proxy.stop().await, "").await;
+    view(&proxy).await;
+    let messages = world.receiver.expect(2).await;
+    assert_eq!(kinds(&messages), ["misconfigured", "recovered"]);
+    assert_eq!(messages[1].data()["reason"], "misconfigured");
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
+}
+
+#[tokio::test]
+async fn a_soft_purge_forgets_no_dead_token() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.sim.revoke_token(FACEBOOK.account);
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    world.clock.advance(MINUTE);
+    proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
+    let calls = world.sim.total_api_calls();
+    view(&proxy).await;
+    assert_eq!(world.sim.total_api_calls(), calls + 1, "a purge allows an attempt at once");
+    world.receiver.expect(1).await;
+    proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
+    world.reconnect("EAAthe-new-token").await;
+    world.clock.advance(MINUTE);
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
+    assert_eq!(kinds(&world.receiver.expect(2).await), ["needs_reauth", "recovered"]);
+}
+
+#[tokio::test]
+async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    view(&proxy).await;
+    proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
+    view(&proxy).await;
+    world.receiver.expect(0).await;
+    world.db.sql(r#"DELETE FROM "PageConnection""#).await;
+    world.clock.advance(MINUTE);
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.status == 404).await;
+    let [deleted] = world.receiver.expect(1).await.try_into().unwrap();
+    assert_eq!((deleted.kind().as_str(), &deleted.data()["provider"]), ("deleted", &json!("facebook")));
+    assert!(deleted.data()["etag"].is_null() && deleted.data()["reason"].is_null());
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.db.sql(r#"DELETE FROM "PageConnection""#).await;
+    proxy.service.sweep().await;
+    world.receiver.expect(1).await;
+    proxy.service.sweep().await;
+    assert_eq!(proxy.get("/avatar/nobody").await.status, 404);
+    assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
+}
+
+#[tokio::test]
+async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it() {
+    let world = world().await;
+    let mut proxy = world.proxy("").await;
+    view(&proxy).await;
+    for (seed, by_operator) in [(2, true), (3, false)] {
+        proxy = world.proxy_in(proxy.stop().await, "").await;
+        world.clock.advance(STALE);
+        world.sim.set_picture(FACEBOOK.account, Some(small(seed)));
+        match by_operator {
+            true => _ = proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await,
+            false => view(&proxy).await,
+        }
+        world.receiver.expect(seed as usize - 1).await;
+    }
+}
+
+#[tokio::test]
+async fn each_change_of_many_is_told_in_order() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    for seed in [2, 1, 2, 3] {
+        change(&world, &proxy, seed).await;
+    }
+    let messages = world.receiver.expect(4).await;
+    let etags: Vec<_> = messages.iter().map(|message| message.data()["etag"].clone()).collect();
+    let expected = [2, 1, 2, 3].map(|seed| json!(ETag::of(&small(seed).bytes).as_str()));
+    assert_eq!(etags, expected);
+    assert!(messages.windows(2).all(|two| two[0].sequence() < two[1].sequence()));
+}

@@ -1,0 +1,8 @@
+//! The dashboard is told what has happened: at least once, in order, signed; and nobody waits for its receiver.
+
+mod delivery;
+mod kinds;
+mod operators;
+mod restart;
+mod sharing;
+mod util;
