@@ -79,6 +79,9 @@ impl Config {
         let avatar = section::<avatar::AvatarWritten, _>(layers, "avatar")?;
         wait_is_shorter(layers, &server, &avatar)?;
         let tokens = Self::tokens(layers)?;
+        let providers =
+            section::<provider::ProvidersWritten, provider::ProvidersConfig>(layers, "providers")?;
+        rows_name_known_providers(layers, &providers.names())?;
         Ok(Self {
             server,
             avatar,
@@ -91,7 +94,7 @@ impl Config {
             redis: Self::redis(layers, &tokens.keyring)?,
             tokens,
             link: section::<model::LinkWritten, _>(layers, "link")?,
-            providers: section::<provider::ProvidersWritten, _>(layers, "providers")?,
+            providers,
             origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
                 .with_images(section::<origin::ImagesWritten, _>(layers, "images")?),
             fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,
@@ -140,6 +143,25 @@ fn wait_is_shorter(
     };
     let value = layers.shown(key).unwrap_or_else(|| show(value));
     Err(ConfigError::Wrong { from: layers.source(key), key: key.to_owned(), value, expected })
+}
+
+/// Whose accounts rows are is written by name, and only here all names are known.
+fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Result<(), ConfigError> {
+    for blocks in schema::BLOCKS {
+        for key in (1..=layers.count(blocks)).map(|number| format!("{blocks}[{number}].provider")) {
+            let Some(name) = layers.text(&key) else { continue };
+            let names = || known.iter().map(model::Provider::as_str);
+            if names().all(|known| known != name) {
+                let near = schema::closest(name, names());
+                let hint = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+                let names = names().collect::<Vec<_>>().join(", ");
+                let expected = format!("one of {names}, or the name of a [[providers.json]] block{hint}");
+                let (from, value) = (layers.source(&key), text::quoted(name));
+                return Err(ConfigError::Wrong { from, key, value, expected });
+            }
+        }
+    }
+    Ok(())
 }
 
 /// No two blocks have one id: nobody could say whose picture it is.

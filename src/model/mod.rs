@@ -31,7 +31,7 @@ pub use identity::Identity;
 pub use invalid::Invalid;
 pub use link::{Link, LinkConfig, LinkWritten};
 pub use picture::{ETag, Picture, PictureKind};
-pub use provider::Provider;
+pub use provider::{Provider, ProviderName};
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;

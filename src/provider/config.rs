@@ -1,6 +1,6 @@
 //! `[providers.*]`.
 
-use crate::model::{Invalid, Secret};
+use crate::model::{Invalid, Provider, Secret};
 use crate::origin::{BaseUrl, HostList};
 
 /// Edges of a picture that Facebook may be asked for, in pixels.
@@ -90,6 +90,13 @@ pub struct GraphConfig {
     pub version: String,
     /// Signs every call (`appsecret_proof`, PROVIDERS 2.4); `None` = calls are not signed.
     pub app_secret: Option<Secret>,
+}
+
+impl ProvidersConfig {
+    /// Those that a row may name.
+    pub fn names(&self) -> Vec<Provider> {
+        Provider::BUILT_IN.to_vec()
+    }
 }
 
 impl TryFrom<ProvidersWritten> for ProvidersConfig {

@@ -26,7 +26,8 @@ pub use config::{
 pub use error::ProviderError;
 
 use crate::model::{
-    Address, Connection, Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass, expires_at,
+    Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
+    expires_at,
 };
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
@@ -87,6 +88,11 @@ impl Providers {
         [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url].map(Clone::clone).into()
     }
 
+    /// Those that are configured.
+    pub fn names(&self) -> Vec<Provider> {
+        Provider::BUILT_IN.to_vec()
+    }
+
     /// Asks the connection's provider where its picture is; `token` is the opened one.
     ///
     /// # Errors
@@ -108,6 +114,7 @@ impl Providers {
                 let account = connection.account.as_deref();
                 return telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link).await;
             }
+            Provider::Json(name) => return Err(nobody(name)),
         };
         resolution(&said, now, &self.link)
     }
@@ -121,6 +128,7 @@ impl Providers {
             Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
             Provider::Telegram => Reach::Operator(&self.telegram),
+            Provider::Json(_) => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
         };
         self.origin.open(address, reach).await
     }
@@ -131,10 +139,16 @@ impl Providers {
         let hosts = match connection.provider {
             Provider::Instagram => &self.instagram_hosts,
             Provider::Facebook => &self.facebook_hosts,
-            Provider::Telegram => return None,
+            Provider::Telegram | Provider::Json(_) => return None,
         };
         stored_link(connection, hosts, now, &self.link)
     }
+}
+
+/// Rows of a provider that nobody configures are refused at start, so this is told of nothing but a mistake of ours.
+fn nobody(name: ProviderName) -> ProviderError {
+    let reason = format!("there is no [[providers.json]] block named {:?}", name.as_str());
+    ProviderError::new(TroubleClass::Misconfigured, reason)
 }
 
 fn resolution(said: &Said, now: Timestamp, config: &LinkConfig) -> Result<Resolution, ProviderError> {

@@ -199,8 +199,8 @@ fn a_block_is_named_by_its_number_counted_from_one() {
         ("id = \"a b\"", "connection[2].id = \"a b\": expected 1 to 64 of A-Z, a-z, 0-9, _ and -"),
         (
             "id = \"b\"\nprovider = \"facebok\"",
-            "connection[2].provider = \"facebok\": expected instagram, facebook or telegram (did you mean \
-             \"facebook\"?)",
+            "connection[2].provider = \"facebok\": expected one of instagram, facebook, telegram, or the name of a \
+             [[providers.json]] block; did you mean \"facebook\"?",
         ),
         ("id = \"b\"\nnme = \"x\"", "there is no `connection[2].nme`; did you mean `name`?"),
         (
