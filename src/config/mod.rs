@@ -80,7 +80,8 @@ impl Config {
         wait_is_shorter(layers, &server, &avatar)?;
         let tokens = Self::tokens(layers)?;
         let providers =
-            section::<provider::ProvidersWritten, provider::ProvidersConfig>(layers, "providers")?;
+            section::<provider::ProvidersWritten, provider::ProvidersConfig>(layers, "providers")?
+                .with_json(json_providers(layers)?);
         rows_name_known_providers(layers, &providers.names())?;
         Ok(Self {
             server,
@@ -162,6 +163,20 @@ fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Resu
         }
     }
     Ok(())
+}
+
+/// No two blocks have one name: rows name a provider by it.
+fn json_providers(layers: &Layers) -> Result<Vec<provider::JsonConfig>, ConfigError> {
+    let all = blocks::<provider::JsonWritten, provider::JsonConfig>(layers, "providers.json")?;
+    let mut names = HashSet::new();
+    match all.iter().position(|json| !names.insert(json.name)) {
+        None => Ok(all),
+        Some(second) => {
+            let expected = "a name that no other block has";
+            let invalid = model::Invalid::new("name", text::quoted(all[second].name.as_str()), expected);
+            Err(broken(layers, &format!("providers.json[{}]", second + 1), invalid))
+        }
+    }
 }
 
 /// No two blocks have one id: nobody could say whose picture it is.

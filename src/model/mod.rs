@@ -24,7 +24,7 @@ pub use address::{Address, AddressError};
 pub use cache_status::CacheStatus;
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
-pub use expiry::expires_at;
+pub use expiry::{end_of, expires_at};
 pub use freshness::{AvatarState, Decision, Windows, decide, state};
 pub use id::{AvatarId, InvalidId};
 pub use identity::Identity;

@@ -1,5 +1,6 @@
 //! `[providers.*]`.
 
+use super::json::JsonConfig;
 use crate::model::{Invalid, Provider, Secret};
 use crate::origin::{BaseUrl, HostList};
 
@@ -52,6 +53,8 @@ pub struct ProvidersConfig {
     pub facebook: FacebookConfig,
     /// `[providers.telegram]`
     pub telegram: TelegramConfig,
+    /// `[[providers.json]]`, each of another name
+    pub json: Vec<JsonConfig>,
 }
 
 /// `[providers.instagram]`.
@@ -95,7 +98,12 @@ pub struct GraphConfig {
 impl ProvidersConfig {
     /// Those that a row may name.
     pub fn names(&self) -> Vec<Provider> {
-        Provider::BUILT_IN.to_vec()
+        Provider::BUILT_IN.into_iter().chain(self.json.iter().map(|json| Provider::Json(json.name))).collect()
+    }
+
+    /// With the blocks, which stand in lists of their own.
+    pub fn with_json(self, json: Vec<JsonConfig>) -> Self {
+        Self { json, ..self }
     }
 }
 
@@ -123,6 +131,7 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                 hosts: hosts("facebook.hosts", &facebook.hosts)?,
             },
             telegram: TelegramConfig { base_url: base_url("telegram.base_url", telegram.base_url)? },
+            json: Vec::new(),
         })
     }
 }
