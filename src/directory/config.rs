@@ -73,7 +73,8 @@ pub struct ConnectionWritten {
     /// The account at the provider; empty = the token's own.
     #[serde(default)]
     pub account: String,
-    /// Sealed as in the dashboard, or `plain:...`.
+    /// Sealed as in the dashboard, or `plain:...`; empty where the provider asks for none.
+    #[serde(default = "nothing")]
     pub token: Secret,
     /// For initials.
     #[serde(default)]

@@ -1,0 +1,9 @@
+//! The ready entries of `providers/`, each in front of a scripted reply: the picture arrives in a browser's answer, an error
+//! is of the right class, and no picture is none.
+
+mod entry;
+mod google;
+mod listed;
+mod meta;
+mod others;
+mod tiktok;
