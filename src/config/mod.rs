@@ -83,6 +83,7 @@ impl Config {
             section::<provider::ProvidersWritten, provider::ProvidersConfig>(layers, "providers")?
                 .with_json(json_providers(layers)?);
         rows_name_known_providers(layers, &providers.names())?;
+        rows_have_tokens(layers, &providers)?;
         Ok(Self {
             server,
             avatar,
@@ -160,6 +161,19 @@ fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Resu
                 let (from, value) = (layers.source(&key), text::quoted(name));
                 return Err(ConfigError::Wrong { from, key, value, expected });
             }
+        }
+    }
+    Ok(())
+}
+
+/// A `[[connection]]` may leave its token out only where the provider asks for none.
+fn rows_have_tokens(layers: &Layers, providers: &provider::ProvidersConfig) -> Result<(), ConfigError> {
+    for block in (1..=layers.count("connection")).map(|number| format!("connection[{number}]")) {
+        let provider = layers.text(&format!("{block}.provider")).and_then(model::Provider::from_name);
+        let needed = provider.is_some_and(|provider| providers.needs_token(provider));
+        if needed && schema::find(layers.values(), &format!("{block}.token")).is_none() {
+            let name = format!("{}: {block}", layers.source(&block));
+            return Err(ConfigError::Variable { name, expected: "the key `token` in it".to_owned() });
         }
     }
     Ok(())

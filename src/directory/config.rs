@@ -220,6 +220,11 @@ impl ConnectionEntry {
     pub fn id(&self) -> &AvatarId {
         &self.0.id
     }
+
+    /// Whose API to ask.
+    pub fn provider(&self) -> Provider {
+        self.0.provider
+    }
 }
 
 impl fmt::Display for TableConfig {

@@ -101,6 +101,11 @@ impl ProvidersConfig {
         Provider::BUILT_IN.into_iter().chain(self.json.iter().map(|json| Provider::Json(json.name))).collect()
     }
 
+    /// Whether a row's token is needed; of a provider that is not configured, too.
+    pub fn needs_token(&self, provider: Provider) -> bool {
+        self.json.iter().all(|json| Provider::Json(json.name) != provider || json.needs_token())
+    }
+
     /// With the blocks, which stand in lists of their own.
     pub fn with_json(self, json: Vec<JsonConfig>) -> Self {
         Self { json, ..self }

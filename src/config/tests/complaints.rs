@@ -314,6 +314,10 @@ fn a_json_provider_is_named_by_its_block_and_rows_name_only_providers_that_are_t
              [[providers.json]] block; did you mean \"threads\"?",
         ),
         (
+            "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n".to_owned(),
+            "connection[1]: expected the key `token` in it",
+        ),
+        (
             "[[directory.table]]\nprovider = \"mastodon\"\ntable = \"t\"\nid = \"i\"\ntoken = \"k\"\n"
                 .to_owned(),
             "directory.table[1].provider = \"mastodon\": expected one of instagram, facebook, telegram, threads, or the \
@@ -326,4 +330,6 @@ fn a_json_provider_is_named_by_its_block_and_rows_name_only_providers_that_are_t
                 provider = \"threads\"\ntable = \"t\"\nid = \"i\"\ntoken = \"k\"\n";
     let config = Config::from_layers(&load(&format!("{threads}{rows}")).unwrap()).unwrap();
     assert_eq!(config.providers.names().len(), 4);
+    let open = threads.replace("bearer", "none") + "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n";
+    assert!(Config::from_layers(&load(&open).unwrap()).is_ok(), "nobody asks for its token");
 }

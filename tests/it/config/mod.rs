@@ -4,6 +4,7 @@ mod avatar;
 mod complete;
 mod directory;
 mod headers;
+mod json;
 mod log;
 mod origin;
 mod providers;
