@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use graphsim::{Fault, Graphsim, Options};
+use graphsim::{Endpoint, Fault, Graphsim, Options};
 use tempfile::TempDir;
 
 use crate::support::accounts::{ALL, FACEBOOK, TELEGRAM, small};
@@ -15,6 +15,14 @@ const APP_SECRET: &str = "app-secret-0b61f7d2a9";
 const ADMIN_TOKEN: &str = "admin-token-77e0c4915d";
 const PASSPHRASE: &str = "pass-phrase-c25d8e6f10";
 const PASSWORD: &str = "database-password-4a7be9";
+const HEADER: &str = "key-of-the-api-e61d07b3";
+const SIGNATURE: &str = "signature-of-a-file-93c5aa";
+/// JSON providers, each with its way to send the token, and the token.
+const JSON: [(&str, &str, &str); 3] = [
+    ("by-bearer", "bearer", "token-by-bearer-40f7d1"),
+    ("by-header", "header:X-Token", "token-by-header-8c2e95"),
+    ("by-query", "query:key", "token-by-query-b7a318"),
+];
 
 /// Every way in which a value might slip out.
 fn disguises(secret: &str) -> Vec<Vec<u8>> {
@@ -98,6 +106,14 @@ async fn exercise(process: &Process, said: &mut Vec<u8>) {
             keep(client::request(process.admin, method, &target, &bearer).await);
         }
     }
+    for (id, ..) in JSON {
+        keep(process.get(&format!("/avatar/{id}")).await);
+        let bearer = format!("Authorization: Bearer {ADMIN_TOKEN}\r\n");
+        for (method, route) in [("POST", "/refresh"), ("GET", ""), ("DELETE", "")] {
+            let target = format!("/api/avatars/{id}{route}");
+            keep(client::request(process.admin, method, &target, &bearer).await);
+        }
+    }
     for path in ["/avatar/nobody", "/avatar/a.b", "/nothing", "/healthz", "/readyz"] {
         keep(process.get(path).await);
     }
@@ -113,9 +129,10 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
                 .await;
         let entries: String =
             ALL.iter().map(|connected| connected.entry(&sim_address(&sim, connected))).collect();
+        let json: String = JSON.iter().map(|provider| json_provider(&sim, *provider)).collect();
         let folder = TempDir::new().unwrap();
         let settings = format!(
-            "{entries}\n[admin]\ntoken = \"{ADMIN_TOKEN}\"\n[tokens]\nkeys = [\"sha256:{PASSPHRASE}\"]\n\
+            "{entries}\n{json}[admin]\ntoken = \"{ADMIN_TOKEN}\"\n[tokens]\nkeys = [\"sha256:{PASSPHRASE}\"]\n\
              [providers.facebook]\napp_secret = \"{APP_SECRET}\"\n[origin]\ntimeout = \"500ms\"\n\
              [directory]\nurl = \"postgresql://dashboard:{PASSWORD}@127.0.0.1:9/dashboard\"\ntimeout = \"300ms\"\n\
              [log]\nlevel = \"trace\"\nformat = \"{format}\"\n"
@@ -138,7 +155,8 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
             let oh = address.split("oh=").nth(1)?.split('&').next()?;
             Some(oh.to_owned())
         });
-        let fixed = [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD].map(str::to_owned);
+        let fixed = [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD, HEADER, SIGNATURE].map(str::to_owned);
+        let fixed = fixed.into_iter().chain(JSON.map(|(.., token)| token.to_owned()));
         let files = [format!("/file/bot{}", TELEGRAM.token), "photos/file_".to_owned()];
         for secret in tokens.into_iter().chain(signatures).chain(fixed).chain(files) {
             // The same search finds it where it belongs.
@@ -147,6 +165,9 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
         }
         let heads = sim.heads().join("\n");
         assert!(finds(heads.as_bytes(), FACEBOOK.token).is_some(), "the token was really used");
+        for secret in JSON.map(|(.., token)| token).into_iter().chain([HEADER, SIGNATURE]) {
+            assert!(finds(heads.as_bytes(), secret).is_some(), "{secret} was really used");
+        }
     }
 }
 
@@ -154,4 +175,20 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
 fn sim_address(sim: &Graphsim, connected: &crate::support::accounts::Connected) -> String {
     connected.add(sim, small(1));
     sim.direct_address(connected.account)
+}
+
+/// A JSON provider and its row. Two give a picture; the third is told an error, in which its token is repeated.
+fn json_provider(sim: &Graphsim, (name, auth, token): (&str, &str, &str)) -> String {
+    let picture = sim.put_file(&format!("/p/{name}.jpg?sig={SIGNATURE}"), small(1));
+    let is_query = auth.starts_with("query");
+    let query = if is_query { "?key=token-by-query-b7a318" } else { "" };
+    let error = if is_query { token } else { "" };
+    let body = serde_json::json!({"picture": picture, "error": error, "name": "Ada"});
+    sim.serve(Endpoint::new(&format!("/{name}{query}"), None, body));
+    format!(
+        "[[connection]]\nid = \"{name}\"\nprovider = \"{name}\"\ntoken = \"plain:{token}\"\n[[providers.json]]\n\
+         name = \"{name}\"\nurl = \"{}/{name}\"\nauth = \"{auth}\"\npointer = \"/picture\"\nname_pointer = \"/name\"\n\
+         error_pointer = \"/error\"\nheaders = {{ X-Key = \"{HEADER}\" }}\nhosts = [\"127.0.0.1\"]\n",
+        sim.other_url()
+    )
 }
