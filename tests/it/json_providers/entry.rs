@@ -175,7 +175,7 @@ impl Shown {
     }
 
     /// 429 with these headers.
-    pub(super) async fn is_throttled(self, headers: &[(&'static str, &str)]) -> Self {
+    pub(super) async fn takes_a_throttle(self, headers: &[(&'static str, &str)]) -> Self {
         self.entry.answers(&self.sim, 429, Value::Null, headers);
         assert_eq!(self.refresh().await["trouble"]["class"], "throttled");
         self

@@ -221,7 +221,7 @@ async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys()
     .has_none_with(json!({"did": "did:plc:1", "displayName": "Ada Lovelace"}))
     .await;
     assert_eq!(shown.app_pause().await, None);
-    let shown = shown.is_throttled(&[("ratelimit-reset", "1767225900")]).await;
+    let shown = shown.takes_a_throttle(&[("ratelimit-reset", "1767225900")]).await;
     assert_eq!(shown.app_pause().await, Some(Duration::from_secs(300)));
 }
 
