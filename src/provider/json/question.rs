@@ -52,7 +52,25 @@ impl Question {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        #[test]
+        fn whatever_the_account_is_called_it_stays_in_its_place(account in r"[ -~]{1,40}|\\PC{1,20}|\\.{1,3}") {
+            let question = Question::parse("https://a.example/v1/{account}/me?id={account}&x=1").unwrap();
+            if let Ok(path_and_query) = question.about(Some(&account)) {
+                let address = Address::parse(&format!("{}{path_and_query}", question.base().as_str())).unwrap();
+                let url = address.url();
+                prop_assert_eq!(url.host_str(), Some("a.example"));
+                prop_assert_eq!(url.path().split('/').count(), 4);
+                prop_assert!(url.path().starts_with("/v1/") && url.path().ends_with("/me"));
+                let pairs: Vec<(String, String)> = url.query_pairs().into_owned().collect();
+                prop_assert_eq!(pairs, [("id".to_owned(), account), ("x".to_owned(), "1".to_owned())]);
+            }
+        }
+    }
 
     #[test]
     fn the_account_is_encoded_wherever_it_stands() {

@@ -367,6 +367,18 @@ fn a_header_of_the_configuration_is_not_shown() {
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
+proptest::proptest! {
+    #[test]
+    fn no_reply_makes_it_panic(status in 100u16..600, body in r#"[\[\]{}":,0-9a-z/.\\ ]{0,60}|\\PC{0,40}"#, header in "[ -~]{0,30}") {
+        let all = config(
+            "name_pointer = '/n'\nidentity_pointer = '/0'\nexpires_pointer = '/e'\nerror_pointer = '/e'\nresize = ['a', 'b']",
+        );
+        let reply = reply(status, &[("retry-after", &header), ("x-rate-limit-reset", &header)], body.as_bytes());
+        let read = all.read(&reply, &Secret::new("t"), NOW);
+        proptest::prop_assert!(read.is_err() || (200..300).contains(&status));
+    }
+}
+
 #[test]
 fn the_apis_own_host_counts_as_the_operators_where_he_lists_it() {
     let own = JsonProvider::new(config("url = 'http://10.0.0.1:8080/me'\nhosts = ['10.0.0.1']"));
