@@ -52,7 +52,7 @@ impl App {
             None => None,
         };
         let tracker = TaskTracker::new();
-        let generations = Arc::new(Generations::default());
+        let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
         let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
         let (redis, heard) = match config.redis {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::config::AvatarConfig;
 use super::outcome::Failure;
 use crate::directory::Row;
-use crate::model::{AvatarId, Content, Entry, Generation, Link, Picture, Timestamp, TroubleClass};
+use crate::model::{AvatarId, Content, Entry, Generation, Link, Picture, Provider, Timestamp, TroubleClass};
 
 /// What an attempt brought.
 #[derive(Debug)]
@@ -30,6 +30,8 @@ pub(super) struct Attempt {
     /// The link that is good from now on.
     pub(super) link: Option<Link>,
     pub(super) failure: Option<Failure>,
+    /// The account's name at the provider.
+    pub(super) name: Option<Arc<str>>,
 }
 
 /// An Instagram reply without the field is "no picture" only when it was seen so often ...
@@ -47,7 +49,10 @@ pub(super) fn settle(
     now: Timestamp,
     config: &AvatarConfig,
 ) -> Entry {
-    let Attempt { found, link, mut failure } = attempt;
+    let Attempt { found, link, mut failure, name } = attempt;
+    // An attempt that did not get so far as to hear a name takes none away.
+    let told = name.or_else(|| old.filter(|_| failure.is_some()).and_then(|old| old.name.clone()));
+    let told = told.filter(|_| matches!(row.connection.provider, Provider::Json(_)));
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
@@ -81,7 +86,7 @@ pub(super) fn settle(
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
         provider: row.connection.provider,
-        name: row.connection.name.clone(),
+        name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,
         generation,
         obeyed,

@@ -51,7 +51,7 @@ impl Service {
         match news {
             News::Landed { id, etag, trouble_at } => self.compare_landed(&id, etag.as_deref(), trouble_at),
             // A deletion of single avatars takes all of each, and may overtake.
-            News::Purge(order) if order.hard && order.reach.providers().is_empty() => {
+            News::Purge(order) if order.hard && !order.reach.is_wide() => {
                 self.obey(&from, &order).await;
             }
             News::Purge(order) => {
@@ -103,8 +103,16 @@ impl Service {
 
     /// Holds all that this instance keeps against the purges that Redis remembers: it may not have heard of all.
     async fn make_good(&self) -> Result<(), Away> {
+        // Of those that are configured it has been asked already; what is kept may be of others, too.
+        let mut asked = self.parts.generations.providers();
         let mut pages = self.all_kept();
         while let Some(page) = pages.next().await {
+            for provider in page.iter().map(|kept| kept.provider) {
+                if asked.insert(provider) {
+                    let purged = self.parts.redis.purged_of(provider).await?;
+                    self.parts.generations.note(&Subject::Provider(provider), purged);
+                }
+            }
             let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
             let purged = self.parts.redis.purged(&ids).await?;
             for (id, purged) in ids.into_iter().zip(purged) {

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::service::Service;
-use crate::model::{AvatarId, Entry, Generation, Timestamp, Trouble};
+use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp, Trouble};
 use crate::store::{Acknowledged, Away, Held, Kept, KeptPurge, Order, Purged, Reach, Subject, Verdict};
 
 /// How a purge went.
@@ -26,6 +26,30 @@ impl Service {
         let purge = self.parts.tracker.spawn(async move { service.purge_everywhere(reach, hard).await });
         let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
         purge.await.unwrap_or_else(|_| failed())
+    }
+
+    /// Whether it is a provider's name that means something: one that is configured, or of which this instance or Redis
+    /// holds an avatar still.
+    pub async fn knows(&self, provider: Provider) -> bool {
+        if self.parts.providers.names().contains(&provider) {
+            return true;
+        }
+        let mut pages = self.all_kept();
+        while let Some(page) = pages.next().await {
+            if page.iter().any(|kept| kept.provider == provider) {
+                return true;
+            }
+        }
+        let redis = &self.parts.redis;
+        let mut walk = redis.walk();
+        while let Ok(Some(page)) = walk.page().await {
+            for id in page {
+                if redis.provider(&id, &mut redis.unhurried()).await == Ok(Some(provider)) {
+                    return true;
+                }
+            }
+        }
+        false
     }
 
     async fn purge_everywhere(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
@@ -57,14 +81,13 @@ impl Service {
         let acknowledged = redis.announce(order).await;
         // After the announcement: what somebody keeps who has not heard of it yet must not be kept behind the walk. Of a
         // soft purge Redis remembers that it was, and every instance judges what it finds there by it.
-        let providers = order.reach.providers();
-        if order.hard && !providers.is_empty() && redis.is_on() {
+        if order.hard && order.reach.is_wide() && redis.is_on() {
             let mut walk = redis.walk();
             while let Some(page) = walk.page().await? {
                 for id in page {
                     let provider = redis.provider(&id, &mut redis.unhurried()).await?;
                     // What does not open belongs to nobody any more.
-                    if provider.is_none_or(|provider| providers.contains(&provider))
+                    if provider.is_none_or(|provider| order.reach.covers(provider))
                         && redis.remove(&id, order.generation()).await?
                     {
                         found.insert(id);
@@ -111,7 +134,7 @@ impl Service {
             kept.extend(self.kept(&id).await);
         }
         found.extend(kept.iter().map(|kept| kept.id.clone()));
-        if order.reach.providers().is_empty() {
+        if !order.reach.is_wide() {
             return match order.hard {
                 // Whatever its generation: somebody wants it gone. What is newer is fetched again.
                 true => self.remove_here(&order.reach.ids()).await,

@@ -33,10 +33,17 @@ type Key = (Timestamp, u64);
 
 #[derive(Debug, Default)]
 struct State {
-    running: [usize; Provider::ALL.len()],
+    /// Of each provider that has been asked, so no more than are configured.
+    lanes: BTreeMap<Provider, Lane>,
     next: u64,
-    waiting: [BTreeMap<Key, Waiter>; Provider::ALL.len()],
     keys: HashMap<AvatarId, (Provider, Key)>,
+}
+
+/// The refreshes of one provider.
+#[derive(Debug, Default)]
+struct Lane {
+    running: usize,
+    waiting: BTreeMap<Key, Waiter>,
 }
 
 #[derive(Debug)]
@@ -60,13 +67,13 @@ impl Queue {
         let admitted = {
             let mut state = self.lock();
             if self.has_room(&state, provider) {
-                state.running[provider as usize] += 1;
+                state.lane(provider).running += 1;
                 return Ok(Place { queue: self.clone(), provider });
             }
             let (admit, admitted) = oneshot::channel();
             let key = (viewed_at, state.next);
             state.next += 1;
-            state.waiting[provider as usize].insert(key, Waiter { id: id.clone(), admit });
+            state.lane(provider).waiting.insert(key, Waiter { id: id.clone(), admit });
             state.keys.insert(id.clone(), (provider, key));
             self.shed(&mut state);
             admitted
@@ -78,16 +85,17 @@ impl Queue {
     pub(super) fn viewed(&self, id: &AvatarId, at: Timestamp) {
         let mut state = self.lock();
         let Some(&(provider, old)) = state.keys.get(id) else { return };
-        let Some(waiter) = state.waiting[provider as usize].remove(&old) else { return };
+        let lane = state.lane(provider);
+        let Some(waiter) = lane.waiting.remove(&old) else { return };
         let key = (at.max(old.0), old.1);
-        state.waiting[provider as usize].insert(key, waiter);
+        lane.waiting.insert(key, waiter);
         state.keys.insert(id.clone(), (provider, key));
     }
 
     /// How many run and how many wait.
     pub(super) fn depth(&self) -> (usize, usize) {
         let state = self.lock();
-        (state.running.iter().sum(), state.keys.len())
+        (state.running(), state.keys.len())
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, State> {
@@ -99,18 +107,18 @@ impl Queue {
     }
 
     fn has_room(&self, state: &State, provider: Provider) -> bool {
-        state.running.iter().sum::<usize>() < self.places && state.running[provider as usize] < self.share()
+        let running = state.lanes.get(&provider).map_or(0, |lane| lane.running);
+        state.running() < self.places && running < self.share()
     }
 
     /// Lets the least recently viewed fall out while too many wait: its sender is dropped.
     fn shed(&self, state: &mut State) {
         while state.keys.len() > self.capacity {
-            let oldest = Provider::ALL
-                .into_iter()
-                .filter_map(|provider| Some((*state.waiting[provider as usize].keys().next()?, provider)))
-                .min();
+            let lanes = state.lanes.iter();
+            let oldest =
+                lanes.filter_map(|(provider, lane)| Some((*lane.waiting.keys().next()?, *provider))).min();
             let Some((key, provider)) = oldest else { return };
-            if let Some(waiter) = state.waiting[provider as usize].remove(&key) {
+            if let Some(waiter) = state.lane(provider).waiting.remove(&key) {
                 state.keys.remove(&waiter.id);
             }
         }
@@ -121,15 +129,17 @@ impl Queue {
         let mut state = self.lock();
         // Places whose waiter has gone are dropped after the lock: dropping one comes here again.
         let mut refused = Vec::new();
-        while let Some((key, provider)) = Provider::ALL
-            .into_iter()
-            .filter(|provider| self.has_room(&state, *provider))
-            .filter_map(|provider| Some((*state.waiting[provider as usize].keys().next_back()?, provider)))
+        while let Some((key, provider)) = state
+            .lanes
+            .iter()
+            .filter(|(provider, _)| self.has_room(&state, **provider))
+            .filter_map(|(provider, lane)| Some((*lane.waiting.keys().next_back()?, *provider)))
             .max()
         {
-            let Some(waiter) = state.waiting[provider as usize].remove(&key) else { break };
+            let lane = state.lane(provider);
+            let Some(waiter) = lane.waiting.remove(&key) else { break };
+            lane.running += 1;
             state.keys.remove(&waiter.id);
-            state.running[provider as usize] += 1;
             if let Err(place) = waiter.admit.send(Place { queue: self.clone(), provider }) {
                 refused.push(place);
             }
@@ -139,9 +149,19 @@ impl Queue {
     }
 }
 
+impl State {
+    fn lane(&mut self, provider: Provider) -> &mut Lane {
+        self.lanes.entry(provider).or_default()
+    }
+
+    fn running(&self) -> usize {
+        self.lanes.values().map(|lane| lane.running).sum()
+    }
+}
+
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.lock().running[self.provider as usize] -= 1;
+        self.queue.lock().lane(self.provider).running -= 1;
         self.queue.admit();
     }
 }

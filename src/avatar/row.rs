@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::service::{Service, Urgency};
 use crate::directory::{Lookup, Row};
-use crate::model::Entry;
+use crate::model::{Entry, Provider};
 use crate::store::Held;
 
 impl Service {
@@ -31,7 +31,7 @@ impl Service {
         if held.entry.fingerprint != row.fingerprint {
             tracing::info!(connection = %held.id, "the row has changed: refreshed now");
             self.begin(&held.id, Some(held.clone()), Urgency::Forced, self.parts.redis.budget());
-        } else if held.entry.name != row.connection.name {
+        } else if differs(held.entry.name.as_ref(), row) {
             let entry = Entry { name: row.connection.name.clone(), ..held.entry.clone() };
             let renamed = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
             renamed.view(held.viewed_at());
@@ -43,5 +43,13 @@ impl Service {
                 });
             }
         }
+    }
+}
+
+/// Whether the row gives another name. Where it gives none, a JSON provider's stands in its place.
+fn differs(held: Option<&Arc<str>>, row: &Row) -> bool {
+    match (&row.connection.name, row.connection.provider) {
+        (None, Provider::Json(_)) => false,
+        (name, _) => held != name.as_ref(),
     }
 }

@@ -86,7 +86,7 @@ pub(super) enum Urgency {
 impl Service {
     /// Puts the service together and takes over the pauses that were kept.
     pub async fn start(parts: Parts) -> Arc<Self> {
-        let pauses = Pauses::default();
+        let pauses = Pauses::new(parts.providers.names());
         for (provider, until) in parts.disk.pauses().await {
             pauses.set(provider, until);
         }

@@ -7,9 +7,10 @@ use anyhow::{Context, anyhow};
 use super::{Failure, say};
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
-use crate::directory::{Directory, FoundTable, Lookup, Survey, SurveyedTable};
+use crate::directory::{ConnectionEntry, Directory, FoundTable, Lookup, Survey, SurveyedTable};
 use crate::model::AvatarId;
 use crate::model::token::{Keyring, OpenError};
+use crate::provider::{JsonConfig, ProvidersConfig};
 use crate::store::{RedisConfig, RedisSurvey};
 
 /// Prints what was found; fails if something has to be put right.
@@ -21,17 +22,21 @@ pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
         Some(_) => "events          signed, to events.url\n",
         None => "events          none: events.url is empty\n",
     })?;
+    say(&json_providers(&config.providers))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     runtime.context("no runtime")?.block_on(neighbours(config))
 }
 
 async fn neighbours(config: Config) -> Result<(), Failure> {
-    let ids: Vec<AvatarId> = config.connections.iter().map(|entry| entry.id().clone()).collect();
+    let with_token = |entry: &&ConnectionEntry| config.providers.needs_token(entry.provider());
+    let ids: Vec<AvatarId> =
+        config.connections.iter().filter(with_token).map(|entry| entry.id().clone()).collect();
+    let number = config.connections.len();
     // A check asks nothing twice, so what is unknown need not be remembered.
     let directory = Directory::new(config.directory, config.connections, Duration::ZERO)
         .context("the directory cannot be used")?;
     let closed = closed_tokens(&directory, &config.tokens.keyring, &ids).await?;
-    say(&entries(ids.len(), &closed))?;
+    say(&entries(number, &closed))?;
     let shared = shared_tier(config.redis.as_ref()).await?;
     let survey = directory.survey().await.context("the database cannot be asked")?;
     say(&database(&survey))?;
@@ -87,6 +92,18 @@ async fn closed_tokens<'i>(
         }
     }
     Ok(closed)
+}
+
+/// The providers that the operator described; nothing where there are none.
+fn json_providers(config: &ProvidersConfig) -> String {
+    let line = |json: &JsonConfig| format!("  {:<13} {}\n", json.name.as_str(), json.describe());
+    match config.json.len() {
+        0 => String::new(),
+        number => {
+            let lines = config.json.iter().map(line).collect::<String>();
+            format!("providers.json  {}\n{lines}", counted(number, "block"))
+        }
+    }
 }
 
 fn entries(number: usize, closed: &[(&AvatarId, OpenError)]) -> String {

@@ -73,6 +73,11 @@ impl Layers {
         schema::find(&self.values, key).and_then(Value::as_str)
     }
 
+    /// How many blocks a list has.
+    pub(super) fn count(&self, blocks: &str) -> usize {
+        schema::find(&self.values, blocks).and_then(Value::as_array).map_or(0, Vec::len)
+    }
+
     /// Everything, in the order of config.toml.
     pub(super) fn values(&self) -> &Table {
         &self.values

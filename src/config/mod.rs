@@ -82,6 +82,11 @@ impl Config {
         wait_is_shorter(layers, &server, &avatar)?;
         let tokens = Self::tokens(layers)?;
         let disk = section::<store::DiskWritten, store::DiskConfig>(layers, "disk")?;
+        let providers =
+            section::<provider::ProvidersWritten, provider::ProvidersConfig>(layers, "providers")?
+                .with_json(json_providers(layers)?);
+        rows_name_known_providers(layers, &providers.names())?;
+        rows_have_tokens(layers, &providers)?;
         Ok(Self {
             server,
             avatar,
@@ -95,7 +100,7 @@ impl Config {
             redis: Self::redis(layers, &tokens.keyring)?,
             tokens,
             link: section::<model::LinkWritten, _>(layers, "link")?,
-            providers: section::<provider::ProvidersWritten, _>(layers, "providers")?,
+            providers,
             origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
                 .with_images(section::<origin::ImagesWritten, _>(layers, "images")?),
             fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,
@@ -150,6 +155,52 @@ fn wait_is_shorter(
     };
     let value = layers.shown(key).unwrap_or_else(|| show(value));
     Err(ConfigError::Wrong { from: layers.source(key), key: key.to_owned(), value, expected })
+}
+
+/// Whose accounts rows are is written by name, and only here all names are known.
+fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Result<(), ConfigError> {
+    for blocks in schema::BLOCKS {
+        for key in (1..=layers.count(blocks)).map(|number| format!("{blocks}[{number}].provider")) {
+            let Some(name) = layers.text(&key) else { continue };
+            let names = || known.iter().map(model::Provider::as_str);
+            if names().all(|known| known != name) {
+                let near = schema::closest(name, names());
+                let hint = near.map_or_else(String::new, |near| format!("; did you mean \"{near}\"?"));
+                let names = names().collect::<Vec<_>>().join(", ");
+                let expected = format!("one of {names}, or the name of a [[providers.json]] block{hint}");
+                let (from, value) = (layers.source(&key), text::quoted(name));
+                return Err(ConfigError::Wrong { from, key, value, expected });
+            }
+        }
+    }
+    Ok(())
+}
+
+/// A `[[connection]]` may leave its token out only where the provider asks for none.
+fn rows_have_tokens(layers: &Layers, providers: &provider::ProvidersConfig) -> Result<(), ConfigError> {
+    for block in (1..=layers.count("connection")).map(|number| format!("connection[{number}]")) {
+        let provider = layers.text(&format!("{block}.provider")).and_then(model::Provider::from_name);
+        let needed = provider.is_some_and(|provider| providers.needs_token(provider));
+        if needed && schema::find(layers.values(), &format!("{block}.token")).is_none() {
+            let name = format!("{}: {block}", layers.source(&block));
+            return Err(ConfigError::Variable { name, expected: "the key `token` in it".to_owned() });
+        }
+    }
+    Ok(())
+}
+
+/// No two blocks have one name: rows name a provider by it.
+fn json_providers(layers: &Layers) -> Result<Vec<provider::JsonConfig>, ConfigError> {
+    let all = blocks::<provider::JsonWritten, provider::JsonConfig>(layers, "providers.json")?;
+    let mut names = HashSet::new();
+    match all.iter().position(|json| !names.insert(json.name)) {
+        None => Ok(all),
+        Some(second) => {
+            let expected = "a name that no other block has";
+            let invalid = model::Invalid::new("name", text::quoted(all[second].name.as_str()), expected);
+            Err(broken(layers, &format!("providers.json[{}]", second + 1), invalid))
+        }
+    }
 }
 
 /// No two blocks have one id: nobody could say whose picture it is.

@@ -5,16 +5,15 @@ use toml::{Table, Value};
 use super::text::bare;
 
 /// Lists of blocks (`[[connection]]`). They have no default, so config.toml shows them in comments only.
-pub(super) const BLOCKS: [&str; 2] = ["directory.table", "connection"];
+pub(super) const BLOCKS: [&str; 3] = ["directory.table", "connection", "providers.json"];
 
 /// Sections that stand inside another but belong to somebody else.
-pub(super) const ENCLAVES: [&str; 1] = ["avatar.headers"];
+pub(super) const ENCLAVES: [&str; 2] = ["avatar.headers", "providers.json"];
 
 /// Keys and sections of the contract whose features are not built yet.
-pub(super) const NOT_YET: [&str; 10] = [
+pub(super) const NOT_YET: [&str; 9] = [
     "server.public_url",
     "server.tls",
-    "providers.json",
     "images.sizes",
     "images.quality",
     "images.formats",
@@ -25,7 +24,7 @@ pub(super) const NOT_YET: [&str; 10] = [
 ];
 
 /// Keys whose values are never shown. In a block the key stands without its number.
-const SECRETS: [&str; 12] = [
+const SECRETS: [&str; 13] = [
     "admin.token",
     "directory.url",
     "tokens.keys",
@@ -38,6 +37,7 @@ const SECRETS: [&str; 12] = [
     "connection.picture_url",
     "events.url",
     "events.secret",
+    "providers.json.headers",
 ];
 
 /// What a key is.

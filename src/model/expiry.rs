@@ -45,7 +45,8 @@ const fn rule(name: &'static str, only: Only, read: Read) -> Rule {
 }
 
 /// PROVIDERS 8 line by line; `/vp/<md5>/<HEX>/` is no parameter and has [`in_path`]. Cloudflare's `verify` names the
-/// time of issue, so no end can be derived; LinkedIn's `identifierExpiresInSeconds` stands in the reply, not here.
+/// time of issue, so no end can be derived; LinkedIn's `identifierExpiresInSeconds` stands in the reply, which
+/// is what [`end_of`] is for.
 const RULES: [Rule; 15] = [
     rule("oe", Only::Always, Read::Hex), // Meta: fbcdn, cdninstagram, whatsapp
     rule("ext", Only::Always, Read::Decimal), // Meta's lookaside
@@ -65,6 +66,8 @@ const RULES: [Rule; 15] = [
 ];
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
+/// S3, GCS and R2 refuse a signature of version 4 that is to hold longer than a week, in seconds.
+const LONGEST_V4: i64 = 604_800;
 /// Above it a number is milliseconds: as seconds it would be the year 5138.
 const MILLIS_ABOVE: i64 = 100_000_000_000;
 
@@ -74,13 +77,17 @@ pub fn expires_at(address: &Address, now: Timestamp) -> Option<Timestamp> {
     RULES
         .iter()
         .filter(|rule| rule.only.holds(address))
-        .filter_map(|rule| rule.read.of(&parameter(address, rule.name)?, address))
+        .flat_map(|rule| parameters(address, rule.name).filter_map(|value| rule.read.of(&value, address)))
         .chain(in_path(address))
-        .map(|number| {
-            if number > MILLIS_ABOVE { Timestamp::from_millis(number) } else { Timestamp::from_secs(number) }
-        })
-        .filter(|end| now - YEAR < *end && *end < now + YEAR * 10)
+        .filter_map(|number| end_of(number, now))
         .min()
+}
+
+/// A number that somebody calls an end, in seconds or milliseconds since the epoch; `None` if it is not sane.
+pub fn end_of(number: i64, now: Timestamp) -> Option<Timestamp> {
+    let end =
+        if number > MILLIS_ABOVE { Timestamp::from_millis(number) } else { Timestamp::from_secs(number) };
+    (now - YEAR < end && end < now + YEAR * 10).then_some(end)
 }
 
 impl Only {
@@ -107,7 +114,7 @@ impl Read {
             Self::Policy => policy(value),
             Self::SecondsAfter(date) => {
                 let date = compact(&parameter(address, date)?)?;
-                date.checked_add(decimal(value)?)
+                date.checked_add(decimal(value).filter(|seconds| *seconds <= LONGEST_V4)?)
             }
         }
     }
@@ -115,8 +122,13 @@ impl Read {
 
 /// The first value of a parameter, percent-decoded.
 fn parameter<'a>(address: &'a Address, name: &'a str) -> Option<Cow<'a, str>> {
-    let value = address.parameters(name).next()?;
-    percent_encoding::percent_decode_str(value).decode_utf8().ok()
+    parameters(address, name).next()
+}
+
+/// All values of a parameter, percent-decoded: nobody says which of them is obeyed.
+fn parameters<'a>(address: &'a Address, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
+    let values = address.parameters(name);
+    values.filter_map(|value| percent_encoding::percent_decode_str(value).decode_utf8().ok())
 }
 
 /// Instagram from 2018 to 2020: `/vp/<md5>/<HEX>/t51...`.
@@ -315,7 +327,64 @@ mod tests {
     }
 
     #[test]
+    fn pictures_of_whatsapp_and_names_that_hold_under_a_condition_are_read() {
+        for (address, seen, expected) in [
+            (
+                "https://pps.whatsapp.net/v/t61.24694-24/1_n.jpg?ccb=1&oh=01_A&oe=630F8F9D",
+                "2022-08-27",
+                "2022-08-31T16:43:09Z",
+            ),
+            (
+                "https://media-ams2-1.cdn.whatsapp.net/v/t61.24694-24/1_n.jpg?oe=61FA1D1B",
+                "2022-01-29",
+                "2022-02-02T05:56:43Z",
+            ),
+            ("https://licdn.com/a?e=1664409600", "2022-09-01", "2022-09-29"),
+            (
+                "https://a.akamaized.net/a.jpg?__token__=exp=1700000000~hmac=0a",
+                "2023-11-14",
+                "2023-11-14T22:13:20Z",
+            ),
+            (
+                "https://b.r2.cloudflarestorage.com/a?X-Amz-Expires=604800&X-Amz-Date=20231114T221320Z",
+                "2023-11-14",
+                "2023-11-21T22:13:20Z",
+            ),
+        ] {
+            assert_ends(address, seen, expected);
+        }
+    }
+
+    #[test]
+    fn a_number_out_of_a_reply_is_held_to_the_same_rules() {
+        let now = Timestamp::from_secs(1_660_000_000);
+        for (number, expected) in [
+            (1_664_409_600, Some(1_664_409_600_000)),
+            (1_664_409_600_123, Some(1_664_409_600_123)),
+            (5_183_999, None),
+            (0, None),
+            (-1, None),
+            (i64::MAX, None),
+            (i64::MIN, None),
+        ] {
+            assert_eq!(end_of(number, now).map(Timestamp::as_millis), expected, "{number}");
+        }
+    }
+
+    #[test]
     fn the_earliest_of_several_ends_counts() {
+        // By one name, by two names, in the path.
+        assert_ends("https://a.example/a.jpg?oe=6553F200&oe=6553F100", "2023-11-14", "2023-11-14T22:13:20Z");
+        assert_ends(
+            "https://a.cdninstagram.com/vp/0123456789abcdef0123456789abcdef/6553F100/1_n.jpg?oe=6553F200",
+            "2023-11-14",
+            "2023-11-14T22:13:20Z",
+        );
+        assert_eq!(
+            end("https://a.example/a.jpg?expires=1700000000500&Expires=1700000001", "2023-11-14"),
+            Some(1_700_000_000_500),
+            "milliseconds are held against seconds"
+        );
         assert_ends(
             "https://a.example/a.jpg?Expires=1700000500&oe=6553F100&ext=1700000900",
             "2023-11-14",
@@ -337,6 +406,13 @@ mod tests {
             "https://a.example/a.jpg?oe=1&ext=0&Expires=9999999999",
             "https://a.example/a.jpg?oe=FFFFFFFFFFFFFFFF&ext=999999999999999999999",
             "https://a.example/a.jpg?X-Amz-Expires=3600",
+            "https://a.example/a.jpg?X-Amz-Date=20231114T000000Z&X-Amz-Expires=604801",
+            "https://media.licdn.com.evil.example/a.jpg?e=1700000000",
+            "https://a.example/a.jpg?ex=6554a880&is=65538880",
+            "https://a.example/a.jpg?se=2023-11-20&sig=x",
+            "https://a.example/a.jpg?OE=6553F100&X-EXPIRES=1700000000",
+            "https://a.example/a.jpg?hdnts=st=1700000000~acl=/*",
+            "https://a.example/vp/0123456789abcdef0123456789abcdef",
             "https://a.example/a.jpg?X-Amz-Date=20231399T000000Z&X-Amz-Expires=3600",
             "https://a.example/a.jpg?Policy=e30_&Signature=x",
             "https://a.example/vp/short/5DA39AF1/a.jpg",

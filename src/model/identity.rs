@@ -1,5 +1,7 @@
 //! [`Identity`]: which picture an address leads to, whatever its signature.
 
+use sha2::{Digest, Sha256};
+
 use super::Address;
 
 /// Same identity = same picture, so only the clocks move and nothing is downloaded.
@@ -17,6 +19,11 @@ impl Identity {
     /// An identity that the provider names itself.
     pub fn named(name: impl Into<String>) -> Self {
         Self(Some(name.into()))
+    }
+
+    /// Of a text that names the picture and may hold a secret, or be long.
+    pub fn hashed(text: &str) -> Self {
+        Self(Some(hex::encode(Sha256::digest(text.as_bytes()))))
     }
 
     /// Read out of a picture's address.

@@ -52,9 +52,13 @@ impl LinkConfig {
     /// When a link resolved at `resolved_at` must be dropped.
     pub fn drop_at(&self, address: &Address, resolved_at: Timestamp) -> Timestamp {
         match expires_at(address, resolved_at) {
-            Some(end) => end - self.margin.min(end.since(resolved_at) / 4),
+            Some(end) => self.before(end, resolved_at),
             None => resolved_at + self.default_ttl,
         }
+    }
+
+    fn before(&self, end: Timestamp, resolved_at: Timestamp) -> Timestamp {
+        end - self.margin.min(end.since(resolved_at) / 4)
     }
 }
 
@@ -69,6 +73,13 @@ impl Link {
     ) -> Self {
         let expires_at = config.drop_at(&address, resolved_at);
         Self { address, resolved_at, expires_at, identity, is_secret }
+    }
+
+    /// The same, of which the provider says beside the address when it ends: the earlier of that and the address's own.
+    pub fn ending(self, end: Timestamp, config: &LinkConfig) -> Self {
+        let told = config.before(end, self.resolved_at);
+        let own = expires_at(&self.address, self.resolved_at).map(|_| self.expires_at);
+        Self { expires_at: own.map_or(told, |own| own.min(told)), ..self }
     }
 
     /// Whether the bytes may still be fetched by it.

@@ -32,7 +32,7 @@ impl BaseUrl {
     }
 
     /// Whether an address has this scheme, host and port.
-    pub(super) fn is_origin_of(&self, url: &Url) -> bool {
+    pub fn is_origin_of(&self, url: &Url) -> bool {
         self.url.scheme() == url.scheme()
             && self.url.host_str() == url.host_str()
             && self.url.port_or_known_default() == url.port_or_known_default()

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use hyper::HeaderMap;
-use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderValue, LOCATION};
+use reqwest::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_ENCODING, HeaderName, HeaderValue, LOCATION};
 use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
@@ -37,6 +37,8 @@ pub struct Call<'a> {
     pub path_and_query: &'a str,
     /// The token for the `Authorization` header.
     pub bearer: Option<&'a Secret>,
+    /// Further headers. They may hold a secret.
+    pub headers: &'a [(HeaderName, HeaderValue)],
 }
 
 /// A provider's reply, whatever its status.
@@ -117,6 +119,9 @@ impl Origin {
         let mut request = self.client.get(address.url().clone()).header(ACCEPT, JSON);
         if let Some(token) = call.bearer {
             request = request.bearer_auth(token.expose());
+        }
+        for (name, value) in call.headers {
+            request = request.header(name, value);
         }
         let mut response = send(request, deadline).await?;
         if !is_identity(&response) {

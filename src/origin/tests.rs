@@ -192,7 +192,7 @@ async fn a_foreign_address_profits_from_no_exception() {
     let base = BaseUrl::parse(&format!("http://localhost:{}", peer.address.port())).unwrap();
     let origin = origin(closed(), std::slice::from_ref(&base));
     assert_eq!(peer.requests().len(), 0);
-    let call = Call { base: &base, path_and_query: "/v25.0/me", bearer: None };
+    let call = Call { base: &base, path_and_query: "/v25.0/me", bearer: None, headers: &[] };
     assert_eq!(origin.call(call).await.unwrap().status, 200);
     let operator_host = Err(FetchError::HostNotAllowed("localhost".to_owned()));
     assert_eq!(fetch(&origin, &by_name).await, operator_host);
@@ -289,7 +289,7 @@ async fn what_happens_on_the_wire_is_told_apart() {
     assert_eq!(refused, Err(FetchError::Connection("connection refused")));
 
     let unknown = BaseUrl::parse("https://no-such-name.invalid").unwrap();
-    let call = Call { base: &unknown, path_and_query: "/bot1:SECRET/getMe", bearer: None };
+    let call = Call { base: &unknown, path_and_query: "/bot1:SECRET/getMe", bearer: None, headers: &[] };
     let long = OriginConfig { connect_timeout: std::time::Duration::from_secs(5), ..config() };
     let long = OriginConfig { timeout: std::time::Duration::from_secs(5), ..long };
     let error = origin(long, std::slice::from_ref(&unknown)).call(call).await.err();
@@ -320,7 +320,8 @@ async fn a_call_carries_its_token_in_the_header_and_brings_the_body_whatever_the
     let origin = origin(config(), std::slice::from_ref(&base));
     let token = Secret::new("EAAB-secret");
     let path_and_query = "/v25.0/me?fields=picture.width(640).height(640)%7Burl,is_silhouette%7D";
-    let reply = origin.call(Call { base: &base, path_and_query, bearer: Some(&token) }).await.unwrap();
+    let reply =
+        origin.call(Call { base: &base, path_and_query, bearer: Some(&token), headers: &[] }).await.unwrap();
     assert_eq!((reply.status, &reply.body[..]), (400, &b"{\"error\":{}}"[..]));
     assert_eq!(reply.headers["x-app-usage"], "{}");
     assert_eq!(peer.lines(), [format!("GET {path_and_query} HTTP/1.1")]);
@@ -341,7 +342,10 @@ async fn a_call_is_bounded_and_follows_no_redirect() {
     let base = peer.base();
     let origin = origin(config(), std::slice::from_ref(&base));
     let ask = async |path_and_query, token: Option<&Secret>| {
-        origin.call(Call { base: &base, path_and_query, bearer: token }).await.map(|reply| reply.status)
+        origin
+            .call(Call { base: &base, path_and_query, bearer: token, headers: &[] })
+            .await
+            .map(|reply| reply.status)
     };
     assert_eq!(ask("/large", None).await, Err(FetchError::TooLarge(1 << 20)));
     assert_eq!(ask("/gzip", None).await, Err(FetchError::Encoded));

@@ -1,6 +1,7 @@
 //! `[providers.*]`.
 
-use crate::model::{Invalid, Secret};
+use super::json::JsonConfig;
+use crate::model::{Invalid, Provider, Secret};
 use crate::origin::{BaseUrl, HostList};
 
 /// Edges of a picture that Facebook may be asked for, in pixels.
@@ -52,6 +53,8 @@ pub struct ProvidersConfig {
     pub facebook: FacebookConfig,
     /// `[providers.telegram]`
     pub telegram: TelegramConfig,
+    /// `[[providers.json]]`, each of another name
+    pub json: Vec<JsonConfig>,
 }
 
 /// `[providers.instagram]`.
@@ -92,6 +95,23 @@ pub struct GraphConfig {
     pub app_secret: Option<Secret>,
 }
 
+impl ProvidersConfig {
+    /// Those that a row may name.
+    pub fn names(&self) -> Vec<Provider> {
+        Provider::BUILT_IN.into_iter().chain(self.json.iter().map(|json| Provider::Json(json.name))).collect()
+    }
+
+    /// Whether a row's token is needed; of a provider that is not configured, too.
+    pub fn needs_token(&self, provider: Provider) -> bool {
+        self.json.iter().all(|json| Provider::Json(json.name) != provider || json.needs_token())
+    }
+
+    /// With the blocks, which stand in lists of their own.
+    pub fn with_json(self, json: Vec<JsonConfig>) -> Self {
+        Self { json, ..self }
+    }
+}
+
 impl TryFrom<ProvidersWritten> for ProvidersConfig {
     type Error = Invalid;
 
@@ -116,6 +136,7 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                 hosts: hosts("facebook.hosts", &facebook.hosts)?,
             },
             telegram: TelegramConfig { base_url: base_url("telegram.base_url", telegram.base_url)? },
+            json: Vec::new(),
         })
     }
 }

@@ -42,7 +42,12 @@ impl Graph {
             return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
         }
         let path_and_query = path_and_query(&self.config, node, fields, token);
-        let call = Call { base: &self.config.base_url, path_and_query: &path_and_query, bearer: Some(token) };
+        let call = Call {
+            base: &self.config.base_url,
+            path_and_query: &path_and_query,
+            bearer: Some(token),
+            headers: &[],
+        };
         let reply = origin.call(call).await?;
         if let Some(by) = upgraded(&reply.headers)
             && !self.upgrade_told.swap(true, Ordering::Relaxed)
@@ -76,7 +81,7 @@ fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
 }
 
 /// The JSON object of a reply that is none about an error.
-fn read(reply: &Reply) -> Result<Value, ProviderError> {
+pub(super) fn read(reply: &Reply) -> Result<Value, ProviderError> {
     let told = || classify(reply.status, &reply.headers, &reply.body);
     let body: Value = serde_json::from_slice(&reply.body).map_err(|_| told())?;
     let is_error = body.get("error").is_some_and(|error| !error.is_null());

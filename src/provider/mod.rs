@@ -5,6 +5,7 @@
 //! | Instagram | `/me`, or the account through Facebook Login |
 //! | Facebook | the page's `picture` in the configured size |
 //! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
+//! | any other | what its `[[providers.json]]` block says |
 
 mod config;
 mod error;
@@ -12,9 +13,11 @@ mod facebook;
 mod graph;
 mod graph_error;
 mod instagram;
+mod json;
 mod telegram;
 mod telegram_error;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
@@ -24,12 +27,15 @@ pub use config::{
     ProvidersWritten, TelegramConfig, TelegramWritten,
 };
 pub use error::ProviderError;
+pub use json::{JsonConfig, JsonWritten};
 
 use crate::model::{
-    Address, Connection, Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass, expires_at,
+    Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
+    expires_at,
 };
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
+use json::JsonProvider;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -42,11 +48,21 @@ pub struct Providers {
     facebook_size: u16,
     facebook_hosts: HostList,
     telegram: BaseUrl,
+    json: HashMap<ProviderName, JsonProvider>,
     link: LinkConfig,
     origin: Arc<Origin>,
 }
 
-/// What a provider says about an account.
+/// What a provider says about an account and its owner.
+#[derive(Debug)]
+pub struct Resolved {
+    /// Whether there is a picture.
+    pub resolution: Resolution,
+    /// The account's name there, for a row that has none.
+    pub name: Option<Arc<str>>,
+}
+
+/// What a provider says about an account's picture.
 #[derive(Debug)]
 pub enum Resolution {
     /// Its picture is there.
@@ -57,7 +73,7 @@ pub enum Resolution {
     FieldMissing,
 }
 
-/// What one of Meta's replies says.
+/// What a reply says.
 #[derive(Debug, PartialEq, Eq)]
 enum Said {
     Address(String),
@@ -68,7 +84,7 @@ enum Said {
 impl Providers {
     /// Nothing is asked yet.
     pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
-        let ProvidersConfig { instagram, facebook, telegram } = config;
+        let ProvidersConfig { instagram, facebook, telegram, json } = config;
         Self {
             instagram: Graph::new(Provider::Instagram, instagram.graph),
             instagram_hosts: instagram.hosts,
@@ -76,6 +92,7 @@ impl Providers {
             facebook_size: facebook.size,
             facebook_hosts: facebook.hosts,
             telegram: telegram.base_url,
+            json: json.into_iter().map(|config| (config.name, JsonProvider::new(config))).collect(),
             link,
             origin,
         }
@@ -83,8 +100,22 @@ impl Providers {
 
     /// What the operator wrote himself, which may be plain HTTP and private (DESIGN 6).
     pub fn operators(config: &ProvidersConfig) -> Vec<BaseUrl> {
-        let ProvidersConfig { instagram, facebook, telegram } = config;
-        [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url].map(Clone::clone).into()
+        let ProvidersConfig { instagram, facebook, telegram, json } = config;
+        let built_in = [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url];
+        built_in.into_iter().chain(json.iter().map(JsonConfig::base)).cloned().collect()
+    }
+
+    /// Those that are configured.
+    pub fn names(&self) -> Vec<Provider> {
+        Provider::BUILT_IN.into_iter().chain(self.json.keys().copied().map(Provider::Json)).collect()
+    }
+
+    /// Whether a row's token has to be opened. An API that asks for none needs no right one.
+    pub fn needs_token(&self, provider: Provider) -> bool {
+        match provider {
+            Provider::Instagram | Provider::Facebook | Provider::Telegram => true,
+            Provider::Json(name) => self.json.get(&name).is_none_or(JsonProvider::needs_token),
+        }
     }
 
     /// Asks the connection's provider where its picture is; `token` is the opened one.
@@ -96,7 +127,7 @@ impl Providers {
         connection: &Connection,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<Resolution, ProviderError> {
+    ) -> Result<Resolved, ProviderError> {
         let said = match connection.provider {
             Provider::Instagram => {
                 instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token).await?
@@ -106,10 +137,15 @@ impl Providers {
             }
             Provider::Telegram => {
                 let account = connection.account.as_deref();
-                return telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link).await;
+                let asked = telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link);
+                return Ok(Resolved { resolution: asked.await?, name: None });
+            }
+            Provider::Json(name) => {
+                let provider = self.json.get(&name).ok_or_else(|| nobody(name))?;
+                return provider.ask(&self.origin, connection, token, now, &self.link).await;
             }
         };
-        resolution(&said, now, &self.link)
+        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, name: None })
     }
 
     /// Opens a picture's address as far as its provider's pictures may lie.
@@ -121,6 +157,10 @@ impl Providers {
             Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
             Provider::Telegram => Reach::Operator(&self.telegram),
+            Provider::Json(name) => match self.json.get(&name) {
+                Some(provider) => provider.reach(address),
+                None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
+            },
         };
         self.origin.open(address, reach).await
     }
@@ -132,9 +172,22 @@ impl Providers {
             Provider::Instagram => &self.instagram_hosts,
             Provider::Facebook => &self.facebook_hosts,
             Provider::Telegram => return None,
+            Provider::Json(name) => {
+                let provider = self.json.get(&name)?;
+                let link = stored_link(connection, provider.hosts(), now, &self.link)?;
+                let identity = json::identity_of(&link.address, now);
+                return Some(Link { identity, ..link })
+                    .filter(|link| !provider.is_no_picture(link.address.expose()));
+            }
         };
         stored_link(connection, hosts, now, &self.link)
     }
+}
+
+/// Rows of a provider that nobody configures are refused at start, so this is told of nothing but a mistake of ours.
+fn nobody(name: ProviderName) -> ProviderError {
+    let reason = format!("there is no [[providers.json]] block named {:?}", name.as_str());
+    ProviderError::new(TroubleClass::Misconfigured, reason)
 }
 
 fn resolution(said: &Said, now: Timestamp, config: &LinkConfig) -> Result<Resolution, ProviderError> {

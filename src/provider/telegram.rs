@@ -82,7 +82,7 @@ async fn call(
     question: &str,
 ) -> Result<Value, ProviderError> {
     let path_and_query = Zeroizing::new(format!("/bot{}/{question}", token.expose()));
-    read(&origin.call(Call { base, path_and_query: &path_and_query, bearer: None }).await?)
+    read(&origin.call(Call { base, path_and_query: &path_and_query, bearer: None, headers: &[] }).await?)
 }
 
 /// The `result` of a reply that is `ok`.

@@ -40,7 +40,14 @@ pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Respon
             }
             Reach::Ids(ids)
         }
-        (None, Some(name), false) if Provider::from_name(&name).is_some() => Reach::Provider(name),
+        (None, Some(name), false) => {
+            // A misspelt name must not look like a provider of which nothing is left.
+            let provider = Provider::from_name(&name).ok_or(ApiError::InvalidPurge)?;
+            if !service.knows(provider).await {
+                return Err(ApiError::InvalidPurge);
+            }
+            Reach::Provider(name)
+        }
         (None, None, true) => Reach::All,
         _ => return Err(ApiError::InvalidPurge),
     };

@@ -150,7 +150,7 @@ async fn a_damaged_row_is_a_miss_and_goes() {
         "UPDATE avatar SET checksum = x'00'",
         "UPDATE avatar SET content = 'else'",
         "UPDATE avatar SET fingerprint = x'00'",
-        "UPDATE avatar SET provider = 'myspace'",
+        "UPDATE avatar SET provider = 'My Space'",
         "UPDATE avatar SET version = 99",
     ] {
         let opened = open().await;

@@ -1,6 +1,6 @@
 //! [`Generations`]: which avatars were purged, and how a refresh under way is kept from bringing deleted bytes back.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -9,8 +9,10 @@ use crate::model::{AvatarId, Entry, Generation, Provider};
 
 /// Avatars whose purges are remembered at one time; beyond it the half that was purged longest ago is forgotten.
 const MOST: usize = 100_000;
+/// Providers whose purges are remembered at one time. Many more than anybody configures: the names are free.
+const MOST_PROVIDERS: usize = 1000;
 
-/// The generations of the last purges of an avatar, or of a whole provider; 0 = none.
+/// The generations of the last purges of an avatar, of a whole provider or of all; 0 = none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Purged {
     /// What began before is gone.
@@ -35,8 +37,10 @@ pub enum Verdict {
 pub enum Subject {
     /// One avatar.
     Avatar(AvatarId),
-    /// All avatars of a provider.
+    /// All avatars of a provider, configured or not.
     Provider(Provider),
+    /// All avatars.
+    All,
 }
 
 /// A counter that rises with every purge and deletion, and what was purged at which count.
@@ -45,6 +49,8 @@ pub enum Subject {
 /// instances take their counts from one counter there and learn of each other's, so that counts can be compared.
 #[derive(Debug, Default)]
 pub struct Generations {
+    /// Those of which somebody may know purges that are not known here.
+    configured: Vec<Provider>,
     counter: AtomicU64,
     /// The highest count that Redis is known to have given: if it tells a lower one, it has forgotten the purges.
     shared: AtomicU64,
@@ -54,7 +60,8 @@ pub struct Generations {
 
 #[derive(Debug, Default)]
 struct Known {
-    providers: [Purged; Provider::ALL.len()],
+    all: Purged,
+    providers: BTreeMap<Provider, Purged>,
     avatars: HashMap<AvatarId, (Purged, u64)>,
     /// Rises with each purge that is noted, so that the oldest can be told.
     noted: u64,
@@ -92,6 +99,11 @@ impl Purged {
 }
 
 impl Generations {
+    /// With the providers that are configured.
+    pub fn new(configured: Vec<Provider>) -> Self {
+        Self { configured, ..Self::default() }
+    }
+
     /// The count now: what a refresh that starts carries.
     pub fn current(&self) -> Generation {
         Generation(self.counter.load(Ordering::SeqCst))
@@ -126,19 +138,17 @@ impl Generations {
         self.catch_up(purged.last());
         let mut known = self.lock();
         match subject {
-            Subject::Provider(provider) => {
-                let before = known.providers[*provider as usize];
-                known.providers[*provider as usize] = before.and(purged);
-            }
+            Subject::All => known.all = known.all.and(purged),
+            Subject::Provider(provider) => known.note_provider(*provider, purged),
             Subject::Avatar(id) => known.note(id, purged),
         }
     }
 
-    /// The last purges that are known, of an avatar or of its whole provider.
+    /// The last purges that are known, of an avatar, of its whole provider or of all.
     pub fn purged(&self, id: &AvatarId, provider: Provider) -> Purged {
         let known = self.lock();
         let own = known.avatars.get(id).map(|(purged, _)| *purged).unwrap_or_default();
-        own.and(known.providers[provider as usize])
+        own.and(known.of_provider(provider)).and(known.all)
     }
 
     /// What the purges that are known mean for something that began at `begun`, and is stale already by the soft purge
@@ -166,12 +176,16 @@ impl Generations {
     /// All purges that are known, to tell somebody who has forgotten them.
     pub fn known(&self) -> Vec<(Subject, Purged)> {
         let known = self.lock();
-        let providers = Provider::ALL
-            .into_iter()
-            .map(|provider| (Subject::Provider(provider), known.providers[provider as usize]))
-            .filter(|(_, purged)| *purged != Purged::default());
+        let all = (known.all != Purged::default()).then_some((Subject::All, known.all));
+        let providers =
+            known.providers.iter().map(|(provider, purged)| (Subject::Provider(*provider), *purged));
         let avatars = known.avatars.iter().map(|(id, (purged, _))| (Subject::Avatar(id.clone()), *purged));
-        providers.chain(avatars).collect()
+        all.into_iter().chain(providers).chain(avatars).collect()
+    }
+
+    /// The providers that are configured, and those of which purges are known.
+    pub fn providers(&self) -> BTreeSet<Provider> {
+        self.configured.iter().copied().chain(self.lock().providers.keys().copied()).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Known> {
@@ -180,6 +194,20 @@ impl Generations {
 }
 
 impl Known {
+    fn of_provider(&self, provider: Provider) -> Purged {
+        self.providers.get(&provider).copied().unwrap_or_default()
+    }
+
+    fn note_provider(&mut self, provider: Provider, purged: Purged) {
+        self.providers.insert(provider, self.of_provider(provider).and(purged));
+        if self.providers.len() > MOST_PROVIDERS {
+            let oldest = self.providers.iter().min_by_key(|(_, purged)| purged.last());
+            if let Some(oldest) = oldest.map(|(provider, _)| *provider) {
+                self.providers.remove(&oldest);
+            }
+        }
+    }
+
     fn note(&mut self, id: &AvatarId, purged: Purged) {
         if self.avatars.len() >= MOST && !self.avatars.contains_key(id) {
             self.forget_half();
@@ -202,6 +230,8 @@ impl Subject {
     /// What [`fmt::Display`] has written. No id holds a colon.
     pub fn parse(text: &str) -> Option<Self> {
         match text.strip_prefix("provider:") {
+            // No provider is called so.
+            Some("*") => Some(Self::All),
             Some(name) => Provider::from_name(name).map(Self::Provider),
             None => AvatarId::parse(text).ok().map(Self::Avatar),
         }
@@ -213,6 +243,7 @@ impl fmt::Display for Subject {
         match self {
             Self::Avatar(id) => write!(f, "{id}"),
             Self::Provider(provider) => write!(f, "provider:{provider}"),
+            Self::All => f.write_str("provider:*"),
         }
     }
 }
@@ -291,9 +322,41 @@ mod tests {
 
     #[test]
     fn a_subject_is_read_as_it_was_written() {
-        for subject in [avatar("clx3-a_B"), Subject::Provider(Provider::Telegram)] {
+        let named = Provider::from_name("threads").unwrap();
+        for subject in [
+            avatar("clx3-a_B"),
+            Subject::Provider(Provider::Telegram),
+            Subject::Provider(named),
+            Subject::All,
+        ] {
             assert_eq!(Subject::parse(&subject.to_string()), Some(subject));
         }
-        assert_eq!(Subject::parse("provider:myspace"), None);
+        assert_eq!(Subject::parse("provider:My Space"), None);
+    }
+
+    #[test]
+    fn a_purge_of_all_reaches_every_provider_whoever_configured_it() {
+        let generations = Generations::new(vec![ANY]);
+        let before = generations.current();
+        generations.note(&Subject::All, Purged::new(true, generations.next()));
+        for provider in [ANY, Provider::from_name("gone").unwrap()] {
+            assert!(!admits(&generations, "a", provider, before), "{provider}");
+            assert!(admits(&generations, "a", provider, generations.current()), "{provider}");
+        }
+        assert_eq!(generations.known(), [(Subject::All, Purged::new(true, generations.current()))]);
+        assert_eq!(generations.providers(), BTreeSet::from([ANY]));
+    }
+
+    #[test]
+    fn of_too_many_providers_the_one_that_was_purged_first_is_forgotten() {
+        let generations = Generations::default();
+        for n in 0..=MOST_PROVIDERS {
+            let provider = Provider::from_name(&format!("p{n}")).unwrap();
+            generations.note(&Subject::Provider(provider), Purged::new(true, generations.next()));
+        }
+        assert_eq!(generations.providers().len(), MOST_PROVIDERS);
+        let named = |name: &str| Provider::from_name(name).unwrap();
+        assert!(admits(&generations, "a", named("p0"), Generation(0)), "forgotten");
+        assert!(!admits(&generations, "a", named("p1"), Generation(0)));
     }
 }

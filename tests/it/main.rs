@@ -23,6 +23,8 @@ mod events;
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.
 mod http;
+/// The ready entries of `providers/`, each in front of a scripted API.
+mod json_providers;
 /// The server as a process: killed, stopped, started twice, on a broken disk.
 mod process;
 /// Several instances that share a Redis: one node, Sentinel, a cluster; outages of each.

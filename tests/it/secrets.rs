@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
-use graphsim::{Fault, Graphsim, Options};
+use graphsim::{Endpoint, Fault, Graphsim, Options};
 use tempfile::TempDir;
 
 use crate::support::accounts::{ALL, FACEBOOK, TELEGRAM, small};
@@ -17,6 +17,14 @@ const ADMIN_TOKEN: &str = "admin-token-77e0c4915d";
 const PASSPHRASE: &str = "pass-phrase-c25d8e6f10";
 const PASSWORD: &str = "database-password-4a7be9";
 const HOOK: &str = "a-secret-part-of-the-receivers-address-93c1";
+const HEADER: &str = "key-of-the-api-e61d07b3";
+const SIGNATURE: &str = "signature-of-a-file-93c5aa";
+/// JSON providers, each with its way to send the token, and the token.
+const JSON: [(&str, &str, &str); 3] = [
+    ("by-bearer", "bearer", "token-by-bearer-40f7d1"),
+    ("by-header", "header:X-Token", "token-by-header-8c2e95"),
+    ("by-query", "query:key", "token-by-query-b7a318"),
+];
 
 /// Every way in which a value might slip out.
 fn disguises(secret: &str) -> Vec<Vec<u8>> {
@@ -100,6 +108,14 @@ async fn exercise(process: &Process, said: &mut Vec<u8>) {
             keep(client::request(process.admin, method, &target, &bearer).await);
         }
     }
+    for (id, ..) in JSON {
+        keep(process.get(&format!("/avatar/{id}")).await);
+        let bearer = format!("Authorization: Bearer {ADMIN_TOKEN}\r\n");
+        for (method, route) in [("POST", "/refresh"), ("GET", ""), ("DELETE", "")] {
+            let target = format!("/api/avatars/{id}{route}");
+            keep(client::request(process.admin, method, &target, &bearer).await);
+        }
+    }
     for path in ["/avatar/nobody", "/avatar/a.b", "/nothing", "/healthz", "/readyz"] {
         keep(process.get(path).await);
     }
@@ -119,12 +135,13 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
                 .await;
         let entries: String =
             ALL.iter().map(|connected| connected.entry(&sim_address(&sim, connected))).collect();
+        let json: String = JSON.iter().map(|provider| json_provider(&sim, *provider)).collect();
         let folder = TempDir::new().unwrap();
         let receiver = Webhooks::start(&Clock::system());
         receiver.then([Reply::Status(500, "")]);
         let (events_url, events_secret) = (format!("{}&key={HOOK}", receiver.url()), webhooks::SECRET);
         let settings = format!(
-            "{entries}\n[admin]\ntoken = \"{ADMIN_TOKEN}\"\n[tokens]\nkeys = [\"sha256:{PASSPHRASE}\"]\n\
+            "{entries}\n{json}[admin]\ntoken = \"{ADMIN_TOKEN}\"\n[tokens]\nkeys = [\"sha256:{PASSPHRASE}\"]\n\
              [providers.facebook]\napp_secret = \"{APP_SECRET}\"\n[origin]\ntimeout = \"500ms\"\n\
              [directory]\nurl = \"postgresql://dashboard:{PASSWORD}@127.0.0.1:9/dashboard\"\ntimeout = \"300ms\"\n\
              [events]\nurl = \"{events_url}\"\nsecret = \"{events_secret}\"\n\
@@ -148,7 +165,9 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
             let oh = address.split("oh=").nth(1)?.split('&').next()?;
             Some(oh.to_owned())
         });
-        let fixed = [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD, HOOK].map(str::to_owned);
+        let fixed =
+            [APP_SECRET, ADMIN_TOKEN, PASSPHRASE, PASSWORD, HOOK, HEADER, SIGNATURE].map(str::to_owned);
+        let fixed = fixed.into_iter().chain(JSON.map(|(.., token)| token.to_owned()));
         // The secret as it is written, and the bytes that it means.
         let written = webhooks::SECRET["whsec_".len()..].to_owned();
         let events = [String::from_utf8(STANDARD.decode(&written).unwrap()).unwrap(), written];
@@ -168,6 +187,9 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
         for secret in ALL.map(|connected| connected.token).into_iter().chain([APP_SECRET, PASSPHRASE]) {
             assert_eq!(finds(&sent, secret), None, "{secret}");
         }
+        for secret in JSON.map(|(.., token)| token).into_iter().chain([HEADER, SIGNATURE]) {
+            assert!(finds(heads.as_bytes(), secret).is_some(), "{secret} was really used");
+        }
     }
 }
 
@@ -175,4 +197,20 @@ async fn no_secret_stands_in_the_log_or_in_any_answer() {
 fn sim_address(sim: &Graphsim, connected: &crate::support::accounts::Connected) -> String {
     connected.add(sim, small(1));
     sim.direct_address(connected.account)
+}
+
+/// A JSON provider and its row. Two give a picture; the third is told an error, in which its token is repeated.
+fn json_provider(sim: &Graphsim, (name, auth, token): (&str, &str, &str)) -> String {
+    let picture = sim.put_file(&format!("/p/{name}.jpg?sig={SIGNATURE}"), small(1));
+    let is_query = auth.starts_with("query");
+    let query = if is_query { "?key=token-by-query-b7a318" } else { "" };
+    let error = if is_query { token } else { "" };
+    let body = serde_json::json!({"picture": picture, "error": error, "name": "Ada"});
+    sim.serve(Endpoint::new(&format!("/{name}{query}"), None, body));
+    format!(
+        "[[connection]]\nid = \"{name}\"\nprovider = \"{name}\"\ntoken = \"plain:{token}\"\n[[providers.json]]\n\
+         name = \"{name}\"\nurl = \"{}/{name}\"\nauth = \"{auth}\"\npointer = \"/picture\"\nname_pointer = \"/name\"\n\
+         error_pointer = \"/error\"\nheaders = {{ X-Key = \"{HEADER}\" }}\nhosts = [\"127.0.0.1\"]\n",
+        sim.other_url()
+    )
 }

@@ -33,7 +33,6 @@ fn each_feature_that_is_not_built_is_refused_by_name() {
     for (file, key) in [
         ("server.public_url = \"https://a.example\"", "server.public_url"),
         ("[server.tls]\ncert = \"a.pem\"", "server.tls"),
-        ("[[providers.json]]\nname = \"threads\"", "providers.json"),
         ("[images]\nsizes = [32]", "images.sizes"),
         ("[images]\nquality = 82", "images.quality"),
         ("[images]\nformats = [\"jpeg\"]", "images.formats"),
@@ -224,8 +223,8 @@ fn a_block_is_named_by_its_number_counted_from_one() {
         ("id = \"a b\"", "connection[2].id = \"a b\": expected 1 to 64 of A-Z, a-z, 0-9, _ and -"),
         (
             "id = \"b\"\nprovider = \"facebok\"",
-            "connection[2].provider = \"facebok\": expected instagram, facebook or telegram (did you mean \
-             \"facebook\"?)",
+            "connection[2].provider = \"facebok\": expected one of instagram, facebook, telegram, or the name of a \
+             [[providers.json]] block; did you mean \"facebook\"?",
         ),
         ("id = \"b\"\nnme = \"x\"", "there is no `connection[2].nme`; did you mean `name`?"),
         (
@@ -309,4 +308,55 @@ fn an_unknown_section_lists_those_there_are() {
         "my.toml: there is no `zzzzz`; there are server, admin, avatar, link, memory, disk, redis, directory, tokens, \
          providers, origin, images, fallback, events, log, connection"
     );
+}
+
+#[test]
+fn a_json_provider_is_named_by_its_block_and_rows_name_only_providers_that_are_there() {
+    let threads = "[[providers.json]]\nname = \"threads\"\nurl = \"https://graph.threads.net/v1.0/me\"\nauth = \"bearer\"\n\
+                   pointer = \"/picture\"\nhosts = [\"fbcdn.net\"]\n";
+    for (second, expected) in [
+        (threads.to_owned(), "providers.json[2].name = \"threads\": expected a name that no other block has"),
+        (
+            threads.replace("threads\"\nurl", "telegram\"\nurl"),
+            "providers.json[2].name = \"telegram\": expected another name: this one is built in",
+        ),
+        (
+            threads.replace("threads\"\nurl", "x\"\nurl").replace("\"/picture\"", "\"/a~\""),
+            "providers.json[2].pointer = \"/a~\": expected a JSON Pointer (RFC 6901), such as \"/data/0/url\", in which ~ \
+             is written ~0 and a / within a name ~1",
+        ),
+        (threads.replace("auth = \"bearer\"\n", ""), "providers.json[2]: expected the key `auth` in it"),
+        (
+            threads.replace("auth", "autz = \"\"\nauth"),
+            "there is no `providers.json[2].autz`; did you mean `auth`?",
+        ),
+        (
+            threads.replace("threads\"\nurl", "x\"\nerror_codes = { a = \"dead\" }\nurl"),
+            "providers.json[2].error_codes.a = \"dead\": expected one of \"transient\", \"throttled\", \"needs_reauth\", \
+             \"denied\", \"no_consent\", \"misconfigured\"",
+        ),
+        (
+            "[[connection]]\nid = \"a\"\nprovider = \"thread\"\ntoken = \"plain:x\"\n".to_owned(),
+            "connection[1].provider = \"thread\": expected one of instagram, facebook, telegram, threads, or the name of a \
+             [[providers.json]] block; did you mean \"threads\"?",
+        ),
+        (
+            "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n".to_owned(),
+            "connection[1]: expected the key `token` in it",
+        ),
+        (
+            "[[directory.table]]\nprovider = \"mastodon\"\ntable = \"t\"\nid = \"i\"\ntoken = \"k\"\n"
+                .to_owned(),
+            "directory.table[1].provider = \"mastodon\": expected one of instagram, facebook, telegram, threads, or the \
+             name of a [[providers.json]] block",
+        ),
+    ] {
+        assert_eq!(complaint(&format!("{threads}{second}")), format!("my.toml: {expected}"));
+    }
+    let rows = "[[connection]]\nid = \"a\"\nprovider = \"threads\"\ntoken = \"plain:x\"\n[[directory.table]]\n\
+                provider = \"threads\"\ntable = \"t\"\nid = \"i\"\ntoken = \"k\"\n";
+    let config = Config::from_layers(&load(&format!("{threads}{rows}")).unwrap()).unwrap();
+    assert_eq!(config.providers.names().len(), 4);
+    let open = threads.replace("bearer", "none") + "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n";
+    assert!(Config::from_layers(&load(&open).unwrap()).is_ok(), "nobody asks for its token");
 }

@@ -27,7 +27,7 @@ const CONTRACT: &str = "
     origin.timeout origin.max_bytes origin.max_redirects origin.stream_above origin.allow_http origin.allow_private
     images.sizes images.quality images.formats images.negotiate images.max_pixels images.workers images.queue
     fallback.default fallback.status access.signing_keys access.rate access.burst access.trusted_proxies events.url
-    events.secret log.level log.format providers.json.name directory.table connection";
+    events.secret log.level log.format providers.json directory.table connection";
 
 fn environment<const N: usize>(variables: [(&str, &str); N]) -> Environment {
     Environment::new(variables.map(|(name, value)| (OsString::from(name), OsString::from(value)))).unwrap()

@@ -11,7 +11,8 @@ fn show_config_is_toml_says_where_values_come_from_and_shows_no_secret() {
          admin.token = \"hunter2\"\n[providers.instagram]\napp_secret = \"hunter2\"\n[providers.facebook]\n\
          app_secret = \"hunter2\"\n[disk]\npath = \"a\\nb\"\n[[connection]]\nid = \"acme\"\nprovider = \"facebook\"\n\
          token = \"plain:hunter2\"\npicture_url = \"https://h/?sig=hunter2\"\n[[directory.table]]\n\
-         provider = \"instagram\"\ntoken = \"accessTokenEnc\"\n",
+         provider = \"instagram\"\ntoken = \"accessTokenEnc\"\n[[providers.json]]\nname = \"x\"\n\
+         headers = { X-Key = \"hunter2\" }\n",
     );
     let layers = Layers::load(Some(&file), &environment([("AVATAR_PROXY__LOG__LEVEL", "warn")])).unwrap();
     let shown = show(&layers);

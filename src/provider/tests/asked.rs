@@ -21,6 +21,7 @@ fn providers(base: &str, app_secret: Option<&str>) -> Providers {
         instagram: InstagramConfig { graph: graph("ig", "v25.0"), hosts: hosts.clone() },
         facebook: FacebookConfig { graph: graph("fb", "v24.0"), size: 320, hosts },
         telegram: TelegramConfig { base_url: base("tg") },
+        json: Vec::new(),
     };
     let origin = OriginConfig {
         ca: None,
@@ -65,7 +66,9 @@ async fn ask(
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let base = format!("http://{}", listener.local_addr().unwrap());
     let (providers, token) = (providers(&base, app_secret), Secret::new(token));
-    tokio::join!(answer(&listener, replies), providers.resolve(connection, &token, NOW))
+    let (heads, resolved) =
+        tokio::join!(answer(&listener, replies), providers.resolve(connection, &token, NOW));
+    (heads, resolved.map(|resolved| resolved.resolution))
 }
 
 fn account(provider: Provider, account: &str) -> Connection {

@@ -172,7 +172,7 @@ impl Bus {
             News::Landed { id, .. } => self.landed(id),
             News::Purge(order) => {
                 order.reach.ids().iter().for_each(|id| self.landed(id.as_str()));
-                if !order.reach.providers().is_empty() {
+                if order.reach.is_wide() {
                     self.distrust_all();
                 }
             }

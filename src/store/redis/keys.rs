@@ -72,9 +72,10 @@ impl Keys {
         self.of_all("generation")
     }
 
-    /// The record of a provider's last purge as a whole.
-    pub(super) fn purged(&self, provider: Provider, hard: bool) -> String {
-        self.of_all(&format!("purged:{}:{provider}", if hard { "hard" } else { "soft" }))
+    /// The record of a provider's last purge as a whole, or of the last purge of all; no provider is called `*`.
+    pub(super) fn purged(&self, provider: Option<Provider>, hard: bool) -> String {
+        let whose = provider.as_ref().map_or("*", Provider::as_str);
+        self.of_all(&format!("purged:{}:{whose}", if hard { "hard" } else { "soft" }))
     }
 
     /// Until when a provider's whole app is paused, sealed.

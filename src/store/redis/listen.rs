@@ -11,7 +11,7 @@ use super::keeper::Access;
 use super::news::{Letter, News, To};
 use super::{Away, Open, scripts};
 use crate::clock::monotonic;
-use crate::model::{Generation, Provider};
+use crate::model::Generation;
 use crate::store::generations::Subject;
 
 /// Between two signs of life.
@@ -149,8 +149,9 @@ impl Open {
             let missing = News::Missing { since: known.0 };
             self.tell(To::Everybody, missing, &mut self.unhurried()).await?;
         }
-        for provider in Provider::ALL {
-            self.generations.note(&Subject::Provider(provider), self.purged_of(provider).await?);
+        self.generations.note(&Subject::All, self.purged_of(None).await?);
+        for provider in self.generations.providers() {
+            self.generations.note(&Subject::Provider(provider), self.purged_of(Some(provider)).await?);
             if let Some(until) = self.pause(provider, &mut self.unhurried()).await? {
                 let news = News::Pause { provider: provider.to_string(), until };
                 self.bus.insist(Event::Heard { from: self.instance.clone(), news }).await;

@@ -99,16 +99,24 @@ impl Reach {
 
     /// All that is named.
     pub fn subjects(&self) -> Vec<Subject> {
-        let avatars = self.ids().into_iter().map(Subject::Avatar);
-        avatars.chain(self.providers().into_iter().map(Subject::Provider)).collect()
+        match self {
+            Self::Ids(_) => self.ids().into_iter().map(Subject::Avatar).collect(),
+            Self::Provider(name) => Provider::from_name(name).map(Subject::Provider).into_iter().collect(),
+            Self::All => vec![Subject::All],
+        }
     }
 
-    /// The providers that are reached as a whole.
-    pub fn providers(&self) -> Vec<Provider> {
+    /// Whether avatars are reached that are not named, so that all that is held has to be looked at.
+    pub fn is_wide(&self) -> bool {
+        !matches!(self, Self::Ids(_))
+    }
+
+    /// Whether all avatars of a provider are reached.
+    pub fn covers(&self, provider: Provider) -> bool {
         match self {
-            Self::Ids(_) => Vec::new(),
-            Self::Provider(name) => Provider::from_name(name).into_iter().collect(),
-            Self::All => Provider::ALL.to_vec(),
+            Self::Ids(_) => false,
+            Self::Provider(name) => provider.as_str() == name,
+            Self::All => true,
         }
     }
 }
@@ -185,6 +193,6 @@ mod tests {
     fn an_order_reaches_what_it_names_and_passes_over_what_is_no_id() {
         let ids = Reach::Ids(vec!["a".into(), "b/c".into()]);
         assert_eq!(ids.subjects(), [Subject::Avatar(AvatarId::parse("a").unwrap())]);
-        assert_eq!(Reach::All.subjects().len(), Provider::ALL.len());
+        assert_eq!(Reach::All.subjects(), [Subject::All]);
     }
 }

@@ -34,6 +34,7 @@ impl Pending {
                 Subject::Avatar(id) if purge.hard => hard.push(id.to_string()),
                 Subject::Avatar(id) => soft.push(id.to_string()),
                 Subject::Provider(provider) => self.add(Reach::Provider(provider.to_string()), purge.hard),
+                Subject::All => self.add(Reach::All, purge.hard),
             }
         }
         for (ids, hard) in [(hard, true), (soft, false)] {

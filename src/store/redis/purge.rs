@@ -11,8 +11,8 @@ use super::news::{News, Order, Reach, To};
 use super::record::Which;
 use super::{Away, Open, Redis, millis, scripts};
 use crate::clock::monotonic;
-use crate::model::{AvatarId, Generation};
-use crate::store::generations::Purged;
+use crate::model::{AvatarId, Generation, Provider};
+use crate::store::generations::{Purged, Subject};
 
 /// How long the other instances have for the avatars that an order names ...
 const PATIENCE: Duration = Duration::from_secs(2);
@@ -67,8 +67,14 @@ impl Redis {
     /// As [`Redis::next_generation`].
     pub async fn carry_out(&self, order: &Order) -> Result<Vec<AvatarId>, Away> {
         let Some(open) = &self.open else { return Ok(Vec::new()) };
-        for provider in order.reach.providers() {
-            open.note(provider, order.hard, order.generation()).await?;
+        for subject in order.reach.subjects() {
+            match subject {
+                Subject::All => open.note(None, order.hard, order.generation()).await?,
+                Subject::Provider(provider) => {
+                    open.note(Some(provider), order.hard, order.generation()).await?
+                }
+                Subject::Avatar(_) => continue,
+            };
         }
         let found = order.reach.ids().into_iter().map(|id| async move {
             let purged = open.purge(&id, order.hard, order.generation(), Which::All).await?;
@@ -95,6 +101,14 @@ impl Redis {
         let open = self.open.as_ref().ok_or(Away)?;
         let purged = ids.iter().cloned().map(|id| async move { open.purged(&id).await });
         stream::iter(purged).buffered(AT_ONCE).try_collect().await
+    }
+
+    /// The purges of a whole provider that Redis remembers.
+    ///
+    /// # Errors
+    /// As [`Redis::next_generation`].
+    pub async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
+        self.open.as_ref().ok_or(Away)?.purged_of(Some(provider)).await
     }
 
     /// Has an order made again when Redis is back, since not everybody could be told.
@@ -157,7 +171,7 @@ impl Open {
         missing.remove(&self.instance);
         let mut answers = self.bus.expect_answers(order.number, MOST_INSTANCES);
         self.tell(To::Everybody, News::Purge(order.clone()), &mut self.unhurried()).await?;
-        let patience = if order.reach.providers().is_empty() { PATIENCE } else { LONG_PATIENCE };
+        let patience = if order.reach.is_wide() { LONG_PATIENCE } else { PATIENCE };
         let began = monotonic();
         let mut done = vec![self.instance.clone()];
         // Told twice: a subscription may just stand again.

@@ -48,10 +48,10 @@ impl Open {
         Ok(Before { was_held: held > 0, is_news: news > 0 })
     }
 
-    /// Notes the purge of a whole provider in Redis. Tells whether that was news.
+    /// Notes the purge of a whole provider in Redis, or of all. Tells whether that was news.
     pub(super) async fn note(
         &self,
-        provider: Provider,
+        provider: Option<Provider>,
         hard: bool,
         generation: Generation,
     ) -> Result<bool, Away> {
@@ -68,8 +68,8 @@ impl Open {
         self.records(&hard, &soft).await
     }
 
-    /// The purges of a whole provider that Redis remembers.
-    pub(super) async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
+    /// The purges of a whole provider that Redis remembers, or those of all.
+    pub(super) async fn purged_of(&self, provider: Option<Provider>) -> Result<Purged, Away> {
         self.records(&self.keys.purged(provider, true), &self.keys.purged(provider, false)).await
     }
 

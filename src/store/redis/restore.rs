@@ -93,7 +93,8 @@ impl Open {
             }
             news += usize::from(match &subject {
                 Subject::Avatar(id) => self.purge(id, hard, generation, Which::Older).await?.is_news,
-                Subject::Provider(provider) => self.note(*provider, hard, generation).await?,
+                Subject::Provider(provider) => self.note(Some(*provider), hard, generation).await?,
+                Subject::All => self.note(None, hard, generation).await?,
             });
         }
         Ok(news)

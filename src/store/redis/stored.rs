@@ -181,9 +181,15 @@ mod tests {
     }
 
     #[test]
+    fn an_entry_of_a_provider_that_nobody_configures_is_read() {
+        let entry = read(&FIRST.replace("facebook", "myspace")).unwrap();
+        assert_eq!(entry.provider.as_str(), "myspace");
+    }
+
+    #[test]
     fn what_a_later_version_adds_is_ignored_and_what_it_changes_is_a_miss() {
         assert!(read(&FIRST.replacen('{', "{\"mood\":7,", 1)).is_some());
-        assert!(read(&FIRST.replace("facebook", "myspace")).is_none());
+        assert!(read(&FIRST.replace("facebook", "My Space")).is_none());
         assert!(read(&FIRST.replace("\"picture\"", "\"hologram\"")).is_none());
         assert!(read(&FIRST.replace("\"verified_at\":1700000001000,", "")).is_none());
     }

@@ -42,6 +42,9 @@ fn mac(text: &str) -> String {
 
 /// Answers for a file.
 pub(crate) fn answer(world: &World, head: &Head) -> (Option<String>, Answer) {
+    if let Some(picture) = world.files.lock().unwrap().get(head.target()) {
+        return (None, Answer::picture(picture, false));
+    }
     let name = head.path().rsplit('/').next().unwrap_or("").to_owned();
     if name == graph::ANONYMOUS {
         return (None, anonymous(world, head));

@@ -1,4 +1,5 @@
-//! A stand-in for graph.instagram.com, graph.facebook.com, api.telegram.org and the signing CDN.
+//! A stand-in for graph.instagram.com, graph.facebook.com, api.telegram.org, the signing CDN, and any other API whose
+//! replies a test writes.
 //!
 //! It answers over real sockets on 127.0.0.1 as the real ones do: signatures end and are verified over the raw address,
 //! failure bodies are exact, errors have their codes, and faults can be scripted for the API and for the CDN, for one
@@ -14,6 +15,7 @@ mod account;
 mod cdn;
 mod crowd;
 pub mod dashboard;
+mod endpoint;
 mod fault;
 mod graph;
 mod head;
@@ -22,7 +24,7 @@ mod server;
 mod telegram;
 mod wire;
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
@@ -33,6 +35,7 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 pub use account::{Account, Kind, Missing};
+pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub use pictures::PictureFile;
 
@@ -66,23 +69,24 @@ impl Drop for Shared {
     }
 }
 
-/// Which of the four listeners.
+/// Which of the five listeners.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Host {
     Instagram,
     Facebook,
     Telegram,
     Cdn,
+    Other,
 }
 
 /// All that the listeners share.
 pub(crate) struct World {
     pub(crate) options: Options,
-    pub(crate) addresses: [SocketAddr; 4],
+    pub(crate) addresses: [SocketAddr; 5],
     pub(crate) accounts: Mutex<Vec<State>>,
     pub(crate) anonymous_downloads: std::sync::atomic::AtomicUsize,
     /// Which listeners refuse.
-    pub(crate) shut: [watch::Sender<bool>; 4],
+    pub(crate) shut: [watch::Sender<bool>; 5],
     pub(crate) api_faults: Faults,
     pub(crate) cdn_faults: Faults,
     pub(crate) app_secret: Mutex<Option<String>>,
@@ -91,6 +95,10 @@ pub(crate) struct World {
     pub(crate) nonce: AtomicU64,
     pub(crate) local_files: Mutex<bool>,
     pub(crate) no_store: AtomicBool,
+    /// Of any other API, each with its calls so far.
+    pub(crate) endpoints: Mutex<Vec<(Endpoint, usize)>>,
+    /// What lies at the CDN without a signature, by path and query.
+    pub(crate) files: Mutex<HashMap<String, PictureFile>>,
     crowds: Crowds,
     heads: Mutex<VecDeque<String>>,
     handed_out: Mutex<VecDeque<String>>,
@@ -135,10 +143,10 @@ fn remember(list: &Mutex<VecDeque<String>>, text: &str) {
 }
 
 impl Graphsim {
-    /// Binds the four listeners and answers from then on.
+    /// Binds the five listeners and answers from then on.
     pub async fn start(options: Options) -> Self {
         let mut listeners = Vec::new();
-        for _ in 0..4 {
+        for _ in 0..5 {
             listeners.push(TcpListener::bind("127.0.0.1:0").await.expect("a free port"));
         }
         let addresses = std::array::from_fn(|host| listeners[host].local_addr().expect("bound"));
@@ -155,11 +163,13 @@ impl Graphsim {
             nonce: AtomicU64::new(1),
             local_files: Mutex::default(),
             no_store: AtomicBool::new(false),
+            endpoints: Mutex::default(),
+            files: Mutex::default(),
             crowds: Crowds::default(),
             heads: Mutex::default(),
             handed_out: Mutex::default(),
         });
-        let hosts = [Host::Instagram, Host::Facebook, Host::Telegram, Host::Cdn];
+        let hosts = [Host::Instagram, Host::Facebook, Host::Telegram, Host::Cdn, Host::Other];
         let tasks = listeners
             .into_iter()
             .zip(hosts)
@@ -193,6 +203,32 @@ impl Graphsim {
     /// In place of the CDN's many hosts.
     pub fn cdn_url(&self) -> String {
         self.world().base(Host::Cdn)
+    }
+
+    /// In place of any other API.
+    pub fn other_url(&self) -> String {
+        self.world().base(Host::Other)
+    }
+
+    /// Has the other API answer there so; an endpoint of the same target is replaced and keeps its count.
+    pub fn serve(&self, endpoint: Endpoint) {
+        let mut endpoints = self.world().endpoints.lock().unwrap();
+        match endpoints.iter_mut().find(|(known, _)| known.target == endpoint.target) {
+            Some((known, _)) => *known = endpoint,
+            None => endpoints.push((endpoint, 0)),
+        }
+    }
+
+    /// How often the endpoint of this target was asked.
+    pub fn endpoint_calls(&self, target: &str) -> usize {
+        let endpoints = self.world().endpoints.lock().unwrap();
+        endpoints.iter().find(|(endpoint, _)| endpoint.target == target).map_or(0, |(_, calls)| *calls)
+    }
+
+    /// Puts a file at the CDN that needs no signature; tells its address.
+    pub fn put_file(&self, target: &str, picture: PictureFile) -> String {
+        self.world().files.lock().unwrap().insert(target.to_owned(), picture);
+        format!("{}{target}", self.cdn_url())
     }
 
     /// Adds an account.

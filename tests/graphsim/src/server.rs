@@ -11,7 +11,7 @@ use crate::fault::Fault;
 use crate::head::Head;
 use crate::pictures::PictureFile;
 use crate::wire::Wire;
-use crate::{Host, World, cdn, graph, telegram};
+use crate::{Host, World, cdn, endpoint, graph, telegram};
 
 /// An answer before any fault.
 pub(crate) struct Answer {
@@ -144,6 +144,7 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
             let (id, answer) = cdn::answer(&world, &head);
             (id, true, answer)
         }
+        Host::Other => (None, false, endpoint::answer(&world, &head)),
     };
     let asked = format!("{} {}", head.method(), head.path());
     let under_way = id.as_deref().map(|id| world.enter(id, &asked));

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use avatar_proxy::config::{Config, Environment};
 
 /// The tests of this folder.
-const SOURCES: [&str; 10] = [
+const SOURCES: [&str; 11] = [
     include_str!("server.rs"),
     include_str!("avatar.rs"),
     include_str!("headers.rs"),
@@ -13,13 +13,14 @@ const SOURCES: [&str; 10] = [
     include_str!("directory.rs"),
     include_str!("rows.rs"),
     include_str!("providers.rs"),
+    include_str!("json.rs"),
     include_str!("origin.rs"),
     include_str!("redis.rs"),
     include_str!("events.rs"),
 ];
 const LOG: &str = include_str!("log.rs");
 
-/// The keys of config.toml, and the fields of its two kinds of blocks, which the code itself lists.
+/// The keys of config.toml, and the fields of its three kinds of blocks, which the code itself lists.
 fn keys() -> BTreeSet<String> {
     fn collect(table: &toml::Table, section: &str, keys: &mut BTreeSet<String>) {
         for (key, value) in table {
@@ -31,7 +32,7 @@ fn keys() -> BTreeSet<String> {
     }
     let mut keys = BTreeSet::new();
     collect(&include_str!("../../../config.toml").parse().unwrap(), "", &mut keys);
-    for block in ["directory.table", "connection"] {
+    for block in ["directory.table", "connection", "providers.json"] {
         keys.extend(fields(block).into_iter().map(|field| format!("{block}.{field}")));
     }
     keys

@@ -5,6 +5,7 @@ mod complete;
 mod directory;
 mod events;
 mod headers;
+mod json;
 mod log;
 mod origin;
 mod providers;

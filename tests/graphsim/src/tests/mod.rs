@@ -3,6 +3,7 @@
 mod cdn;
 mod client;
 mod dashboard;
+mod endpoint;
 mod faults;
 mod graph;
 mod telegram;

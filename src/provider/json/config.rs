@@ -1,0 +1,258 @@
+//! `[[providers.json]]`.
+
+use std::collections::BTreeMap;
+
+use hyper::header::{HeaderName, HeaderValue};
+use serde_json::Value;
+
+use super::auth::{Auth, header_name, secret};
+use super::made::Made;
+use super::pointer::Pointer;
+use super::question::Question;
+use crate::model::{Invalid, Provider, ProviderName, Secret, TroubleClass};
+use crate::origin::HostList;
+
+/// One `[[providers.json]]` as written.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct JsonWritten {
+    name: String,
+    url: String,
+    auth: String,
+    hosts: Vec<String>,
+    #[serde(default)]
+    pointer: String,
+    #[serde(default)]
+    address: String,
+    #[serde(default)]
+    optional: bool,
+    #[serde(default)]
+    no_picture: Vec<String>,
+    #[serde(default)]
+    resize: Vec<String>,
+    #[serde(default)]
+    name_pointer: String,
+    #[serde(default)]
+    identity_pointer: String,
+    #[serde(default)]
+    expires_pointer: String,
+    #[serde(default)]
+    errors: Errors,
+    #[serde(default)]
+    error_pointer: String,
+    #[serde(default)]
+    error_ok: Option<Vec<Scalar>>,
+    #[serde(default)]
+    error_codes: BTreeMap<String, TroubleClass>,
+    #[serde(default)]
+    headers: BTreeMap<String, Secret>,
+}
+
+/// One `[[providers.json]]`.
+#[derive(Debug, Clone)]
+pub struct JsonConfig {
+    /// The name that rows give.
+    pub name: ProviderName,
+    pub(super) question: Question,
+    pub(super) auth: Auth,
+    pub(super) headers: Vec<(HeaderName, HeaderValue)>,
+    pub(super) source: Source,
+    /// Whether the API leaves the member out where there is no picture.
+    pub(super) optional: bool,
+    /// What the addresses of pictures hold that are shown for those who have none.
+    pub(super) no_picture: Vec<String>,
+    pub(super) resize: Option<(String, String)>,
+    pub(super) name_pointer: Option<Pointer>,
+    pub(super) identity_pointer: Option<Pointer>,
+    pub(super) expires_pointer: Option<Pointer>,
+    pub(super) errors: Errors,
+    pub(super) error_pointer: Option<Pointer>,
+    pub(super) error_ok: Expected,
+    pub(super) error_codes: BTreeMap<String, TroubleClass>,
+    /// Where its pictures may lie; subdomains are meant too.
+    pub hosts: HostList,
+}
+
+/// Where in a reply the address is.
+#[derive(Debug, Clone)]
+pub(super) enum Source {
+    /// There, as a whole.
+    At(Pointer),
+    /// In parts.
+    Made(Made),
+}
+
+/// Whose errors they are.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Errors {
+    /// By `error_pointer` and `error_codes`, else by the HTTP status.
+    #[default]
+    Http,
+    /// Meta's: by code and subcode, as of Facebook and Instagram.
+    Meta,
+}
+
+/// What stands under `error_pointer` when there is no error.
+#[derive(Debug, Clone)]
+pub(super) enum Expected {
+    /// Nothing, in one of the ways to write it: missing, null, false, 0, "", "ok", [] or {}.
+    Nothing,
+    /// One of these.
+    OneOf(Vec<Value>),
+}
+
+/// A value as TOML and JSON both write it.
+#[derive(Debug, Clone, serde::Deserialize)]
+#[serde(untagged)]
+enum Scalar {
+    Bool(bool),
+    Number(i64),
+    Text(String),
+}
+
+impl TryFrom<JsonWritten> for JsonConfig {
+    type Error = Invalid;
+
+    fn try_from(written: JsonWritten) -> Result<Self, Invalid> {
+        let source = source(&written)?;
+        let pointer = |key, text: &str| match text {
+            "" => Ok(None),
+            text => needed_pointer(key, text).map(Some),
+        };
+        if written.errors == Errors::Meta
+            && !(written.error_pointer.is_empty() && written.error_codes.is_empty())
+        {
+            let expected = "\"http\" beside error_pointer or error_codes: with \"meta\" these are known";
+            return Err(Invalid::new("errors", "\"meta\"", expected));
+        }
+        if written.error_pointer.is_empty() && !(written.error_ok.is_none() && written.error_codes.is_empty())
+        {
+            let expected = "a JSON Pointer beside error_ok or error_codes, which are about what stands there";
+            return Err(Invalid::new("error_pointer", "\"\"", expected));
+        }
+        Ok(Self {
+            name: name(&written.name)?,
+            question: Question::parse(&written.url).ok_or_else(|| {
+                let expected = "an address such as \"https://api.example/v1/users/{account}\", with {account} at most in \
+                                path and query, and no other braces, credentials or fragment";
+                Invalid::new("url", quoted(&written.url), expected)
+            })?,
+            auth: Auth::parse(&written.auth)
+                .ok_or_else(|| Invalid::new("auth", quoted(&written.auth), Auth::EXPECTED))?,
+            headers: headers(written.headers)?,
+            source,
+            optional: written.optional,
+            no_picture: no_picture(written.no_picture)?,
+            resize: resize(&written.resize)?,
+            name_pointer: pointer("name_pointer", &written.name_pointer)?,
+            identity_pointer: pointer("identity_pointer", &written.identity_pointer)?,
+            expires_pointer: pointer("expires_pointer", &written.expires_pointer)?,
+            errors: written.errors,
+            error_pointer: pointer("error_pointer", &written.error_pointer)?,
+            error_ok: match written.error_ok {
+                None => Expected::Nothing,
+                Some(values) => Expected::OneOf(values.into_iter().map(Value::from).collect()),
+            },
+            error_codes: written.error_codes,
+            hosts: HostList::parse(&written.hosts)
+                .map_err(|bad| Invalid::new("hosts", bad, "names of hosts, such as \"pbs.twimg.com\""))?,
+        })
+    }
+}
+
+impl JsonConfig {
+    /// Whether a row's token is needed at all.
+    pub fn needs_token(&self) -> bool {
+        self.auth.needs_token()
+    }
+
+    /// What the operator wrote, in one line for him.
+    pub fn describe(&self) -> String {
+        let picture = match &self.source {
+            Source::At(pointer) => pointer.as_str().to_owned(),
+            Source::Made(made) => made.members().map(Pointer::as_str).collect::<Vec<_>>().join(" and "),
+        };
+        format!("{}, auth {}, the picture at {picture}", self.question.base().as_str(), self.auth.describe())
+    }
+
+    /// Where the API is.
+    pub(in crate::provider) fn base(&self) -> &crate::origin::BaseUrl {
+        self.question.base()
+    }
+}
+
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        match scalar {
+            Scalar::Bool(value) => value.into(),
+            Scalar::Number(value) => value.into(),
+            Scalar::Text(value) => value.into(),
+        }
+    }
+}
+
+fn name(text: &str) -> Result<ProviderName, Invalid> {
+    match Provider::from_name(text) {
+        Some(Provider::Json(name)) => Ok(name),
+        Some(_) => Err(Invalid::new("name", quoted(text), "another name: this one is built in")),
+        None => {
+            let expected = format!("1 to {} of a-z, 0-9 and -, a letter first", ProviderName::MAX_LEN);
+            Err(Invalid::new("name", quoted(text), expected))
+        }
+    }
+}
+
+fn source(written: &JsonWritten) -> Result<Source, Invalid> {
+    match (written.pointer.as_str(), written.address.as_str()) {
+        (pointer, "") => needed_pointer("pointer", pointer).map(Source::At),
+        ("", address) => Made::parse(address).map(Source::Made).ok_or_else(|| {
+            let expected = "an address with JSON Pointers in braces behind its host, such as \
+                            \"https://cdn.example/{/id}/{/avatar}.png\"";
+            Invalid::new("address", quoted(address), expected)
+        }),
+        (_, address) => Err(Invalid::new("address", quoted(address), "either pointer or address, not both")),
+    }
+}
+
+fn needed_pointer(key: &'static str, text: &str) -> Result<Pointer, Invalid> {
+    Pointer::parse(text).ok_or_else(|| Invalid::new(key, quoted(text), Pointer::EXPECTED))
+}
+
+fn headers(written: BTreeMap<String, Secret>) -> Result<Vec<(HeaderName, HeaderValue)>, Invalid> {
+    let header = |(name, value): (String, Secret)| {
+        let expected = "names of headers with their values, without those that the client sets itself";
+        let known = header_name(&name).ok_or_else(|| Invalid::new("headers", quoted(&name), expected))?;
+        let value = HeaderValue::from_str(value.expose())
+            .map_err(|_| Invalid::new("headers", quoted(&name), "values of visible characters"))?;
+        Ok((known, secret(value)))
+    };
+    written.into_iter().map(header).collect()
+}
+
+fn no_picture(parts: Vec<String>) -> Result<Vec<String>, Invalid> {
+    if parts.iter().any(String::is_empty) {
+        return Err(Invalid::new(
+            "no_picture",
+            "\"\"",
+            "parts of addresses; the empty one is in every address",
+        ));
+    }
+    Ok(parts)
+}
+
+fn resize(written: &[String]) -> Result<Option<(String, String)>, Invalid> {
+    match written {
+        [] => Ok(None),
+        [from, to] if !from.is_empty() => Ok(Some((from.clone(), to.clone()))),
+        _ => {
+            let expected = "two texts: what stands in the address, and what shall stand there, such as \
+                            [\"_normal.\", \"_400x400.\"]";
+            Err(Invalid::new("resize", format!("{written:?}"), expected))
+        }
+    }
+}
+
+fn quoted(text: &str) -> String {
+    format!("{text:?}")
+}

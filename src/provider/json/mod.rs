@@ -1,0 +1,126 @@
+//! [`JsonProvider`]: any API that answers JSON with a picture's address in it, as a `[[providers.json]]` block describes it.
+//!
+//! Reading order: `config` (the block), `question` (what is asked), `reply` (what a reply says), `made` (an address that is
+//! made of members), `trouble` (what an error means).
+
+mod auth;
+mod config;
+mod made;
+mod pointer;
+mod question;
+mod reply;
+mod trouble;
+
+pub use config::{JsonConfig, JsonWritten};
+
+use zeroize::Zeroizing;
+
+use super::error::ProviderError;
+use super::{Resolution, Resolved, Said};
+use crate::model::{
+    Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, expires_at,
+};
+use crate::origin::{Call, HostList, Origin, Reach};
+use reply::Read;
+
+/// One API.
+pub(super) struct JsonProvider {
+    config: JsonConfig,
+}
+
+impl JsonProvider {
+    pub(super) fn new(config: JsonConfig) -> Self {
+        Self { config }
+    }
+
+    /// Whether a row's token has to be opened.
+    pub(super) fn needs_token(&self) -> bool {
+        self.config.auth.needs_token()
+    }
+
+    /// Asks for an account's picture.
+    pub(super) async fn ask(
+        &self,
+        origin: &Origin,
+        connection: &Connection,
+        token: &Secret,
+        now: Timestamp,
+        links: &LinkConfig,
+    ) -> Result<Resolved, ProviderError> {
+        let JsonConfig { question, auth, headers, .. } = &self.config;
+        // SECURITY: with `query:NAME` it holds the token.
+        let path_and_query =
+            Zeroizing::new(auth.in_query(question.about(connection.account.as_deref())?, token));
+        let mut headers = headers.clone();
+        headers.extend(auth.in_header(token)?);
+        let call =
+            Call { base: question.base(), path_and_query: &path_and_query, bearer: None, headers: &headers };
+        let reply = origin.call(call).await?;
+        let Read { said, name, identity, ends } = self.config.read(&reply, token, now)?;
+        let resolution = match said {
+            Said::NoPicture => Resolution::NoPicture,
+            Said::FieldMissing => Resolution::FieldMissing,
+            Said::Address(text) => {
+                let mut link = self.link(&text, identity, now, links)?;
+                // SECURITY: what holds the credential itself is not written back.
+                link.is_secret = !token.is_empty() && text.contains(token.expose());
+                match ends.and_then(|number| end_of(number, now)) {
+                    Some(end) => Resolution::Picture(link.ending(end, links)),
+                    None => Resolution::Picture(link),
+                }
+            }
+        };
+        Ok(Resolved { resolution, name })
+    }
+
+    /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.
+    pub(super) fn reach(&self, address: &Address) -> Reach<'_> {
+        let JsonConfig { question, hosts, .. } = &self.config;
+        if question.base().is_origin_of(address.url()) && hosts.allows(address.host()) {
+            return Reach::Operator(question.base());
+        }
+        Reach::Hosts(hosts)
+    }
+
+    /// Where its pictures may lie.
+    pub(super) fn hosts(&self) -> &HostList {
+        &self.config.hosts
+    }
+
+    /// Whether an address leads to the picture of those who have none.
+    pub(super) fn is_no_picture(&self, address: &str) -> bool {
+        self.config.no_picture.iter().any(|part| address.contains(part))
+    }
+
+    fn link(
+        &self,
+        text: &str,
+        identity: Option<String>,
+        now: Timestamp,
+        links: &LinkConfig,
+    ) -> Result<Link, ProviderError> {
+        let address = Address::parse(text)
+            .map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))?;
+        let address = self.config.resized(address, now);
+        let identity = identity.map_or_else(|| identity_of(&address, now), Identity::named);
+        Ok(Link::new(address, identity, false, now, links))
+    }
+}
+
+/// Which picture an address leads to. A signature changes and the path stays, so a signed one is known by its path and
+/// `stp` (PROVIDERS 5.4, 7). Of one that is not signed every character counts: it may name the picture in its query.
+pub(in crate::provider) fn identity_of(address: &Address, now: Timestamp) -> Identity {
+    let path = address.path_and_query().0;
+    match expires_at(address, now) {
+        None => Identity::hashed(address.expose()),
+        // A fixed path, such as Meta's lookaside: only the parameters would tell, and these are the signature.
+        Some(_) if path.ends_with('/') => Identity::UNKNOWN,
+        Some(_) => {
+            let stp = address.parameters("stp").next().unwrap_or("");
+            Identity::hashed(&format!("{path}?stp={stp}"))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
