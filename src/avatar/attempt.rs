@@ -30,6 +30,8 @@ pub(super) struct Attempt {
     /// The link that is good from now on.
     pub(super) link: Option<Link>,
     pub(super) failure: Option<Failure>,
+    /// For how long the account is to be left alone, by the provider's word.
+    pub(super) rest: Option<Duration>,
 }
 
 /// An Instagram reply without the field is "no picture" only when it was seen so often ...
@@ -47,7 +49,7 @@ pub(super) fn settle(
     now: Timestamp,
     config: &AvatarConfig,
 ) -> Entry {
-    let Attempt { found, link, mut failure } = attempt;
+    let Attempt { found, link, mut failure, rest } = attempt;
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
@@ -80,6 +82,7 @@ pub(super) fn settle(
         link,
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
+        rest_until: rest.map(|rest| now + rest),
         provider: row.connection.provider,
         name: row.connection.name.clone(),
         fingerprint: row.fingerprint,

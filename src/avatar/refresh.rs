@@ -21,7 +21,7 @@ use crate::model::{
     Content, Entry, Generation, Link, Picture, SniffError, Timestamp, TroubleClass, Windows, sniff,
 };
 use crate::origin::{Download, FetchError};
-use crate::provider::{Providers, Resolution};
+use crate::provider::{Providers, Resolution, Resolved};
 
 /// One climb and what it works with.
 pub(super) struct Climb<'a> {
@@ -118,23 +118,30 @@ impl Climb<'_> {
         }
         let opened = self.keyring.open(&self.row.connection.token)?;
         let now = self.clock.now();
-        let link = match self.providers.resolve(&self.row.connection, &opened.token, now).await? {
+        let Resolved { resolution, rest } =
+            self.providers.resolve(&self.row.connection, &opened.token, now).await?;
+        let mut asked = self.follow(resolution, now).await;
+        if let Asked::Found(attempt) = &mut asked {
+            attempt.rest = rest;
+        }
+        Ok(asked)
+    }
+
+    /// What comes of the provider's word.
+    async fn follow(&self, resolution: Resolution, now: Timestamp) -> Asked {
+        let link = match resolution {
             Resolution::Picture(link) => link,
-            Resolution::NoPicture => return Ok(Asked::found(Found::NoPicture)),
-            Resolution::FieldMissing => return Ok(Asked::found(Found::FieldMissing)),
+            Resolution::NoPicture => return Asked::found(Found::NoPicture, None),
+            Resolution::FieldMissing => return Asked::found(Found::FieldMissing, None),
         };
         if self.picture().is_some_and(|picture| picture.identity.same(&link.identity)) {
-            return Ok(Asked::Found(Box::new(Attempt {
-                found: Found::Same,
-                link: Some(link),
-                failure: None,
-            })));
+            return Asked::found(Found::Same, Some(link));
         }
         match self.fetch(&link).await {
-            Ok(picture) => Ok(Asked::Found(Box::new(found(picture, now, link)))),
-            Err(error) if error.is_link_dead() => Ok(Asked::LinkDead),
+            Ok(picture) => Asked::Found(Box::new(found(picture, now, link))),
+            Err(error) if error.is_link_dead() => Asked::LinkDead,
             // The link stays: the next attempt needs no API call.
-            Err(error) => Ok(Asked::Found(Box::new(failed(Failure::from(error), Some(link))))),
+            Err(error) => Asked::Found(Box::new(failed(Failure::from(error), Some(link)))),
         }
     }
 
@@ -173,17 +180,17 @@ enum Asked {
 }
 
 impl Asked {
-    fn found(found: Found) -> Self {
-        Self::Found(Box::new(Attempt { found, link: None, failure: None }))
+    fn found(found: Found, link: Option<Link>) -> Self {
+        Self::Found(Box::new(Attempt { found, link, failure: None, rest: None }))
     }
 }
 
 fn found(picture: Picture, verified_at: Timestamp, link: Link) -> Attempt {
-    Attempt { found: Found::Picture(picture, verified_at), link: Some(link), failure: None }
+    Attempt { found: Found::Picture(picture, verified_at), link: Some(link), failure: None, rest: None }
 }
 
 fn failed(failure: Failure, link: Option<Link>) -> Attempt {
-    Attempt { found: Found::Nothing, link, failure: Some(failure) }
+    Attempt { found: Found::Nothing, link, failure: Some(failure), rest: None }
 }
 
 async fn pump(download: &mut Download, filling: &Filling) -> Result<bytes::Bytes, FetchError> {

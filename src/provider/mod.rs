@@ -12,10 +12,14 @@ mod facebook;
 mod graph;
 mod graph_error;
 mod instagram;
+mod rate;
 mod telegram;
 mod telegram_error;
+mod usage;
 
+use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -24,12 +28,14 @@ pub use config::{
     ProvidersWritten, TelegramConfig, TelegramWritten,
 };
 pub use error::ProviderError;
+pub use rate::CallLimits;
 
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass, expires_at,
 };
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
+use telegram::Telegram;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -41,9 +47,19 @@ pub struct Providers {
     facebook: Graph,
     facebook_size: u16,
     facebook_hosts: HostList,
-    telegram: BaseUrl,
+    telegram: Telegram,
+    limits: HashMap<Provider, CallLimits>,
     link: LinkConfig,
     origin: Arc<Origin>,
+}
+
+/// What a provider says about an account, and about its quota.
+#[derive(Debug)]
+pub struct Resolved {
+    /// What it says about the picture.
+    pub resolution: Resolution,
+    /// For how long it asks to leave the account alone, since its quota is nearly used up.
+    pub rest: Option<Duration>,
 }
 
 /// What a provider says about an account.
@@ -55,6 +71,12 @@ pub enum Resolution {
     NoPicture,
     /// The account is known, but the field is not in the reply: no proof that the picture is gone (DESIGN 3).
     FieldMissing,
+}
+
+/// What one of Meta's replies says, and for how long it asks to leave the account alone.
+struct Asked {
+    said: Said,
+    rest: Option<Duration>,
 }
 
 /// What one of Meta's replies says.
@@ -69,13 +91,19 @@ impl Providers {
     /// Nothing is asked yet.
     pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
         let ProvidersConfig { instagram, facebook, telegram } = config;
+        let limits = HashMap::from([
+            (Provider::Instagram, instagram.graph.limits),
+            (Provider::Facebook, facebook.graph.limits),
+            (Provider::Telegram, telegram.limits),
+        ]);
         Self {
+            limits,
             instagram: Graph::new(Provider::Instagram, instagram.graph),
             instagram_hosts: instagram.hosts,
             facebook: Graph::new(Provider::Facebook, facebook.graph),
             facebook_size: facebook.size,
             facebook_hosts: facebook.hosts,
-            telegram: telegram.base_url,
+            telegram: Telegram::new(telegram),
             link,
             origin,
         }
@@ -96,8 +124,8 @@ impl Providers {
         connection: &Connection,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<Resolution, ProviderError> {
-        let said = match connection.provider {
+    ) -> Result<Resolved, ProviderError> {
+        let Asked { said, rest } = match connection.provider {
             Provider::Instagram => {
                 instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token).await?
             }
@@ -106,10 +134,44 @@ impl Providers {
             }
             Provider::Telegram => {
                 let account = connection.account.as_deref();
-                return telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link).await;
+                let resolution =
+                    telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link).await?;
+                return Ok(Resolved { resolution, rest: None });
             }
         };
-        resolution(&said, now, &self.link)
+        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, rest })
+    }
+
+    /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts
+    /// may be asked by either of Meta's hosts, so the one that is fuller counts.
+    pub fn usage(&self, provider: Provider) -> u32 {
+        self.apps(provider).iter().map(|graph| graph.usage().percent()).max().unwrap_or(0)
+    }
+
+    /// Whose app has used up all that it may, and for how long it must not be asked; told once. Instagram accounts may
+    /// hang on either of Meta's two.
+    pub fn used_up(&self) -> Vec<(Provider, Duration)> {
+        let mut used_up = Vec::new();
+        if let Some(pause) = self.facebook.usage().take_full() {
+            used_up.extend([(Provider::Facebook, pause), (Provider::Instagram, pause)]);
+        }
+        if let Some(pause) = self.instagram.usage().take_full() {
+            used_up.push((Provider::Instagram, pause));
+        }
+        used_up
+    }
+
+    /// How many refreshes of each provider may ask at one time.
+    pub fn at_once(&self) -> HashMap<Provider, usize> {
+        self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
+    }
+
+    fn apps(&self, provider: Provider) -> Vec<&Graph> {
+        match provider {
+            Provider::Instagram => vec![&self.instagram, &self.facebook],
+            Provider::Facebook => vec![&self.facebook],
+            Provider::Telegram => Vec::new(),
+        }
     }
 
     /// Opens a picture's address as far as its provider's pictures may lie.
@@ -120,7 +182,7 @@ impl Providers {
         let reach = match provider {
             Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
-            Provider::Telegram => Reach::Operator(&self.telegram),
+            Provider::Telegram => Reach::Operator(&self.telegram.base),
         };
         self.origin.open(address, reach).await
     }
