@@ -134,6 +134,7 @@ impl App {
         let leaving = async {
             shutdown.cancelled().await;
             site.drain();
+            service.send_away();
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();

@@ -32,6 +32,8 @@ pub(super) struct Attempt {
     pub(super) failure: Option<Failure>,
     /// The account's name at the provider.
     pub(super) name: Option<Arc<str>>,
+    /// For how long the account is to be left alone, by the provider's word.
+    pub(super) rest: Option<Duration>,
 }
 
 /// An Instagram reply without the field is "no picture" only when it was seen so often ...
@@ -49,7 +51,7 @@ pub(super) fn settle(
     now: Timestamp,
     config: &AvatarConfig,
 ) -> Entry {
-    let Attempt { found, link, mut failure, name } = attempt;
+    let Attempt { found, link, mut failure, name, rest } = attempt;
     // An attempt that did not get so far as to hear a name takes none away.
     let told = name.or_else(|| old.filter(|_| failure.is_some()).and_then(|old| old.name.clone()));
     let told = told.filter(|_| matches!(row.connection.provider, Provider::Json(_)));
@@ -85,6 +87,7 @@ pub(super) fn settle(
         link,
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
+        rest_until: rest.map(|rest| now + rest),
         provider: row.connection.provider,
         name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,

@@ -112,6 +112,7 @@ mod tests {
             link: None,
             trouble,
             field_missing: None,
+            rest_until: None,
             provider: Provider::Facebook,
             name: None,
             fingerprint: ROW,

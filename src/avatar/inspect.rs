@@ -25,6 +25,8 @@ pub struct Inspection {
     pub link_expires_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub trouble: Option<TroubleFacts>,
+    /// Until when the account is left alone, since its quota is nearly used up.
+    pub rest_until: Option<Timestamp>,
     /// Until when the whole app is paused.
     pub app_paused_until: Option<Timestamp>,
     /// When the row was last read by this process.
@@ -97,6 +99,7 @@ impl Service {
             verified_at: entry.verified_at,
             link_expires_at: entry.link.as_ref().map(|link| link.expires_at),
             trouble: trouble_facts(entry),
+            rest_until: entry.rest_until.filter(|until| *until > now),
             app_paused_until: self.pauses.until(entry.provider, now),
             row_read_at: held.row_read_at(),
             viewed_at: held.viewed_at(),

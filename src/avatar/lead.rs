@@ -5,12 +5,13 @@ use std::time::Duration;
 
 use super::attempt::{Attempt, Found, settle};
 use super::flight::{Lead, Outcome};
+use super::outcome::{Failure, THROTTLE_PAUSE};
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
 use super::turn::{Turn, Wanted};
 use crate::clock::Stopwatch;
 use crate::directory::{DirectoryError, Lookup, Row};
-use crate::model::{AvatarId, Generation, Scope, Timestamp, Trouble, TroubleClass};
+use crate::model::{AvatarId, Generation, Provider, Scope, Timestamp, Trouble, TroubleClass};
 use crate::store::{Budget, Held, Lease};
 
 impl Service {
@@ -101,7 +102,7 @@ impl Service {
     ) -> Outcome {
         let now = self.parts.clock.now();
         let asked = attempt.failure.is_none() && matches!(attempt.found, Found::Same | Found::Picture(..));
-        self.note_pause(row, &attempt, now).await;
+        self.obey_limits(row.connection.provider, attempt.failure.as_ref(), now).await;
         report(id, row, &attempt, took.elapsed());
         let old = held.as_ref().map(|held| &held.entry);
         let entry = settle(id, old, attempt, row, generation, now, &self.parts.config);
@@ -124,17 +125,22 @@ impl Service {
         Outcome::Held(new)
     }
 
-    /// Code 4 stops every account of the app, over a restart too.
-    async fn note_pause(&self, row: &Row, attempt: &Attempt, now: Timestamp) {
-        let provider = row.connection.provider;
-        let Some(failure) = &attempt.failure else { return };
-        if failure.scope == Scope::App && failure.class == TroubleClass::Throttled {
-            let until = now + failure.retry_after.unwrap_or(super::outcome::THROTTLE_PAUSE);
-            tracing::warn!(%provider, pause = ?until.since(now), "the provider throttles the whole app: nobody asks until then");
+    /// Code 4 stops every account of the app, over a restart too, and so does an app that says it has used up its quota:
+    /// the next call would be that code. Before that it is asked more and more slowly.
+    async fn obey_limits(&self, provider: Provider, failure: Option<&Failure>, now: Timestamp) {
+        let mut paused = self.parts.providers.used_up();
+        let refused = failure
+            .filter(|failure| failure.class == TroubleClass::Throttled && failure.scope == Scope::App)
+            .map(|failure| (provider, failure.retry_after.unwrap_or(THROTTLE_PAUSE)));
+        paused.extend(refused.filter(|_| paused.iter().all(|(other, _)| *other != provider)));
+        for (provider, pause) in paused {
+            let until = now + pause;
+            tracing::warn!(%provider, ?pause, "the provider throttles the whole app: nobody asks until then");
             self.pauses.set(provider, until);
             self.parts.disk.put_pause(provider, until).await;
             self.parts.redis.put_pause(provider, until).await;
         }
+        self.queue.pace(provider, pace(self.parts.providers.usage(provider)));
     }
 
     /// Saves the fresh address in the row, as the dashboard did itself. Nobody waits for it.
@@ -156,6 +162,13 @@ impl Service {
             }
         });
     }
+}
+
+/// How long a provider is left alone between two refreshes, by the percentage of its quota that is used up: a second at
+/// 80, and twice as long with each 2 % more, so that apps with small and with large quotas both keep a rest for those that
+/// are viewed (PROVIDERS 12, 16).
+fn pace(percent: u32) -> Option<Duration> {
+    (percent >= 80).then(|| Duration::from_secs(1).mul_f64(2f64.powf(f64::from(percent.min(100) - 80) / 2.0)))
 }
 
 /// By which right a refresh was made, and what is to be done about it when it has ended.

@@ -2,10 +2,16 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::oneshot;
+use tokio_util::task::TaskTracker;
 
+use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
+
+/// How often it is looked at the clock while somebody waits for a pace.
+const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The right to run one refresh; freed when dropped.
 #[derive(Debug)]
@@ -14,17 +20,31 @@ pub(super) struct Place {
     provider: Provider,
 }
 
-/// The queue is full of avatars that were viewed later, or this one fell out of it. It comes back with its next view.
+/// The queue is full of avatars that were viewed later, this one fell out of it, or the process ends. It comes back with
+/// its next view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
+/// The bounds of a [`Queue`].
+#[derive(Debug, Clone)]
+pub(super) struct Bounds {
+    /// Refreshes at one time.
+    pub(super) places: usize,
+    /// Refreshes that wait.
+    pub(super) waiting: usize,
+    /// Refreshes of one provider at one time, where it has a bound of its own.
+    pub(super) of_provider: HashMap<Provider, usize>,
+}
+
 /// A bounded number of places, and a bounded queue before them in which the most recently viewed is next.
 ///
-/// A provider gets at most three quarters of the places, so that one that hangs leaves room for the others.
+/// A provider gets at most three quarters of the places, so that one that hangs leaves room for the others. One whose
+/// quota is nearly used up gets one place at a time, and that not before its pace allows.
 #[derive(Debug)]
 pub(super) struct Queue {
-    places: usize,
-    capacity: usize,
+    bounds: Bounds,
+    clock: Clock,
+    tracker: TaskTracker,
     // A plain mutex: held for map operations, never across an await, and a hit does not come here.
     state: Mutex<State>,
 }
@@ -37,13 +57,20 @@ struct State {
     lanes: BTreeMap<Provider, Lane>,
     next: u64,
     keys: HashMap<AvatarId, (Provider, Key)>,
+    /// A task looks at the clock for those who wait for a pace.
+    is_watched: bool,
+    is_closed: bool,
 }
 
 /// The refreshes of one provider.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Lane {
     running: usize,
     waiting: BTreeMap<Key, Waiter>,
+    /// Between two refreshes; none = as fast as there are places.
+    every: Option<Duration>,
+    /// When the next may begin.
+    next: Timestamp,
 }
 
 #[derive(Debug)]
@@ -53,8 +80,8 @@ struct Waiter {
 }
 
 impl Queue {
-    pub(super) fn new(places: usize, capacity: usize) -> Arc<Self> {
-        Arc::new(Self { places, capacity, state: Mutex::default() })
+    pub(super) fn new(bounds: Bounds, clock: Clock, tracker: TaskTracker) -> Arc<Self> {
+        Arc::new(Self { bounds, clock, tracker, state: Mutex::default() })
     }
 
     /// A place now or when one is free and nobody who was viewed later waits for it.
@@ -66,8 +93,11 @@ impl Queue {
     ) -> Result<Place, Full> {
         let admitted = {
             let mut state = self.lock();
+            if state.is_closed {
+                return Err(Full);
+            }
             if self.has_room(&state, provider) {
-                state.lane(provider).running += 1;
+                self.begin(&mut state, provider);
                 return Ok(Place { queue: self.clone(), provider });
             }
             let (admit, admitted) = oneshot::channel();
@@ -76,9 +106,24 @@ impl Queue {
             state.lane(provider).waiting.insert(key, Waiter { id: id.clone(), admit });
             state.keys.insert(id.clone(), (provider, key));
             self.shed(&mut state);
+            self.watch(&mut state);
             admitted
         };
         admitted.await.map_err(|_| Full)
+    }
+
+    /// Sets how long a provider is left alone between two refreshes; `None` = as fast as there are places.
+    pub(super) fn pace(self: &Arc<Self>, provider: Provider, every: Option<Duration>) {
+        let now = self.clock.now();
+        let mut state = self.lock();
+        let lane = state.lane(provider);
+        if lane.every != every {
+            lane.every = every;
+            lane.next = every.map_or(Timestamp::EPOCH, |every| now + every);
+            self.watch(&mut state);
+            drop(state);
+            self.admit();
+        }
     }
 
     /// Notes that one who waits was viewed again.
@@ -92,6 +137,14 @@ impl Queue {
         state.keys.insert(id.clone(), (provider, key));
     }
 
+    /// Sends away all who wait, and who come from now on: the process ends.
+    pub(super) fn close(&self) {
+        let mut state = self.lock();
+        state.is_closed = true;
+        state.keys.clear();
+        state.lanes.values_mut().for_each(|lane| lane.waiting.clear());
+    }
+
     /// How many run and how many wait.
     pub(super) fn depth(&self) -> (usize, usize) {
         let state = self.lock();
@@ -102,18 +155,35 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn share(&self) -> usize {
-        (self.places * 3).div_ceil(4)
+    /// How many refreshes of a provider may run at one time.
+    fn share(&self, provider: Provider, lane: Option<&Lane>) -> usize {
+        match lane.and_then(|lane| lane.every) {
+            Some(_) => 1,
+            None => {
+                let share = (self.bounds.places * 3).div_ceil(4);
+                self.bounds.of_provider.get(&provider).map_or(share, |bound| share.min(*bound))
+            }
+        }
     }
 
     fn has_room(&self, state: &State, provider: Provider) -> bool {
-        let running = state.lanes.get(&provider).map_or(0, |lane| lane.running);
-        state.running() < self.places && running < self.share()
+        let lane = state.lanes.get(&provider);
+        state.running() < self.bounds.places
+            && lane.map_or(0, |lane| lane.running) < self.share(provider, lane)
+            && lane.is_none_or(|lane| lane.every.is_none() || lane.next <= self.clock.now())
+    }
+
+    fn begin(&self, state: &mut State, provider: Provider) {
+        let lane = state.lane(provider);
+        lane.running += 1;
+        if let Some(every) = lane.every {
+            lane.next = self.clock.now() + every;
+        }
     }
 
     /// Lets the least recently viewed fall out while too many wait: its sender is dropped.
     fn shed(&self, state: &mut State) {
-        while state.keys.len() > self.capacity {
+        while state.keys.len() > self.bounds.waiting {
             let lanes = state.lanes.iter();
             let oldest =
                 lanes.filter_map(|(provider, lane)| Some((*lane.waiting.keys().next()?, *provider))).min();
@@ -122,6 +192,26 @@ impl Queue {
                 state.keys.remove(&waiter.id);
             }
         }
+    }
+
+    /// Nobody leaves when a pace allows the next one, so the clock is looked at while somebody waits for it.
+    fn watch(self: &Arc<Self>, state: &mut State) {
+        if state.is_watched || !state.waits_for_pace() {
+            return;
+        }
+        state.is_watched = true;
+        let queue = self.clone();
+        self.tracker.spawn(async move {
+            loop {
+                tokio::time::sleep(LOOK_EVERY).await;
+                queue.admit();
+                let mut state = queue.lock();
+                state.is_watched = state.waits_for_pace();
+                if !state.is_watched {
+                    return;
+                }
+            }
+        });
     }
 
     /// Gives free places to those who were viewed last.
@@ -136,10 +226,9 @@ impl Queue {
             .filter_map(|(provider, lane)| Some((*lane.waiting.keys().next_back()?, *provider)))
             .max()
         {
-            let lane = state.lane(provider);
-            let Some(waiter) = lane.waiting.remove(&key) else { break };
-            lane.running += 1;
+            let Some(waiter) = state.lane(provider).waiting.remove(&key) else { break };
             state.keys.remove(&waiter.id);
+            self.begin(&mut state, provider);
             if let Err(place) = waiter.admit.send(Place { queue: self.clone(), provider }) {
                 refused.push(place);
             }
@@ -151,11 +240,20 @@ impl Queue {
 
 impl State {
     fn lane(&mut self, provider: Provider) -> &mut Lane {
-        self.lanes.entry(provider).or_default()
+        self.lanes.entry(provider).or_insert(Lane {
+            running: 0,
+            waiting: BTreeMap::new(),
+            every: None,
+            next: Timestamp::EPOCH,
+        })
     }
 
     fn running(&self) -> usize {
         self.lanes.values().map(|lane| lane.running).sum()
+    }
+
+    fn waits_for_pace(&self) -> bool {
+        self.lanes.values().any(|lane| lane.every.is_some() && !lane.waiting.is_empty())
     }
 }
 
@@ -180,9 +278,14 @@ mod tests {
         Timestamp::from_secs(secs)
     }
 
+    fn queue(places: usize, waiting: usize) -> Arc<Queue> {
+        let bounds = Bounds { places, waiting, of_provider: HashMap::new() };
+        Queue::new(bounds, Clock::manual(at(0)), TaskTracker::new())
+    }
+
     #[tokio::test]
     async fn the_most_recently_viewed_is_next() {
-        let queue = Queue::new(1, 10);
+        let queue = queue(1, 10);
         let running = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
         let (b, c) = (id("b"), id("c"));
         let mut old = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));
@@ -196,7 +299,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_new_view_moves_one_forward() {
-        let queue = Queue::new(1, 10);
+        let queue = queue(1, 10);
         let running = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
         let (b, c) = (id("b"), id("c"));
         let mut first = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));
@@ -212,7 +315,7 @@ mod tests {
 
     #[tokio::test]
     async fn beyond_its_capacity_the_least_recently_viewed_falls_out() {
-        let queue = Queue::new(1, 1);
+        let queue = queue(1, 1);
         let _running = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
         let (b, c) = (id("b"), id("c"));
         let mut old = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));
@@ -225,7 +328,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_provider_that_hangs_leaves_room_for_the_others() {
-        let queue = Queue::new(4, 10);
+        let queue = queue(4, 10);
         let mut places = Vec::new();
         for name in ["a", "b", "c"] {
             places.push(queue.enter(&id(name), Provider::Instagram, at(0)).await.unwrap());
@@ -237,8 +340,56 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_provider_has_a_bound_of_its_own_beside_its_share() {
+        let of_provider = HashMap::from([(Provider::Facebook, 1)]);
+        let bounds = Bounds { places: 4, waiting: 10, of_provider };
+        let queue = Queue::new(bounds, Clock::manual(at(0)), TaskTracker::new());
+        let _first = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
+        let b = id("b");
+        assert!(futures_util::poll!(Box::pin(queue.enter(&b, Provider::Facebook, at(9)))).is_pending());
+        assert!(queue.enter(&id("c"), Provider::Instagram, at(1)).await.is_ok());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_provider_near_its_limit_gets_one_place_at_a_time_and_the_last_viewed_first() {
+        let (clock, every) = (Clock::manual(at(1000)), Duration::from_secs(5));
+        let bounds = Bounds { places: 8, waiting: 10, of_provider: HashMap::new() };
+        let queue = Queue::new(bounds, clock.clone(), TaskTracker::new());
+        queue.pace(Provider::Facebook, Some(every));
+        let enter = async |name: &str, viewed: i64| {
+            drop(queue.enter(&id(name), Provider::Facebook, at(viewed)).await.unwrap());
+            clock.now().as_secs() - 1000
+        };
+        let seconds = async {
+            for _ in 0..20 {
+                tokio::time::sleep(Duration::from_secs(1)).await;
+                clock.advance(Duration::from_secs(1));
+            }
+        };
+        let (a, b, c, ()) = tokio::join!(enter("a", 1), enter("b", 3), enter("c", 2), seconds);
+        assert_eq!((b, c, a), (5, 10, 15));
+        assert!(queue.enter(&id("d"), Provider::Telegram, at(0)).await.is_ok(), "others are not slowed");
+        queue.pace(Provider::Facebook, None);
+        assert!(queue.enter(&id("e"), Provider::Facebook, at(0)).await.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_queue_that_is_closed_sends_all_away() {
+        let queue = queue(1, 10);
+        let running = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
+        let b = id("b");
+        let mut waits = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        queue.close();
+        assert_eq!(waits.await.unwrap_err(), Full);
+        drop(running);
+        assert_eq!(queue.enter(&id("c"), Provider::Facebook, at(2)).await.unwrap_err(), Full);
+        assert_eq!(queue.depth(), (0, 0));
+    }
+
+    #[tokio::test]
     async fn a_place_whose_waiter_has_gone_goes_to_the_next() {
-        let queue = Queue::new(1, 10);
+        let queue = queue(1, 10);
         let running = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
         let (b, c) = (id("b"), id("c"));
         let mut stays = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));

@@ -122,9 +122,9 @@ impl Climb<'_> {
             false => Secret::new(""),
         };
         let now = self.clock.now();
-        let Resolved { resolution, name } = self.providers.resolve(connection, &token, now).await?;
+        let Resolved { resolution, name, rest } = self.providers.resolve(connection, &token, now).await?;
         match self.follow(resolution, now).await {
-            Asked::Found(attempt) => Ok(Asked::Found(Box::new(Attempt { name, ..*attempt }))),
+            Asked::Found(attempt) => Ok(Asked::Found(Box::new(Attempt { name, rest, ..*attempt }))),
             Asked::LinkDead => Ok(Asked::LinkDead),
         }
     }
@@ -183,16 +183,22 @@ enum Asked {
 
 impl Asked {
     fn found(found: Found, link: Option<Link>) -> Self {
-        Self::Found(Box::new(Attempt { found, link, failure: None, name: None }))
+        Self::Found(Box::new(Attempt { found, link, failure: None, name: None, rest: None }))
     }
 }
 
 fn found(picture: Picture, verified_at: Timestamp, link: Link) -> Attempt {
-    Attempt { found: Found::Picture(picture, verified_at), link: Some(link), failure: None, name: None }
+    Attempt {
+        found: Found::Picture(picture, verified_at),
+        link: Some(link),
+        failure: None,
+        name: None,
+        rest: None,
+    }
 }
 
 fn failed(failure: Failure, link: Option<Link>) -> Attempt {
-    Attempt { found: Found::Nothing, link, failure: Some(failure), name: None }
+    Attempt { found: Found::Nothing, link, failure: Some(failure), name: None, rest: None }
 }
 
 async fn pump(download: &mut Download, filling: &Filling) -> Result<bytes::Bytes, FetchError> {

@@ -11,7 +11,7 @@ use super::config::AvatarConfig;
 use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
 use super::looks::Looks;
 use super::pauses::Pauses;
-use super::queue::Queue;
+use super::queue::{Bounds, Queue};
 use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
@@ -90,11 +90,16 @@ impl Service {
         for (provider, until) in parts.disk.pauses().await {
             pauses.set(provider, until);
         }
+        let bounds = Bounds {
+            places: parts.config.max_refreshes,
+            waiting: parts.config.queue,
+            of_provider: parts.providers.at_once(),
+        };
         Arc::new(Self {
             // Every refresh that runs or waits is a flight, and so is every lookup of a row before it.
             flights: Flights::new(parts.config.max_refreshes + parts.config.queue),
             looks: Looks::default(),
-            queue: Queue::new(parts.config.max_refreshes, parts.config.queue),
+            queue: Queue::new(bounds, parts.clock.clone(), parts.tracker.clone()),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
             backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
@@ -227,6 +232,7 @@ impl Service {
     /// Whether pauses allow an attempt for what is held.
     pub(super) fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
         held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
+            && held.entry.rest_until.is_none_or(|until| until <= now)
             && self.pauses.until(held.entry.provider, now).is_none()
     }
 
@@ -238,6 +244,11 @@ impl Service {
     /// Whether what began at `generation` has been deleted since.
     fn is_gone(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
         self.parts.generations.verdict(id, provider, generation, generation) == Verdict::Gone
+    }
+
+    /// Sends away the refreshes that wait for a place: the process ends.
+    pub fn send_away(&self) {
+        self.queue.close();
     }
 
     /// How many flights are under way, how many refreshes run, and how many wait for a place.

@@ -73,6 +73,7 @@ impl Service {
     /// Connections that are gone, or soon will be: no byte of their avatars is left in any tier when all have answered. What
     /// is still to be fetched of them is called off.
     pub async fn disconnect(self: &Arc<Self>, ids: &[AvatarId]) -> PurgeReport {
+        self.tell_gone(ids).await;
         self.purge(named(ids), true).await
     }
 

@@ -42,6 +42,8 @@ pub struct Entry {
     pub trouble: Option<Trouble>,
     /// Replies in a row that had the account but not its picture's field, with the time of the first.
     pub field_missing: Option<(u32, Timestamp)>,
+    /// Until when the account is left alone, since its own quota is nearly used up.
+    pub rest_until: Option<Timestamp>,
     /// Whose picture.
     pub provider: Provider,
     /// The row's name, for initials.

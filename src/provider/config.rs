@@ -1,6 +1,7 @@
 //! `[providers.*]`.
 
 use super::json::JsonConfig;
+use super::rate::CallLimits;
 use crate::model::{Invalid, Provider, Secret};
 use crate::origin::{BaseUrl, HostList};
 
@@ -21,6 +22,8 @@ pub struct ProvidersWritten {
 #[serde(deny_unknown_fields)]
 pub struct InstagramWritten {
     base_url: String,
+    max_calls: usize,
+    calls_per_second: u32,
     version: String,
     app_secret: Secret,
     hosts: Vec<String>,
@@ -31,6 +34,8 @@ pub struct InstagramWritten {
 #[serde(deny_unknown_fields)]
 pub struct FacebookWritten {
     base_url: String,
+    max_calls: usize,
+    calls_per_second: u32,
     version: String,
     app_secret: Secret,
     size: u64,
@@ -42,6 +47,8 @@ pub struct FacebookWritten {
 #[serde(deny_unknown_fields)]
 pub struct TelegramWritten {
     base_url: String,
+    max_calls: usize,
+    calls_per_second: u32,
 }
 
 /// `[providers]`.
@@ -82,6 +89,8 @@ pub struct FacebookConfig {
 pub struct TelegramConfig {
     /// Where its API is, and its pictures.
     pub base_url: BaseUrl,
+    /// How it may be asked.
+    pub limits: CallLimits,
 }
 
 /// What one of Meta's two Graph hosts needs.
@@ -93,6 +102,8 @@ pub struct GraphConfig {
     pub version: String,
     /// Signs every call (`appsecret_proof`, PROVIDERS 2.4); `None` = calls are not signed.
     pub app_secret: Option<Secret>,
+    /// How it may be asked.
+    pub limits: CallLimits,
 }
 
 impl ProvidersConfig {
@@ -123,6 +134,11 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                     base_url: base_url("instagram.base_url", instagram.base_url)?,
                     version: version("instagram.version", instagram.version)?,
                     app_secret: optional(instagram.app_secret),
+                    limits: limits(
+                        ["instagram.max_calls", "instagram.calls_per_second"],
+                        instagram.max_calls,
+                        instagram.calls_per_second,
+                    )?,
                 },
                 hosts: hosts("instagram.hosts", &instagram.hosts)?,
             },
@@ -131,11 +147,23 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                     base_url: base_url("facebook.base_url", facebook.base_url)?,
                     version: version("facebook.version", facebook.version)?,
                     app_secret: optional(facebook.app_secret),
+                    limits: limits(
+                        ["facebook.max_calls", "facebook.calls_per_second"],
+                        facebook.max_calls,
+                        facebook.calls_per_second,
+                    )?,
                 },
                 size: size("facebook.size", facebook.size)?,
                 hosts: hosts("facebook.hosts", &facebook.hosts)?,
             },
-            telegram: TelegramConfig { base_url: base_url("telegram.base_url", telegram.base_url)? },
+            telegram: TelegramConfig {
+                base_url: base_url("telegram.base_url", telegram.base_url)?,
+                limits: limits(
+                    ["telegram.max_calls", "telegram.calls_per_second"],
+                    telegram.max_calls,
+                    telegram.calls_per_second,
+                )?,
+            },
             json: Vec::new(),
         })
     }
@@ -145,6 +173,17 @@ fn base_url(key: &'static str, text: String) -> Result<BaseUrl, Invalid> {
     BaseUrl::parse(&text).ok_or_else(|| {
         Invalid::new(key, text, "an address without a query, such as \"https://graph.facebook.com\"")
     })
+}
+
+fn limits(keys: [&'static str; 2], at_once: usize, per_second: u32) -> Result<CallLimits, Invalid> {
+    let expected = |key, value: String| Invalid::new(key, value, "a number from 1 to 10000");
+    if !(1..=10_000).contains(&at_once) {
+        return Err(expected(keys[0], at_once.to_string()));
+    }
+    if !(1..=10_000).contains(&per_second) {
+        return Err(expected(keys[1], per_second.to_string()));
+    }
+    Ok(CallLimits { at_once, per_second })
 }
 
 fn version(key: &'static str, text: String) -> Result<String, Invalid> {
@@ -180,15 +219,21 @@ mod tests {
         base_url = "https://graph.instagram.com"
         version = "v25.0"
         app_secret = ""
+        max_calls = 30
+        calls_per_second = 40
         hosts = ["cdninstagram.com"]
         [facebook]
         base_url = "https://graph.facebook.com"
         version = "v24.0"
         app_secret = "s3cret"
         size = 640
+        max_calls = 31
+        calls_per_second = 41
         hosts = ["fbcdn.net"]
         [telegram]
-        base_url = "http://127.0.0.1:8081""#;
+        base_url = "http://127.0.0.1:8081"
+        max_calls = 32
+        calls_per_second = 42"#;
 
     fn config(text: &str) -> Result<ProvidersConfig, Invalid> {
         ProvidersConfig::try_from(toml::from_str::<ProvidersWritten>(text).unwrap())
@@ -202,6 +247,7 @@ mod tests {
         assert_eq!(config.facebook.graph.version, "v24.0");
         assert_eq!(config.facebook.graph.app_secret, Some(Secret::new("s3cret")));
         assert_eq!(config.facebook.size, 640);
+        assert_eq!(config.facebook.graph.limits, CallLimits { at_once: 31, per_second: 41 });
         assert_eq!(config.telegram.base_url.as_str(), "http://127.0.0.1:8081");
         assert!(config.facebook.hosts.allows("scontent.xx.fbcdn.net"));
         assert!(!format!("{config:?}").contains("s3cret"));
@@ -223,6 +269,9 @@ mod tests {
             ("v25.0", "v25.0/../me", "instagram.version", "v25.0/../me"),
             ("v24.0", "v.0", "facebook.version", "v.0"),
             ("v24.0", "v24.", "facebook.version", "v24."),
+            ("max_calls = 30", "max_calls = 0", "instagram.max_calls", "0"),
+            ("max_calls = 31", "max_calls = 10001", "facebook.max_calls", "10001"),
+            ("calls_per_second = 42", "calls_per_second = 0", "telegram.calls_per_second", "0"),
             ("640", "15", "facebook.size", "15"),
             ("640", "2049", "facebook.size", "2049"),
             ("640", "65552", "facebook.size", "65552"),

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::error::ProviderError;
 use super::graph::Graph;
-use super::{Said, node};
+use super::{Asked, Said, node};
 use crate::model::{Connection, Secret};
 use crate::origin::Origin;
 
@@ -15,9 +15,10 @@ pub(super) async fn ask(
     size: u16,
     connection: &Connection,
     token: &Secret,
-) -> Result<Said, ProviderError> {
+) -> Result<Asked, ProviderError> {
     let node = node(connection.account.as_deref())?.unwrap_or_else(|| "me".to_owned());
-    said(&graph.get(origin, &node, &fields(size), token).await?)
+    let told = graph.get(origin, &node, &fields(size), token).await?;
+    Ok(Asked { said: said(&told.body)?, rest: told.rest })
 }
 
 /// The default size is not stable, and sub-fields that are not named are left out. The braces are encoded.

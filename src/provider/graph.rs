@@ -1,6 +1,7 @@
 //! [`Graph`]: how Meta's two API hosts are asked.
 
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use hmac::{Hmac, KeyInit, Mac};
 use hyper::HeaderMap;
@@ -10,7 +11,9 @@ use sha2::Sha256;
 use super::config::GraphConfig;
 use super::error::ProviderError;
 use super::graph_error::classify;
-use crate::model::{Provider, Secret, TroubleClass};
+use super::rate::Rate;
+use super::usage::{FULL_PAUSE, Usage, rest};
+use crate::model::{Provider, Scope, Secret, TroubleClass};
 use crate::origin::{Call, Origin, Reply};
 
 /// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
@@ -22,11 +25,27 @@ pub(super) struct Graph {
     config: GraphConfig,
     /// Whether the log has been told that the version is over.
     upgrade_told: AtomicBool,
+    usage: Usage,
+    rate: Rate,
+}
+
+/// A reply that tells no error.
+pub(super) struct Told {
+    /// Its JSON object.
+    pub(super) body: Value,
+    /// For how long it asks to leave the account alone.
+    pub(super) rest: Option<Duration>,
 }
 
 impl Graph {
     pub(super) fn new(provider: Provider, config: GraphConfig) -> Self {
-        Self { provider, config, upgrade_told: AtomicBool::new(false) }
+        let rate = Rate::new(config.limits);
+        Self { provider, config, upgrade_told: AtomicBool::new(false), usage: Usage::default(), rate }
+    }
+
+    /// How much of the app's quota is used up.
+    pub(super) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// The reply to `node?fields=fields`, both encoded. The token travels in the header: queries end up in access logs.
@@ -36,7 +55,7 @@ impl Graph {
         node: &str,
         fields: &str,
         token: &Secret,
-    ) -> Result<Value, ProviderError> {
+    ) -> Result<Told, ProviderError> {
         if !is_visible(token) {
             let reason = "the token holds characters that no header can carry";
             return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
@@ -48,14 +67,21 @@ impl Graph {
             bearer: Some(token),
             headers: &[],
         };
+        self.rate.turn().await;
         let reply = origin.call(call).await?;
+        self.usage.note(&reply.headers);
         if let Some(by) = upgraded(&reply.headers)
             && !self.upgrade_told.swap(true, Ordering::Relaxed)
         {
             let (provider, version) = (self.provider, &self.config.version);
             tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
         }
-        read(&reply)
+        let body = read(&reply).inspect_err(|error| {
+            if error.class == TroubleClass::Throttled && error.scope == Scope::App {
+                self.usage.refused(error.retry_after.unwrap_or(FULL_PAUSE));
+            }
+        })?;
+        Ok(Told { body, rest: rest(&reply.headers) })
     }
 }
 
@@ -104,6 +130,7 @@ fn upgraded(headers: &HeaderMap) -> Option<&str> {
 #[cfg(test)]
 mod tests {
     use super::super::error::error;
+    use super::super::rate::CallLimits;
     use super::*;
     use crate::origin::BaseUrl;
 
@@ -112,6 +139,7 @@ mod tests {
             base_url: BaseUrl::parse("https://graph.facebook.com").unwrap(),
             version: "v25.0".to_owned(),
             app_secret: app_secret.map(Secret::new),
+            limits: CallLimits { at_once: 1, per_second: 1 },
         }
     }
 

@@ -9,18 +9,13 @@ use hyper::HeaderMap;
 use serde_json::Value;
 
 use super::error::ProviderError;
+use super::usage::{FULL_PAUSE, time_to_regain};
 use crate::model::{Scope, TroubleClass};
 
-const HOUR: Duration = Duration::from_secs(3600);
-/// Graph throttles carry no `Retry-After`; this is the least where usage headers are silent.
-const THROTTLE_PAUSE: Duration = HOUR;
 /// 459 (checkpoint) and 464 (unconfirmed): the same token may work again once its owner has acted at Facebook.
 const OWNER_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// 341 and 368, blocked for policy: "back off for hours".
 const POLICY_PAUSE: Duration = Duration::from_secs(6 * 3600);
-/// What a provider can make us wait at most: its longest quotas count over 24 h, the rest is room.
-const LONGEST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
-const USAGE: &str = "x-business-use-case-usage";
 
 /// The body's `error` member.
 struct Told<'a> {
@@ -87,21 +82,9 @@ fn by_code(told: &Told<'_>, headers: &HeaderMap) -> ProviderError {
     }
 }
 
-/// The longest `estimated_time_to_regain_access` (minutes) of all ids and types in the usage header.
+/// Graph throttles carry no `Retry-After`; the usage headers tell it, or nobody does.
 fn throttled_for(headers: &HeaderMap) -> Duration {
-    let usages =
-        headers.get_all(USAGE).iter().filter_map(|value| serde_json::from_slice(value.as_bytes()).ok());
-    usages
-        .flat_map(|usage| minutes(&usage))
-        .filter(|minutes| *minutes > 0.0)
-        .reduce(f64::max)
-        .map_or(THROTTLE_PAUSE, |minutes| Duration::from_secs_f64(minutes.min(LONGEST_MINUTES) * 60.0))
-}
-
-fn minutes(usage: &Value) -> Vec<f64> {
-    let ids = usage.as_object().into_iter().flat_map(|ids| ids.values());
-    let entries = ids.filter_map(Value::as_array).flatten();
-    entries.filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_f64()).collect()
+    time_to_regain(headers).unwrap_or(FULL_PAUSE)
 }
 
 #[cfg(test)]
@@ -125,7 +108,7 @@ mod tests {
     }
 
     fn usage(text: &str) -> HeaderMap {
-        HeaderMap::from_iter([(USAGE.parse().unwrap(), text.parse().unwrap())])
+        HeaderMap::from_iter([("x-business-use-case-usage".parse().unwrap(), text.parse().unwrap())])
     }
 
     #[test]
@@ -236,7 +219,10 @@ mod tests {
             }
         }
         let mut two = usage(r#"{"1":[{"estimated_time_to_regain_access":2}]}"#);
-        two.append(USAGE, r#"{"2":[{"estimated_time_to_regain_access":3}]}"#.parse().unwrap());
+        two.append(
+            "x-business-use-case-usage",
+            r#"{"2":[{"estimated_time_to_regain_access":3}]}"#.parse().unwrap(),
+        );
         assert_eq!(throttled_for(&two), Duration::from_secs(180));
     }
 

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::error::ProviderError;
 use super::graph::Graph;
-use super::{Said, node};
+use super::{Asked, Said, node};
 use crate::model::{Connection, Secret, TroubleClass};
 use crate::origin::Origin;
 
@@ -25,12 +25,12 @@ pub(super) async fn ask(
     facebook: &Graph,
     connection: &Connection,
     token: &Secret,
-) -> Result<Said, ProviderError> {
-    let reply = match request(connection.account.as_deref(), token)? {
+) -> Result<Asked, ProviderError> {
+    let told = match request(connection.account.as_deref(), token)? {
         Request::Own => instagram.get(origin, "me", OWN_FIELDS, token).await?,
         Request::ByFacebook(node) => facebook.get(origin, &node, FACEBOOK_FIELDS, token).await?,
     };
-    said(&reply)
+    Ok(Asked { said: said(&told.body)?, rest: told.rest })
 }
 
 /// Whether an address leads to the picture of those who have none.

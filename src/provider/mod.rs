@@ -14,11 +14,14 @@ mod graph;
 mod graph_error;
 mod instagram;
 mod json;
+mod rate;
 mod telegram;
 mod telegram_error;
+mod usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::time::Duration;
 
 use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
 
@@ -28,6 +31,7 @@ pub use config::{
 };
 pub use error::ProviderError;
 pub use json::{JsonConfig, JsonWritten};
+pub use rate::CallLimits;
 
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
@@ -36,6 +40,7 @@ use crate::model::{
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
 use json::JsonProvider;
+use telegram::Telegram;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -47,19 +52,22 @@ pub struct Providers {
     facebook: Graph,
     facebook_size: u16,
     facebook_hosts: HostList,
-    telegram: BaseUrl,
+    telegram: Telegram,
     json: HashMap<ProviderName, JsonProvider>,
+    limits: HashMap<Provider, CallLimits>,
     link: LinkConfig,
     origin: Arc<Origin>,
 }
 
-/// What a provider says about an account and its owner.
+/// What a provider says about an account, its owner and its quota.
 #[derive(Debug)]
 pub struct Resolved {
     /// Whether there is a picture.
     pub resolution: Resolution,
     /// The account's name there, for a row that has none.
     pub name: Option<Arc<str>>,
+    /// For how long it asks to leave the account alone, since its quota is nearly used up.
+    pub rest: Option<Duration>,
 }
 
 /// What a provider says about an account's picture.
@@ -71,6 +79,12 @@ pub enum Resolution {
     NoPicture,
     /// The account is known, but the field is not in the reply: no proof that the picture is gone (DESIGN 3).
     FieldMissing,
+}
+
+/// What one of Meta's replies says, and for how long it asks to leave the account alone.
+struct Asked {
+    said: Said,
+    rest: Option<Duration>,
 }
 
 /// What a reply says.
@@ -85,13 +99,19 @@ impl Providers {
     /// Nothing is asked yet.
     pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
         let ProvidersConfig { instagram, facebook, telegram, json } = config;
+        let limits = HashMap::from([
+            (Provider::Instagram, instagram.graph.limits),
+            (Provider::Facebook, facebook.graph.limits),
+            (Provider::Telegram, telegram.limits),
+        ]);
         Self {
+            limits,
             instagram: Graph::new(Provider::Instagram, instagram.graph),
             instagram_hosts: instagram.hosts,
             facebook: Graph::new(Provider::Facebook, facebook.graph),
             facebook_size: facebook.size,
             facebook_hosts: facebook.hosts,
-            telegram: telegram.base_url,
+            telegram: Telegram::new(telegram),
             json: json.into_iter().map(|config| (config.name, JsonProvider::new(config))).collect(),
             link,
             origin,
@@ -128,7 +148,7 @@ impl Providers {
         token: &Secret,
         now: Timestamp,
     ) -> Result<Resolved, ProviderError> {
-        let said = match connection.provider {
+        let Asked { said, rest } = match connection.provider {
             Provider::Instagram => {
                 instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token).await?
             }
@@ -138,14 +158,46 @@ impl Providers {
             Provider::Telegram => {
                 let account = connection.account.as_deref();
                 let asked = telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link);
-                return Ok(Resolved { resolution: asked.await?, name: None });
+                return Ok(Resolved { resolution: asked.await?, name: None, rest: None });
             }
             Provider::Json(name) => {
                 let provider = self.json.get(&name).ok_or_else(|| nobody(name))?;
                 return provider.ask(&self.origin, connection, token, now, &self.link).await;
             }
         };
-        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, name: None })
+        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, name: None, rest })
+    }
+
+    /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts
+    /// may be asked by either of Meta's hosts, so the one that is fuller counts.
+    pub fn usage(&self, provider: Provider) -> u32 {
+        self.apps(provider).iter().map(|graph| graph.usage().percent()).max().unwrap_or(0)
+    }
+
+    /// Whose app has used up all that it may, and for how long it must not be asked; told once. Instagram accounts may
+    /// hang on either of Meta's two.
+    pub fn used_up(&self) -> Vec<(Provider, Duration)> {
+        let mut used_up = Vec::new();
+        if let Some(pause) = self.facebook.usage().take_full() {
+            used_up.extend([(Provider::Facebook, pause), (Provider::Instagram, pause)]);
+        }
+        if let Some(pause) = self.instagram.usage().take_full() {
+            used_up.push((Provider::Instagram, pause));
+        }
+        used_up
+    }
+
+    /// How many refreshes of each provider may ask at one time.
+    pub fn at_once(&self) -> HashMap<Provider, usize> {
+        self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
+    }
+
+    fn apps(&self, provider: Provider) -> Vec<&Graph> {
+        match provider {
+            Provider::Instagram => vec![&self.instagram, &self.facebook],
+            Provider::Facebook => vec![&self.facebook],
+            Provider::Telegram | Provider::Json(_) => Vec::new(),
+        }
     }
 
     /// Opens a picture's address as far as its provider's pictures may lie.
@@ -156,7 +208,7 @@ impl Providers {
         let reach = match provider {
             Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
-            Provider::Telegram => Reach::Operator(&self.telegram),
+            Provider::Telegram => Reach::Operator(&self.telegram.base),
             Provider::Json(name) => match self.json.get(&name) {
                 Some(provider) => provider.reach(address),
                 None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),

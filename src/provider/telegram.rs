@@ -5,7 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::config::TelegramConfig;
 use super::error::ProviderError;
+use super::rate::Rate;
 use super::telegram_error::classify;
 use super::{Resolution, encoded};
 use crate::model::{Address, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
@@ -15,6 +17,19 @@ use crate::origin::{BaseUrl, Call, Origin, Reply};
 const FILE_TTL: Duration = Duration::from_secs(3600);
 /// What the Bot API itself accepts as a token, in bytes.
 const LONGEST_TOKEN: usize = 80;
+
+/// The API as the operator has it.
+pub(super) struct Telegram {
+    /// Of calls and of files.
+    pub(super) base: BaseUrl,
+    rate: Rate,
+}
+
+impl Telegram {
+    pub(super) fn new(config: TelegramConfig) -> Self {
+        Self { rate: Rate::new(config.limits), base: config.base_url }
+    }
+}
 
 /// A photo: how this bot gets it, and which one it is for every bot.
 #[derive(Debug, PartialEq, Eq)]
@@ -26,21 +41,21 @@ struct Photo {
 /// Asks for the photo of a chat, or without an account for that of the bot.
 pub(super) async fn ask(
     origin: &Origin,
-    base: &BaseUrl,
+    api: &Telegram,
     account: Option<&str>,
     token: &Secret,
     now: Timestamp,
     config: &LinkConfig,
 ) -> Result<Resolution, ProviderError> {
     let bot = bot(token)?;
-    let result = call(origin, base, token, &question(account, bot)).await?;
+    let result = call(origin, api, token, &question(account, bot)).await?;
     let photo = match account.filter(|account| !account.is_empty()) {
         Some(_) => of_chat(&result)?,
         None => of_bot(&result)?,
     };
     let Some(photo) = photo else { return Ok(Resolution::NoPicture) };
-    let file = call(origin, base, token, &format!("getFile?file_id={}", encoded(&photo.file_id))).await?;
-    let address = file_address(base, token, &file)?;
+    let file = call(origin, api, token, &format!("getFile?file_id={}", encoded(&photo.file_id))).await?;
+    let address = file_address(&api.base, token, &file)?;
     Ok(Resolution::Picture(Link {
         address,
         resolved_at: now,
@@ -77,12 +92,14 @@ fn question(account: Option<&str>, bot: &str) -> String {
 
 async fn call(
     origin: &Origin,
-    base: &BaseUrl,
+    api: &Telegram,
     token: &Secret,
     question: &str,
 ) -> Result<Value, ProviderError> {
     let path_and_query = Zeroizing::new(format!("/bot{}/{question}", token.expose()));
-    read(&origin.call(Call { base, path_and_query: &path_and_query, bearer: None, headers: &[] }).await?)
+    api.rate.turn().await;
+    let call = Call { base: &api.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
+    read(&origin.call(call).await?)
 }
 
 /// The `result` of a reply that is `ok`.

@@ -32,7 +32,8 @@ CREATE TABLE IF NOT EXISTS avatar (
     trouble TEXT,
     field_missing TEXT,
     generation INTEGER NOT NULL DEFAULT 0,
-    obeyed INTEGER NOT NULL DEFAULT 0
+    obeyed INTEGER NOT NULL DEFAULT 0,
+    rest_until INTEGER
 ) STRICT;
 CREATE INDEX IF NOT EXISTS avatar_used_at ON avatar (used_at);
 CREATE TABLE IF NOT EXISTS pause (
@@ -49,16 +50,17 @@ CREATE TABLE IF NOT EXISTS purged (
 ";
 
 /// Columns that came after the first release, each with the statement that adds it to an older file.
-pub(super) const ADDED: [(&str, &str); 2] = [
+pub(super) const ADDED: [(&str, &str); 3] = [
     ("generation", "ALTER TABLE avatar ADD COLUMN generation INTEGER NOT NULL DEFAULT 0"),
     ("obeyed", "ALTER TABLE avatar ADD COLUMN obeyed INTEGER NOT NULL DEFAULT 0"),
+    ("rest_until", "ALTER TABLE avatar ADD COLUMN rest_until INTEGER"),
 ];
 
 /// All that [`read`] wants of a row, and when it was last used. Named one by one: `*` is another list after a column
 /// was added.
 pub(super) const SELECT: &str = "
 SELECT id, version, provider, name, fingerprint, verified_at, used_at, content, identity, last_modified, bytes, checksum,
-    trouble, field_missing, generation, obeyed
+    trouble, field_missing, generation, obeyed, rest_until
 FROM avatar WHERE id = ?";
 
 /// Why a row cannot be used. It is dropped and the avatar counts as never held.
@@ -122,6 +124,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         field_missing: row
             .try_get::<Option<&str>, _>("field_missing")?
             .and_then(|text| serde_json::from_str(text).ok()),
+        rest_until: row.try_get::<Option<i64>, _>("rest_until")?.map(Timestamp::from_millis),
         provider,
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
         fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,

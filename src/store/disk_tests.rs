@@ -28,6 +28,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         link: None,
         trouble: None,
         field_missing: None,
+        rest_until: None,
         provider: Provider::Facebook,
         name: None,
         fingerprint: Fingerprint([7; 32]),

@@ -245,18 +245,18 @@ impl Writer {
 }
 
 async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, .. } = &held.entry;
+    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, rest_until, .. } = &held.entry;
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
-             last_modified, bytes, checksum, trouble, field_missing, generation, obeyed)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
              name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
              used_at = excluded.used_at, content = excluded.content, identity = excluded.identity,
              last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
              trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation,
-             obeyed = excluded.obeyed
+             obeyed = excluded.obeyed, rest_until = excluded.rest_until
          WHERE MAX(excluded.generation, excluded.obeyed) > MAX(avatar.generation, avatar.obeyed)
              OR excluded.verified_at >= avatar.verified_at",
     )
@@ -276,6 +276,7 @@ async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx
     .bind(columns.field_missing)
     .bind(generation.0.cast_signed())
     .bind(obeyed.0.cast_signed())
+    .bind(rest_until.map(Timestamp::as_millis))
     .execute(transaction)
     .await?;
     Ok(())

@@ -16,11 +16,13 @@ pub use config::{JsonConfig, JsonWritten};
 use zeroize::Zeroizing;
 
 use super::error::ProviderError;
+use super::usage::rest;
 use super::{Resolution, Resolved, Said};
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, expires_at,
 };
 use crate::origin::{Call, HostList, Origin, Reach};
+use config::Errors;
 use reply::Read;
 
 /// One API.
@@ -70,7 +72,9 @@ impl JsonProvider {
                 }
             }
         };
-        Ok(Resolved { resolution, name })
+        // Of others' headers nothing is known.
+        let rest = (self.config.errors == Errors::Meta).then(|| rest(&reply.headers)).flatten();
+        Ok(Resolved { resolution, name, rest })
     }
 
     /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.

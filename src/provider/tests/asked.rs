@@ -12,15 +12,17 @@ const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
 fn providers(base: &str, app_secret: Option<&str>) -> Providers {
     let base = |path: &str| BaseUrl::parse(&format!("{base}/{path}")).unwrap();
     let hosts = HostList::parse(&["fbcdn.net".to_owned()]).unwrap();
+    let limits = CallLimits { at_once: 8, per_second: 10_000 };
     let graph = |path: &str, version: &str| GraphConfig {
         base_url: base(path),
         version: version.to_owned(),
         app_secret: app_secret.map(Secret::new),
+        limits,
     };
     let config = ProvidersConfig {
         instagram: InstagramConfig { graph: graph("ig", "v25.0"), hosts: hosts.clone() },
         facebook: FacebookConfig { graph: graph("fb", "v24.0"), size: 320, hosts },
-        telegram: TelegramConfig { base_url: base("tg") },
+        telegram: TelegramConfig { base_url: base("tg"), limits },
         json: Vec::new(),
     };
     let origin = OriginConfig {

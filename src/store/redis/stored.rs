@@ -20,6 +20,8 @@ pub(super) struct StoredEntry {
     generation: u64,
     #[serde(default)]
     obeyed: u64,
+    #[serde(default)]
+    rest_until: Option<Timestamp>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -55,6 +57,7 @@ impl StoredEntry {
             field_missing: entry.field_missing,
             generation: entry.generation.0,
             obeyed: entry.obeyed.0,
+            rest_until: entry.rest_until,
         }
     }
 
@@ -107,6 +110,7 @@ impl StoredEntry {
             link,
             trouble,
             field_missing: self.field_missing,
+            rest_until: self.rest_until,
             provider,
             name: self.name.map(Arc::from),
             fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,

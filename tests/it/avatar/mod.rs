@@ -4,6 +4,7 @@ mod changes;
 mod cold;
 mod deletion;
 mod faults;
+mod limits;
 mod promise;
 mod restart;
 mod rows;

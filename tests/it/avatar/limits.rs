@@ -1,0 +1,66 @@
+//! Quotas are respected before they bite.
+
+use std::time::Duration;
+
+use avatar_proxy::clock::Clock;
+use graphsim::{Fault, Graphsim};
+
+use crate::support::accounts::{FACEBOOK, INSTAGRAM, small};
+use crate::support::client::hash;
+use crate::support::proxy::{Proxy, START, stand_in};
+
+const FRESH_FOR: &str = "[avatar]\nfresh_for = \"10m\"\nwait = \"1s\"\n";
+/// A little longer than a picture is fresh.
+const STALE: Duration = Duration::from_secs(11 * 60);
+
+/// Every reply of the provider says that so much of the app's quota is used up, in per cent.
+fn used_up(sim: &Graphsim, percent: u32) {
+    let usage = format!(r#"{{"call_count":{percent},"total_cputime":3,"total_time":2}}"#);
+    sim.api_fault(None, Some(Fault::Headers(vec![("X-App-Usage", usage)])));
+}
+
+#[tokio::test]
+async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    used_up(&sim, 100);
+    let proxy = Proxy::start(&sim, &clock, &format!("{FRESH_FOR}{}", FACEBOOK.entry(""))).await;
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh", "the reply itself was right");
+    proxy.settled().await;
+    used_up(&sim, 20);
+    for _ in 0..5 {
+        clock.advance(STALE);
+        let shown = proxy.get(&FACEBOOK.path()).await;
+        assert_eq!((shown.state(), shown.hash()), ("last-good", hash(&small(1).bytes)));
+        proxy.settled().await;
+        assert_eq!(sim.api_calls(FACEBOOK.account), 1, "within the hour");
+    }
+    clock.advance(STALE);
+    proxy.get(&FACEBOOK.path()).await;
+    proxy.settled().await;
+    assert_eq!(sim.api_calls(FACEBOOK.account), 2);
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
+}
+
+#[tokio::test]
+async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    INSTAGRAM.add(&sim, small(3));
+    used_up(&sim, 85);
+    let entries = [FACEBOOK, INSTAGRAM].map(|connected| connected.entry("")).concat();
+    let proxy = Proxy::start(&sim, &clock, &format!("{FRESH_FOR}{entries}")).await;
+    for connected in [FACEBOOK, INSTAGRAM] {
+        assert_eq!(proxy.get(&connected.path()).await.state(), "fresh");
+    }
+    proxy.settled().await;
+    sim.set_picture(FACEBOOK.account, Some(small(2)));
+    clock.advance(STALE);
+    let shown = proxy.get(&FACEBOOK.path()).await;
+    assert_eq!((shown.state(), shown.hash()), ("stale", hash(&small(1).bytes)), "he does not wait");
+    let new = hash(&small(2).bytes);
+    proxy.get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
+    assert_eq!(sim.api_calls(FACEBOOK.account), 2);
+}
