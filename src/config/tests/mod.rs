@@ -23,7 +23,9 @@ const CONTRACT: &str = "
     directory.max_connections directory.cache_for directory.timeout directory.sweep directory.write_back tokens.keys
     tokens.format providers.instagram.base_url providers.instagram.version providers.instagram.app_secret
     providers.instagram.hosts providers.facebook.base_url providers.facebook.version providers.facebook.app_secret
-    providers.facebook.size providers.facebook.hosts providers.telegram.base_url origin.ca origin.connect_timeout
+    providers.facebook.size providers.facebook.hosts providers.telegram.base_url
+    providers.instagram.max_calls providers.instagram.calls_per_second providers.facebook.max_calls
+    providers.facebook.calls_per_second providers.telegram.max_calls providers.telegram.calls_per_second origin.ca origin.connect_timeout
     origin.timeout origin.max_bytes origin.max_redirects origin.stream_above origin.allow_http origin.allow_private
     images.sizes images.quality images.formats images.negotiate images.max_pixels images.workers images.queue
     fallback.default fallback.status access.signing_keys access.rate access.burst access.trusted_proxies events.url

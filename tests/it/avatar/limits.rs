@@ -64,3 +64,37 @@ async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_p
     proxy.get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
     assert_eq!(sim.api_calls(FACEBOOK.account), 2);
 }
+
+#[tokio::test]
+async fn an_account_that_says_it_is_used_up_is_left_alone_until_it_has_regained_access_over_a_restart_too() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    INSTAGRAM.add(&sim, small(3));
+    let usage = r#"{"104500000000002":[{"type":"pages","call_count":100,"total_cputime":3,"total_time":2,"estimated_time_to_regain_access":45}]}"#;
+    sim.api_fault(
+        Some(FACEBOOK.account),
+        Some(Fault::Headers(vec![("X-Business-Use-Case-Usage", usage.to_owned())])),
+    );
+    let entries = [FACEBOOK, INSTAGRAM].map(|connected| connected.entry("")).concat();
+    let settings = format!("{FRESH_FOR}{entries}");
+    let proxy = Proxy::start(&sim, &clock, &settings).await;
+    for connected in [FACEBOOK, INSTAGRAM] {
+        assert_eq!(proxy.get(&connected.path()).await.state(), "fresh", "the reply itself was right");
+    }
+    proxy.settled().await;
+    let folder = proxy.stop().await;
+    let proxy = Proxy::start_in(&sim, &clock, &settings, folder).await;
+    for minutes in [11, 22, 33, 44] {
+        clock.advance(STALE);
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+        proxy.get(&INSTAGRAM.path()).await;
+        proxy.settled().await;
+        assert_eq!(sim.api_calls(FACEBOOK.account), 1, "after {minutes} minutes");
+    }
+    assert_eq!(sim.api_calls(INSTAGRAM.account), 5, "another account is asked as ever");
+    clock.advance(STALE);
+    proxy.get(&FACEBOOK.path()).await;
+    proxy.settled().await;
+    assert_eq!(sim.api_calls(FACEBOOK.account), 2);
+}

@@ -1,8 +1,9 @@
 //! `[providers.*]` and `[tokens]`.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
-use graphsim::Graphsim;
+use graphsim::{Fault, Graphsim};
 
 use super::util::{one, set};
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM};
@@ -31,6 +32,47 @@ async fn each_provider_is_asked_where_it_is_written() {
     calls_reach(&INSTAGRAM, "providers.instagram.base_url", Graphsim::instagram_url).await;
     calls_reach(&FACEBOOK, "providers.facebook.base_url", Graphsim::facebook_url).await;
     calls_reach(&TELEGRAM, "providers.telegram.base_url", Graphsim::telegram_url).await;
+}
+
+/// Calls that have begun 350 ms after two connections of one account were viewed for the first time.
+async fn early_calls(connected: &Connected, latency: Duration, extra: &str) -> usize {
+    let (sim, clock) = one(connected).await;
+    let second = Connected { id: "the-second", ..connected.clone() };
+    sim.api_fault(None, Some(Fault::Latency(latency)));
+    let entries = connected.entry("") + &second.entry("");
+    let proxy = Proxy::start(&sim, &clock, &(extra.to_owned() + &entries)).await;
+    let early = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        sim.request_lines().iter().filter(|line| !line.contains(".jpg")).count()
+    };
+    let (first, second) = (connected.path(), second.path());
+    tokio::join!(proxy.get(&first), proxy.get(&second), early).2
+}
+
+#[tokio::test]
+async fn a_provider_gets_as_many_calls_at_one_time_as_are_written() {
+    for (connected, key) in [
+        (INSTAGRAM, "providers.instagram.max_calls"),
+        (FACEBOOK, "providers.facebook.max_calls"),
+        (TELEGRAM, "providers.telegram.max_calls"),
+    ] {
+        for (value, calls) in [("1", 1), ("2", 2)] {
+            let latency = Duration::from_millis(500);
+            assert_eq!(early_calls(&connected, latency, &set(key, value)).await, calls, "{key} = {value}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_provider_gets_as_many_calls_in_a_second_as_are_written() {
+    for (connected, key) in [
+        (INSTAGRAM, "providers.instagram.calls_per_second"),
+        (FACEBOOK, "providers.facebook.calls_per_second"),
+        (TELEGRAM, "providers.telegram.calls_per_second"),
+    ] {
+        assert_eq!(early_calls(&connected, Duration::ZERO, &set(key, "2")).await, 1, "{key}");
+        assert!(early_calls(&connected, Duration::ZERO, &set(key, "100")).await >= 2, "{key}");
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@ use avatar_proxy::model::ETag;
 use serde_json::json;
 
 use super::util::{MINUTE, STALE, change, view, world};
+use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::webhooks::Message;
 
@@ -157,6 +158,17 @@ async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
     let [deleted] = world.receiver.expect(1).await.try_into().unwrap();
     assert_eq!((deleted.kind().as_str(), &deleted.data()["provider"]), ("deleted", &json!("facebook")));
     assert!(deleted.data()["etag"].is_null() && deleted.data()["reason"].is_null());
+}
+
+#[tokio::test]
+async fn a_deletion_that_the_dashboard_asked_for_is_told_once() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    for _ in 0..2 {
+        assert_eq!(tell(proxy.admin, FACEBOOK.id, "deleted").await.status, 200);
+    }
+    assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
 }
 
 #[tokio::test]
