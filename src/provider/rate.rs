@@ -1,11 +1,14 @@
 //! [`Rate`]: how many calls a second an app's API is given.
 
+use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::time::Instant;
 
 use crate::clock::monotonic;
+
+const SECOND: Duration = Duration::from_secs(1);
 
 /// The bounds on the calls to one provider's app, by this instance.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,25 +19,29 @@ pub struct CallLimits {
     pub per_second: u32,
 }
 
-/// Spreads calls so that no second begins more of them than allowed.
+/// Holds calls back so that no second begins more of them than allowed.
 #[derive(Debug)]
 pub(super) struct Rate {
-    every: Duration,
-    next: Mutex<Option<Instant>>,
+    per_second: usize,
+    /// When the last calls began or will begin, the oldest first; no more than `per_second`.
+    last: Mutex<VecDeque<Instant>>,
 }
 
 impl Rate {
     pub(super) fn new(limits: CallLimits) -> Self {
-        Self { every: Duration::from_secs(1) / limits.per_second.max(1), next: Mutex::default() }
+        Self { per_second: limits.per_second.max(1) as usize, last: Mutex::default() }
     }
 
     /// Waits for the next call's turn. Those who wait are bounded by [`CallLimits::at_once`].
     pub(super) async fn turn(&self) {
         let turn = {
-            let mut next = self.next.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
             let now = monotonic();
-            let turn = next.map_or(now, |next| next.max(now));
-            *next = Some(turn + self.every);
+            let turn = match last.len() < self.per_second {
+                true => now,
+                false => last.pop_front().map_or(now, |first| now.max(first + SECOND)),
+            };
+            last.push_back(turn);
             turn
         };
         tokio::time::sleep_until(turn).await;
@@ -46,16 +53,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn calls_come_one_after_the_other_and_the_first_at_once() {
-        let rate = Rate::new(CallLimits { at_once: 8, per_second: 10 });
+    async fn so_many_calls_come_at_once_and_the_next_a_second_after_the_first() {
+        let rate = Rate::new(CallLimits { at_once: 8, per_second: 2 });
         let began = monotonic();
         let turn = async || {
             rate.turn().await;
             (monotonic() - began).as_millis()
         };
-        let turns = tokio::join!(turn(), turn(), turn());
-        assert_eq!(turns, (0, 100, 200));
+        let turns = tokio::join!(turn(), turn(), turn(), turn(), turn());
+        assert_eq!(turns, (0, 0, 1000, 1000, 2000));
         tokio::time::sleep(Duration::from_secs(5)).await;
-        assert_eq!(turn().await, 5200, "what was not used is not saved up");
+        assert_eq!(
+            tokio::join!(turn(), turn(), turn()),
+            (7000, 7000, 8000),
+            "what was not used is not saved up"
+        );
     }
 }

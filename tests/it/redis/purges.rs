@@ -102,6 +102,8 @@ async fn a_provider_and_all_can_be_purged_as_a_whole() {
     for connected in [INSTAGRAM, TELEGRAM] {
         assert_eq!(all.instances[1].get(&connected.path()).await.state(), "stale");
     }
+    // A refresh under way has its lease.
+    all.instances[1].settled().await;
     let deleted = purge(&all.instances[0], r#"{"all":true,"hard":true}"#).await;
     assert_eq!(deleted.status, 200);
     let left: Vec<String> = all
