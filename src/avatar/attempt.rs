@@ -87,7 +87,8 @@ pub(super) fn settle(
         link,
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
-        rest_until: rest.map(|rest| now + rest),
+        // An attempt that asked nobody ends no rest.
+        rest_until: rest.map(|rest| now + rest).or_else(|| old?.rest_until.filter(|until| *until > now)),
         provider: row.connection.provider,
         name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,
