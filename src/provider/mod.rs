@@ -41,6 +41,7 @@ use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
 use json::JsonProvider;
 use telegram::Telegram;
+use usage::Usage;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -99,11 +100,13 @@ impl Providers {
     /// Nothing is asked yet.
     pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
         let ProvidersConfig { instagram, facebook, telegram, json } = config;
-        let limits = HashMap::from([
+        let of_json = json.iter().map(|config| (Provider::Json(config.name), config.limits));
+        let limits = [
             (Provider::Instagram, instagram.graph.limits),
             (Provider::Facebook, facebook.graph.limits),
             (Provider::Telegram, telegram.limits),
-        ]);
+        ];
+        let limits = limits.into_iter().chain(of_json).collect();
         Self {
             limits,
             instagram: Graph::new(Provider::Instagram, instagram.graph),
@@ -171,7 +174,7 @@ impl Providers {
     /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts
     /// may be asked by either of Meta's hosts, so the one that is fuller counts.
     pub fn usage(&self, provider: Provider) -> u32 {
-        self.apps(provider).iter().map(|graph| graph.usage().percent()).max().unwrap_or(0)
+        self.apps(provider).iter().map(|usage| usage.percent()).max().unwrap_or(0)
     }
 
     /// Whose app has used up all that it may, and for how long it must not be asked; told once. Instagram accounts may
@@ -184,6 +187,10 @@ impl Providers {
         if let Some(pause) = self.instagram.usage().take_full() {
             used_up.push((Provider::Instagram, pause));
         }
+        let of_json = self.json.iter();
+        used_up.extend(
+            of_json.filter_map(|(name, json)| Some((Provider::Json(*name), json.usage().take_full()?))),
+        );
         used_up
     }
 
@@ -192,11 +199,12 @@ impl Providers {
         self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
     }
 
-    fn apps(&self, provider: Provider) -> Vec<&Graph> {
+    fn apps(&self, provider: Provider) -> Vec<&Usage> {
         match provider {
-            Provider::Instagram => vec![&self.instagram, &self.facebook],
-            Provider::Facebook => vec![&self.facebook],
-            Provider::Telegram | Provider::Json(_) => Vec::new(),
+            Provider::Instagram => vec![self.instagram.usage(), self.facebook.usage()],
+            Provider::Facebook => vec![self.facebook.usage()],
+            Provider::Telegram => Vec::new(),
+            Provider::Json(name) => self.json.get(&name).map(JsonProvider::usage).into_iter().collect(),
         }
     }
 

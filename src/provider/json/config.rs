@@ -11,6 +11,7 @@ use super::pointer::Pointer;
 use super::question::Question;
 use crate::model::{Invalid, Provider, ProviderName, Secret, TroubleClass};
 use crate::origin::HostList;
+use crate::provider::rate::CallLimits;
 
 /// One `[[providers.json]]` as written.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -46,6 +47,20 @@ pub struct JsonWritten {
     error_codes: BTreeMap<String, TroubleClass>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
+    #[serde(default = "max_calls")]
+    max_calls: usize,
+    #[serde(default = "calls_per_second")]
+    calls_per_second: u32,
+}
+
+/// As the Graph API's.
+fn max_calls() -> usize {
+    48
+}
+
+/// As the Graph API's.
+fn calls_per_second() -> u32 {
+    100
 }
 
 /// One `[[providers.json]]`.
@@ -71,6 +86,8 @@ pub struct JsonConfig {
     pub(super) error_codes: BTreeMap<String, TroubleClass>,
     /// Where its pictures may lie; subdomains are meant too.
     pub hosts: HostList,
+    /// How it may be asked.
+    pub limits: CallLimits,
 }
 
 /// Where in a reply the address is.
@@ -157,6 +174,11 @@ impl TryFrom<JsonWritten> for JsonConfig {
             error_codes: written.error_codes,
             hosts: HostList::parse(&written.hosts)
                 .map_err(|bad| Invalid::new("hosts", bad, "names of hosts, such as \"pbs.twimg.com\""))?,
+            limits: CallLimits::checked(
+                ["max_calls", "calls_per_second"],
+                written.max_calls,
+                written.calls_per_second,
+            )?,
         })
     }
 }

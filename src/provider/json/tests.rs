@@ -348,6 +348,8 @@ fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
         ("headers = { 'X-A' = \"a\\nb\" }", "headers", "\"X-A\""),
         ("hosts = []", "hosts", "[]"),
         ("hosts = ['*.example']", "hosts", "*.example"),
+        ("max_calls = 0", "max_calls", "0"),
+        ("calls_per_second = 10001", "calls_per_second", "10001"),
     ] {
         let mut table: toml::Table = format!("{NEEDED}pointer = '/picture'").parse().unwrap();
         table.extend(block.parse::<toml::Table>().unwrap());

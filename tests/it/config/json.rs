@@ -1,7 +1,9 @@
 //! `[[providers.json]]`: every field changes what is asked, what is shown or what an error means.
 
+use std::time::Duration;
+
 use avatar_proxy::clock::Clock;
-use graphsim::{Endpoint, Graphsim};
+use graphsim::{Endpoint, Fault, Graphsim};
 use serde_json::{Value, json};
 
 use super::util::{Database, inspect};
@@ -133,6 +135,31 @@ async fn the_picture_is_the_one_that_is_pointed_at() {
         .await;
 }
 
+/// Calls that have begun 350 ms after the rows of two accounts were viewed for the first time.
+async fn early_calls(latency: Duration, changes: &str) -> usize {
+    let (sim, clock) = api().await;
+    sim.serve(Endpoint::new("/v1/7", None, json!({"picture": null})));
+    sim.api_fault(None, Some(Fault::Latency(latency)));
+    let second = ROW.replace("'acme'", "'second'");
+    let proxy = Proxy::start(&sim, &clock, &format!("{ROW}{second}{}", block(&sim, changes))).await;
+    let early = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        sim.request_lines().len()
+    };
+    tokio::join!(proxy.get("/avatar/acme"), proxy.get("/avatar/second"), early).2
+}
+
+#[tokio::test]
+async fn it_is_given_as_many_calls_at_one_time_and_in_a_second_as_are_written() {
+    for (value, calls) in [("1", 1), ("2", 2)] {
+        let changes = format!("max_calls = {value}");
+        let seen = early_calls(Duration::from_millis(500), &changes).await;
+        assert_eq!(seen, calls, "providers.json.max_calls = {value}");
+        let seen = early_calls(Duration::ZERO, &format!("calls_per_second = {value}")).await;
+        assert_eq!(seen, calls, "providers.json.calls_per_second = {value}");
+    }
+}
+
 #[tokio::test]
 async fn the_same_identity_is_the_same_picture_wherever_it_lies() {
     for (key, extra, fetches) in
@@ -179,7 +206,7 @@ async fn rows_of_a_table_name_a_json_provider_and_are_given_the_fresh_address() 
         if database.text("SELECT picture FROM other").await.is_some() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let saved = database.text("SELECT picture FROM other").await;
     assert_eq!(saved, Some(format!("{}/p/a_small.jpg", sim.cdn_url())));
