@@ -69,6 +69,8 @@ pub struct Resolved {
     pub name: Option<Arc<str>>,
     /// For how long it asks to leave the account alone, since its quota is nearly used up.
     pub rest: Option<Duration>,
+    /// When the token ends, if it says.
+    pub token_expires_at: Option<Timestamp>,
 }
 
 /// What a provider says about an account's picture.
@@ -161,14 +163,20 @@ impl Providers {
             Provider::Telegram => {
                 let account = connection.account.as_deref();
                 let asked = telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link);
-                return Ok(Resolved { resolution: asked.await?, name: None, rest: None });
+                return Ok(Resolved {
+                    resolution: asked.await?,
+                    name: None,
+                    rest: None,
+                    token_expires_at: None,
+                });
             }
             Provider::Json(name) => {
                 let provider = self.json.get(&name).ok_or_else(|| nobody(name))?;
                 return provider.ask(&self.origin, connection, token, now, &self.link).await;
             }
         };
-        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, name: None, rest })
+        let resolution = resolution(&said, now, &self.link)?;
+        Ok(Resolved { resolution, name: None, rest, token_expires_at: None })
     }
 
     /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts

@@ -38,6 +38,8 @@ pub struct JsonWritten {
     #[serde(default)]
     expires_pointer: String,
     #[serde(default)]
+    token_expires_pointer: String,
+    #[serde(default)]
     errors: Errors,
     #[serde(default)]
     error_pointer: String,
@@ -80,6 +82,7 @@ pub struct JsonConfig {
     pub(super) name_pointer: Option<Pointer>,
     pub(super) identity_pointer: Option<Pointer>,
     pub(super) expires_pointer: Option<Pointer>,
+    pub(super) token_expires_pointer: Option<Pointer>,
     pub(super) errors: Errors,
     pub(super) error_pointer: Option<Pointer>,
     pub(super) error_ok: Expected,
@@ -165,6 +168,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
             name_pointer: pointer("name_pointer", &written.name_pointer)?,
             identity_pointer: pointer("identity_pointer", &written.identity_pointer)?,
             expires_pointer: pointer("expires_pointer", &written.expires_pointer)?,
+            token_expires_pointer: pointer("token_expires_pointer", &written.token_expires_pointer)?,
             errors: written.errors,
             error_pointer: pointer("error_pointer", &written.error_pointer)?,
             error_ok: match written.error_ok {

@@ -73,7 +73,7 @@ impl JsonProvider {
         if is_meta {
             self.usage.note(&reply.headers);
         }
-        let Read { said, name, identity, ends } = self.config.read(&reply, token, now)?;
+        let Read { said, name, identity, ends, token_ends } = self.config.read(&reply, token, now)?;
         let resolution = match said {
             Said::NoPicture => Resolution::NoPicture,
             Said::FieldMissing => Resolution::FieldMissing,
@@ -87,7 +87,9 @@ impl JsonProvider {
                 }
             }
         };
-        Ok(Resolved { resolution, name, rest: is_meta.then(|| rest(&reply.headers)).flatten() })
+        let rest = is_meta.then(|| rest(&reply.headers)).flatten();
+        let token_expires_at = token_ends.and_then(|number| end_of(number, now));
+        Ok(Resolved { resolution, name, rest, token_expires_at })
     }
 
     /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.
