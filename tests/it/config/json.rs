@@ -24,6 +24,7 @@ struct Seen {
     state: String,
     content: Value,
     ends: Value,
+    token_ends: Value,
     trouble: Value,
     initials: String,
 }
@@ -78,6 +79,7 @@ async fn seen(changes: &str) -> Seen {
         state: answer.state().to_owned(),
         content: inspection["content"].clone(),
         ends: inspection["link_expires_at"].clone(),
+        token_ends: inspection["token_expires_at"].clone(),
         trouble: inspection["trouble"]["class"].clone(),
         initials: String::from_utf8(initials.body).unwrap().replace('\u{200c}', ""),
     }
@@ -130,6 +132,9 @@ async fn the_picture_is_the_one_that_is_pointed_at() {
     differs("providers.json.optional", "pointer = '/x'", "pointer = '/x'\noptional = true", content).await;
     differs("providers.json.expires_pointer", "", "expires_pointer = '/ends'", |seen| seen.ends.clone())
         .await;
+    let ends = "token_expires_pointer = '/ends'";
+    differs("providers.json.token_expires_pointer", "", ends, |seen| seen.token_ends.clone()).await;
+    assert_eq!(seen(ends).await.token_ends, ENDS * 1000);
     let named = "name_pointer = '/name'";
     differs("providers.json.name_pointer", named, "name_pointer = '/name2'", |seen| seen.initials.clone())
         .await;
@@ -151,12 +156,14 @@ async fn early_calls(latency: Duration, changes: &str) -> usize {
 
 #[tokio::test]
 async fn it_is_given_as_many_calls_at_one_time_and_in_a_second_as_are_written() {
-    for (value, calls) in [("1", 1), ("2", 2)] {
-        let changes = format!("max_calls = {value}");
-        let seen = early_calls(Duration::from_millis(500), &changes).await;
-        assert_eq!(seen, calls, "providers.json.max_calls = {value}");
-        let seen = early_calls(Duration::ZERO, &format!("calls_per_second = {value}")).await;
-        assert_eq!(seen, calls, "providers.json.calls_per_second = {value}");
+    for (key, latency) in [
+        ("providers.json.max_calls", Duration::from_millis(500)),
+        ("providers.json.calls_per_second", Duration::ZERO),
+    ] {
+        let name = key.rsplit('.').next().unwrap();
+        for calls in [1, 2] {
+            assert_eq!(early_calls(latency, &format!("{name} = {calls}")).await, calls, "{key} = {calls}");
+        }
     }
 }
 
