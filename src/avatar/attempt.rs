@@ -61,6 +61,8 @@ pub(super) fn settle(
     let before = || old.filter(|_| is_json && failure.is_some());
     let told = name.or_else(|| before()?.name.clone());
     let ends = token_expires_at.or_else(|| Some(before()?.token_end?.at));
+    let token_end = row.connection.token_expires_at.or(ends);
+    let token_end = token_end.map(|at| TokenEnd::seen(at, old.and_then(|old| old.token_end), now));
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
@@ -94,8 +96,8 @@ pub(super) fn settle(
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
         // An attempt that asked nobody ends no rest.
-        token_end: row.connection.token_expires_at.or(ends).map(|at| TokenEnd::seen(at, now)),
         rest_until: rest.map(|rest| now + rest).or_else(|| old?.rest_until.filter(|until| *until > now)),
+        token_end,
         provider: row.connection.provider,
         name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,

@@ -23,14 +23,14 @@ impl Service {
                 }
             };
             for (id, at) in ends {
-                let seen = TokenEnd::seen(at, now);
-                if !seen.is_soon {
+                if !TokenEnd::seen(at, None, now).is_soon(now) {
                     continue;
                 }
-                let held = self.held(&id, now, &mut self.parts.redis.unhurried()).await;
-                if let Some(held) = held.filter(|held| held.entry.token_end != Some(seen)) {
-                    let entry = Entry { token_end: Some(seen), ..held.entry.clone() };
-                    self.amend(&held, entry).await;
+                if let Some(held) = self.held(&id, now, &mut self.parts.redis.unhurried()).await {
+                    let token_end = Some(TokenEnd::seen(at, held.entry.token_end, now));
+                    if held.entry.token_end != token_end {
+                        self.amend(&held, Entry { token_end, ..held.entry.clone() }).await;
+                    }
                 }
             }
         }
@@ -52,5 +52,5 @@ impl Service {
 pub(super) fn token_end(held: &Entry, row: &Row, now: Timestamp) -> Option<TokenEnd> {
     let told = held.token_end.filter(|_| matches!(row.connection.provider, Provider::Json(_)));
     let at = row.connection.token_expires_at.or(told.map(|end| end.at));
-    at.map(|at| TokenEnd::seen(at, now))
+    at.map(|at| TokenEnd::seen(at, held.token_end, now))
 }

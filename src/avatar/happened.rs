@@ -54,11 +54,12 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Ha
 }
 
 fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
-    let end = new.token_end.filter(|end| end.is_soon)?;
-    let is_known = old.is_some_and(|old| old.token_end == Some(end));
+    let end = new.token_end?;
+    let at = end.noted_at?;
+    let known = old.and_then(|old| old.token_end).filter(|known| known.noted_at.is_some());
     let mark = end.at.as_millis().to_string();
-    (!is_known)
-        .then(|| Happened { at: end.soon_since(), ..event(id, new, EventKind::ExpiresSoon, mark, None) })
+    let is_new = known.is_none_or(|known| known.at != end.at);
+    is_new.then(|| Happened { at, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
 }
 
 fn event(

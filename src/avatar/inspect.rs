@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::service::{Service, Urgency};
-use crate::model::{AvatarId, Content, Entry, Picture, Timestamp, TokenEnd, state};
+use crate::model::{AvatarId, Content, Entry, Picture, Timestamp, state};
 use crate::store::Held;
 
 /// All that is known of one avatar; no secret, no address.
@@ -104,7 +104,7 @@ impl Service {
             link_expires_at: entry.link.as_ref().map(|link| link.expires_at),
             trouble: trouble_facts(entry),
             token_expires_at: entry.token_end.map(|end| end.at),
-            expires_soon: entry.token_end.is_some_and(|end| TokenEnd::seen(end.at, now).is_soon),
+            expires_soon: entry.token_end.is_some_and(|end| end.is_soon(now)),
             rest_until: entry.rest_until.filter(|until| *until > now),
             app_paused_until: self.pauses.until(entry.provider, now),
             row_read_at: held.row_read_at(),

@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::util::{MINUTE, STALE, World, view, world};
+use super::util::{MINUTE, STALE, World, tried, view, world};
 use crate::support::accounts::FACEBOOK;
 use crate::support::proxy::{Proxy, START};
+use crate::support::webhooks::{OK, Reply};
 
 const DAY: Duration = Duration::from_secs(24 * 3600);
 const TABLE: &str = "[[directory.table]]\nprovider = 'facebook'\ntable = 'PageConnection'\nid = 'id'\n\
@@ -47,7 +48,7 @@ async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_s
     view(&proxy).await;
     let [soon] = world.receiver.expect(1).await.try_into().unwrap();
     assert_eq!(soon.kind(), "expires_soon");
-    assert_eq!(soon.json()["timestamp"], "2026-01-04T00:00:00.000Z", "since when it is so");
+    assert_eq!(soon.json()["timestamp"], "2026-01-04T00:01:01.000Z", "when it was seen");
     let data = soon.data();
     assert_eq!(data["token_expires_at"], "2026-01-11T00:00:00.000Z");
     assert_eq!((&data["id"], &data["reason"]), (&json!(FACEBOOK.id), &Value::Null));
@@ -103,6 +104,18 @@ async fn a_renewed_token_ends_the_state_and_its_own_end_is_told_again() {
     let messages = world.receiver.expect(2).await;
     assert_eq!(messages[1].data()["token_expires_at"], "2026-01-06T00:00:00.000Z");
     assert!(messages[0].sequence() < messages[1].sequence());
+}
+
+#[tokio::test]
+async fn an_end_that_was_near_for_long_when_it_was_seen_first_waits_for_its_receiver_as_every_event() {
+    let world = ending_in(1).await;
+    let proxy = world.proxy(TABLE).await;
+    world.receiver.set(Reply::Status(500, ""));
+    view(&proxy).await;
+    tried(&world, &proxy, 1).await;
+    world.receiver.set(OK);
+    world.clock.advance(MINUTE);
+    assert_eq!(world.receiver.expect(1).await[0].kind(), "expires_soon");
 }
 
 #[tokio::test]
