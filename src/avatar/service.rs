@@ -272,6 +272,11 @@ impl Service {
         self.parts.clock.now()
     }
 
+    /// What this process holds ready.
+    pub fn memory(&self) -> &Memory {
+        &self.parts.memory
+    }
+
     /// How the disk store is.
     pub fn disk(&self) -> &Disk {
         &self.parts.disk

@@ -37,4 +37,4 @@ pub use provider::{Provider, ProviderName};
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
-pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};
+pub use trouble::{Scope, Trouble, TroubleClass, own_pause, transient_pause};
