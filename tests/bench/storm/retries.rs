@@ -21,8 +21,6 @@ pub(crate) struct Retries(HashMap<u32, Vec<Call>>);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Failing {
     pub(crate) avatar: u32,
-    /// The end of the call that failed.
-    pub(crate) since: Timestamp,
     /// Before then it may not be asked for.
     pub(crate) due: Timestamp,
 }
@@ -99,5 +97,5 @@ fn failing(calls: &[Call]) -> Option<Failing> {
     let last = calls.last().filter(|call| call.failed)?;
     let id = AvatarId::parse(&id(last.avatar)).expect("an id");
     let pause = own_pause(&id, u32::try_from(failures).expect("few"), RETRY_MIN, RETRY_MAX);
-    Some(Failing { avatar: last.avatar, since: last.ended, due: last.ended + pause })
+    Some(Failing { avatar: last.avatar, due: last.ended + pause })
 }

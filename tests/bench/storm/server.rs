@@ -100,11 +100,6 @@ impl Server {
         self.samples.lock().unwrap().clone()
     }
 
-    /// The last of them.
-    pub(crate) fn now(&self) -> Sample {
-        *self.samples.lock().unwrap().last().expect("it tells how it is")
-    }
-
     /// Stops in good order.
     pub(crate) fn stop(mut self) {
         drop(self.child.stdin.take());

@@ -39,11 +39,12 @@ pub(crate) fn measure(plan: &Plan) -> Table {
     let mut stage = Stage { plan, world, provider, turn: 0 };
     let watch = Stopwatch::start();
     stage.fill();
+    say(&format!("filled after {:?}", watch.elapsed()));
     let server = stage.start(&plan.limits());
     say("read from disk");
     let every: Vec<u32> = (0..plan.avatars).collect();
     assert_right(&look(server.address, &stage.world, &every, HURRY));
-    say("quiet");
+    say(&format!("quiet after {:?}", watch.elapsed()));
     let left = FRESH_FOR.saturating_sub(watch.elapsed() + Duration::from_secs(1));
     assert!(left >= QUIET, "this machine is too slow for the plan: {left:?}");
     stage.view(&server, left - QUIET);

@@ -9,7 +9,7 @@ use avatar_proxy::clock::{Clock, Stopwatch, Timestamp};
 use crate::world::{World, id};
 
 /// Connections that stay open, a thread each. One that waits for an answer is late for its next view, and that counts.
-const CONNECTIONS: usize = 16;
+const CONNECTIONS: usize = 32;
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 

@@ -7,7 +7,7 @@ use avatar_proxy::model::Secret;
 use avatar_proxy::model::token::{TokensConfig, TokensWritten};
 use graphsim::pictures;
 use sqlx::Connection;
-use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection};
+use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use tempfile::TempDir;
 
 use crate::plan::{FRESH_FOR, Limits, RETRY_MAX, RETRY_MIN};
@@ -47,6 +47,7 @@ impl World {
     /// As many pages as avatars, each with a sealed token.
     async fn connect(&self, avatars: u32) -> Result<(), sqlx::Error> {
         let options = SqliteConnectOptions::new().filename(self.database()).create_if_missing(true);
+        let options = options.journal_mode(SqliteJournalMode::Wal);
         let mut database = SqliteConnection::connect_with(&options).await?;
         let mut all = database.begin().await?;
         let table = "CREATE TABLE \"PageConnection\" (\"id\" TEXT PRIMARY KEY, \"pageId\" TEXT NOT NULL, \
