@@ -25,8 +25,9 @@ pub(crate) enum Bounds {
 pub(crate) const STORM: Duration = Duration::from_secs(60);
 /// How long it is measured before.
 pub(crate) const QUIET: Duration = Duration::from_secs(30);
-/// From the confirmation of a picture until it is stale: filling, starting again and the quiet time lie between.
-pub(crate) const FRESH_FOR: Duration = Duration::from_secs(125);
+/// From the confirmation of a picture until it is stale. Between lie filling, starting again, a minute after which rows
+/// are read again as they always will be (`directory.cache_for`), and the quiet time.
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(185);
 /// How long the provider takes in the storm.
 pub(crate) const SLOW: Duration = Duration::from_secs(2);
 /// The pause after a failure, in the configuration of both.
