@@ -25,11 +25,13 @@ pub(crate) enum Bounds {
 pub(crate) const STORM: Duration = Duration::from_secs(60);
 /// How long it is measured before.
 pub(crate) const QUIET: Duration = Duration::from_secs(30);
-/// From the confirmation of a picture until it is stale. Between lie filling, starting again, a minute after which rows
-/// are read again as they always will be (`directory.cache_for`), and the quiet time.
-pub(crate) const FRESH_FOR: Duration = Duration::from_secs(185);
+/// From the confirmation of a picture until it is stale: filling, starting again and the quiet time lie between.
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(125);
 /// How long the provider takes in the storm.
 pub(crate) const SLOW: Duration = Duration::from_secs(2);
+/// Rows are not read again within the measurement: all were read in one moment, so they would be in bursts, which fall
+/// into the quiet time or into the storm.
+pub(crate) const ROWS_FRESH_FOR: Duration = Duration::from_secs(600);
 /// The pause after a failure, in the configuration of both.
 pub(crate) const RETRY_MIN: Duration = Duration::from_secs(5);
 /// No pause that is met here is longer, so that all are over soon.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use avatar_proxy::clock::{Clock, Stopwatch, Timestamp};
 
-use crate::figures::{Latency, mebibytes, millis, most_within};
+use crate::figures::{Latency, mebibytes, millis, most_within, undisturbed};
 use crate::plan::{Bounds, FRESH_FOR, Limits, Plan, QUIET, SLOW, STORM};
 use crate::provider::Provider;
 use crate::retries::Retries;
@@ -150,7 +150,19 @@ impl Stage<'_> {
     }
 
     fn answers(&self, table: &mut Table, seen: &Seen) {
-        let (quiet, storm) = (Latency::of(&seen.quiet), Latency::of(&seen.storm));
+        let (quiet, calm_quiet) = undisturbed(&seen.quiet, &seen.samples);
+        let (storm, calm_storm) = undisturbed(&seen.storm, &seen.samples);
+        let calm = calm_quiet.min(calm_storm);
+        table.hold(
+            "time without disturbance by other programs",
+            format!("{calm:.2}"),
+            "at least 0.5",
+            calm >= 0.5,
+        );
+        if quiet.is_empty() || storm.is_empty() {
+            return;
+        }
+        let (quiet, storm) = (Latency::of(&quiet), Latency::of(&storm));
         table.note("quiet", quiet);
         table.note("storm", storm);
         let ratio = storm.p99.as_secs_f64() / quiet.p99.as_secs_f64();

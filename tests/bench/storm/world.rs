@@ -10,7 +10,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use tempfile::TempDir;
 
-use crate::plan::{FRESH_FOR, Limits, RETRY_MAX, RETRY_MIN};
+use crate::plan::{FRESH_FOR, Limits, RETRY_MAX, RETRY_MIN, ROWS_FRESH_FOR};
 
 const TOKENS: &str = "keys = [\"sha256:the dashboard of the measurement\"]\nformat = \"auto\"";
 /// Different pictures; more would measure nothing else.
@@ -77,6 +77,7 @@ impl World {
         let folder = self.folder.path().display();
         let Limits { refreshes, calls, per_second, queue, memory } = limits;
         let span = |span: Duration| format!("{}ms", span.as_millis());
+        let cache_for = span(ROWS_FRESH_FOR);
         let (fresh_for, retry_min, retry_max) = (span(FRESH_FOR), span(RETRY_MIN), span(RETRY_MAX));
         let text = format!(
             r#"
@@ -86,6 +87,7 @@ listen = "127.0.0.1:0"
 listen = ""
 [directory]
 url = "sqlite:{folder}/dashboard.db"
+cache_for = "{cache_for}"
 [tokens]
 {TOKENS}
 [disk]
