@@ -8,4 +8,5 @@ mod limits;
 mod promise;
 mod restart;
 mod rows;
+mod storm;
 mod write_back;
