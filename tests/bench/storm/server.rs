@@ -65,7 +65,7 @@ pub(crate) struct Sample {
     pub(crate) resident: u64,
     /// What its threads have worked so far.
     pub(crate) worked: Duration,
-    /// The same of whatever else runs on this machine.
+    /// The same of other programs, outside of the kernel.
     pub(crate) elsewhere: Duration,
 }
 
@@ -121,10 +121,10 @@ fn note(told: BufReader<ChildStdout>, process: u32, samples: &Mutex<Vec<Sample>>
     for line in told.lines().map_while(Result::ok) {
         let numbers: Vec<u64> = line.split(' ').map(|number| number.parse().expect("a number")).collect();
         let [flights, running, waiting, entries, weight] = numbers[..] else { panic!("{line}") };
-        let (Some(resident), Some(worked)) = (resident(process), worked(&process.to_string())) else {
+        let (Some(resident), Some((user, system))) = (resident(process), worked(&process.to_string())) else {
             return;
         };
-        let (Some(own), Some(all)) = (self::worked("self"), worked_by_all()) else { return };
+        let (Some((own, _)), Some(all)) = (worked("self"), worked_by_all()) else { return };
         let count = |number: u64| usize::try_from(number).expect("few");
         samples.lock().unwrap().push(Sample {
             at: Clock::system().now(),
@@ -134,8 +134,8 @@ fn note(told: BufReader<ChildStdout>, process: u32, samples: &Mutex<Vec<Sample>>
             entries,
             weight,
             resident,
-            worked,
-            elsewhere: all.saturating_sub(own + worked),
+            worked: user + system,
+            elsewhere: all.saturating_sub(own + user),
         });
     }
 }
@@ -148,17 +148,17 @@ fn resident(process: u32) -> Option<u64> {
 }
 
 /// proc_pid_stat(5): user and system time, in hundredths of a second.
-fn worked(process: &str) -> Option<Duration> {
+fn worked(process: &str) -> Option<(Duration, Duration)> {
     let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let ticks = fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?;
-    Some(Duration::from_millis(ticks * 10))
+    let time = |field: usize| Some(Duration::from_millis(fields.get(field)?.parse::<u64>().ok()? * 10));
+    Some((time(11)?, time(12)?))
 }
 
-/// proc_stat(5): user, nice and system time of all processors, and what other machines took away.
+/// proc_stat(5): user and nice time of all processors, and what other machines took away.
 fn worked_by_all() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     let fields: Vec<u64> = stat.lines().next()?.split_ascii_whitespace().flat_map(str::parse).collect();
-    let [user, nice, system, _idle, _io, _irq, _soft, stolen, ..] = fields[..] else { return None };
-    Some(Duration::from_millis((user + nice + system + stolen) * 10))
+    let [user, nice, _system, _idle, _io, _irq, _soft, stolen, ..] = fields[..] else { return None };
+    Some(Duration::from_millis((user + nice + stolen) * 10))
 }

@@ -13,7 +13,7 @@ use crate::support::accounts::small;
 use crate::support::client::{self, hash};
 use crate::support::proxy::{Proxy, START, stand_in};
 
-const AVATARS: usize = 500;
+const AVATARS: usize = 400;
 const FRESH_FOR: Duration = Duration::from_secs(600);
 /// Three quarters of them are Facebook's.
 const PLACES: usize = 16;
