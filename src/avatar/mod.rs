@@ -22,6 +22,7 @@ mod purge;
 mod queue;
 mod refresh;
 mod row;
+mod seldom;
 mod served;
 mod service;
 mod shared;

@@ -17,6 +17,13 @@ pub(super) struct Place {
     provider: Provider,
 }
 
+impl Place {
+    /// Whether it is one among those of that provider.
+    pub(super) fn is_for(&self, provider: Provider) -> bool {
+        self.provider == provider
+    }
+}
+
 /// The queue is full of avatars that were viewed later, this one fell out of it, or the process ends. It comes back with
 /// its next view.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

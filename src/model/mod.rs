@@ -39,4 +39,4 @@ pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
 pub use token_end::TokenEnd;
-pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};
+pub use trouble::{Scope, Trouble, TroubleClass, own_pause, transient_pause};

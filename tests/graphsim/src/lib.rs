@@ -403,6 +403,11 @@ impl Graphsim {
         self.world().crowds.most(id)
     }
 
+    /// The same for all accounts together.
+    pub fn most_at_once_of_all(&self) -> usize {
+        self.world().crowds.most_of_all()
+    }
+
     /// Those that were at the same time, in words.
     pub fn met(&self, id: &str) -> Vec<String> {
         self.world().crowds.met(id)

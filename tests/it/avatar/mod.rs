@@ -9,4 +9,5 @@ mod limits;
 mod promise;
 mod restart;
 mod rows;
+mod storm;
 mod write_back;
