@@ -38,6 +38,7 @@ impl Service {
 
     /// Keeps an entry that differs from the held one in what its row says, and tells.
     pub(super) async fn amend(&self, held: &Held, entry: Entry) {
+        report_end(&held.id, Some(&held.entry), &entry, self.parts.clock.now());
         let happened = self.happened(&held.id, Some(&held.entry), &entry);
         let new = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
         new.view(held.viewed_at());
@@ -45,6 +46,15 @@ impl Service {
             self.parts.disk.put_with(new.clone(), happened).await;
             self.parts.redis.land(Some(&new), None).await;
         }
+    }
+}
+
+/// One line in the log for each end, when it is first seen to be near.
+pub(super) fn report_end(id: &AvatarId, old: Option<&Entry>, new: &Entry, now: Timestamp) {
+    let before = old.and_then(|old| old.token_end);
+    if let Some(end) = new.token_end.filter(|end| end.is_news(before)) {
+        let hours = end.at.since(now).as_secs() / 3600;
+        tracing::warn!(connection = %id, hours, "the token ends within seven days: the dashboard must renew it");
     }
 }
 

@@ -54,12 +54,9 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Ha
 }
 
 fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
-    let end = new.token_end?;
-    let at = end.noted_at?;
-    let known = old.and_then(|old| old.token_end).filter(|known| known.noted_at.is_some());
+    let end = new.token_end.filter(|end| end.is_news(old.and_then(|old| old.token_end)))?;
     let mark = end.at.as_millis().to_string();
-    let is_new = known.is_none_or(|known| known.at != end.at);
-    is_new.then(|| Happened { at, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
+    Some(Happened { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
 }
 
 fn event(

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::attempt::{Attempt, Found, settle};
+use super::expiring::report_end;
 use super::flight::{Lead, Outcome};
 use super::outcome::{Failure, THROTTLE_PAUSE};
 use super::refresh::Climb;
@@ -109,6 +110,7 @@ impl Service {
         report(id, row, &attempt, took.elapsed());
         let old = held.as_ref().map(|held| &held.entry);
         let entry = settle(id, old, attempt, row, generation, now, &self.parts.config);
+        report_end(id, old, &entry, now);
         let happened = self.happened(id, old, &entry);
         tell_retry(id, entry.trouble.as_ref(), now);
         let new = Arc::new(Held::new(id.clone(), entry, row.read_at));

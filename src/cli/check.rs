@@ -138,6 +138,9 @@ fn described(found: &FoundTable) -> String {
     if let Some(longest) = found.picture_max {
         out.push_str(&format!(", addresses up to {longest} characters"));
     }
+    if let Some(column) = &found.token_expires_at {
+        out.push_str(&format!(", tokens end as {column} says"));
+    }
     out
 }
 
@@ -167,6 +170,7 @@ mod tests {
             id_type: "integer",
             lacking: vec!["pageName".to_owned()],
             picture_max: Some(191),
+            token_expires_at: Some("tokenExpiresAt".to_owned()),
         };
         let survey = Survey {
             engine: Some("MySQL"),
@@ -177,7 +181,7 @@ mod tests {
         assert_eq!(
             database(&survey),
             "database        MySQL\n  facebook      PageConnection: found, columns camelCase, ids integer, without \
-             pageName, addresses up to 191 characters\n  facebook      PageConnection or page_connection: not found\n"
+             pageName, addresses up to 191 characters, tokens end as tokenExpiresAt says\n  facebook      PageConnection or page_connection: not found\n"
         );
     }
 

@@ -42,6 +42,8 @@ pub struct FoundTable {
     pub lacking: Vec<String>,
     /// The longest address that its column takes, in characters; `None` = not limited, or there is no such column.
     pub picture_max: Option<usize>,
+    /// The column with the end of the token, if one is mapped.
+    pub token_expires_at: Option<String>,
 }
 
 impl Directory {
@@ -85,6 +87,7 @@ fn found(look: &Look) -> Result<FoundTable, String> {
             },
             lacking: taken.lacking.clone(),
             picture_max: taken.table.picture_max,
+            token_expires_at: taken.table.token_expires_at.clone(),
         }),
     }
 }

@@ -17,6 +17,8 @@ pub(super) struct Table {
     pub(super) prefix: String,
     pub(super) id_type: IdType,
     pub(super) picture_max: Option<usize>,
+    /// The column with the end of the token.
+    pub(super) token_expires_at: Option<String>,
     bytes: TokenBytes,
     dialect: Dialect,
     id: Column,
@@ -80,6 +82,7 @@ impl Table {
             name: named.name.to_owned(),
             prefix: named.prefix.to_owned(),
             picture_max: found.picture_url.as_ref().and_then(|column| column.max_len),
+            token_expires_at: found.token_expires_at.as_ref().map(|column| column.name.clone()),
             bytes: TokenBytes {
                 value: dialect.holds_bytes(&found.token),
                 iv: bytes(&found.token_iv),

@@ -26,6 +26,12 @@ impl TokenEnd {
         Self { noted_at: noted_at.or(end.is_soon(now).then_some(now)), ..end }
     }
 
+    /// Whether it has been noted that it is near, and had not been before.
+    pub fn is_news(self, before: Option<Self>) -> bool {
+        let known = before.filter(|before| before.noted_at.is_some());
+        self.noted_at.is_some() && known.is_none_or(|known| known.at != self.at)
+    }
+
     /// Whether it is near, or over.
     pub fn is_soon(self, now: Timestamp) -> bool {
         self.at - AHEAD <= now
@@ -58,6 +64,7 @@ mod tests {
     fn it_is_noted_once_for_each_end() {
         let noted = TokenEnd::seen(day(100), None, day(95));
         assert_eq!(TokenEnd::seen(day(100), Some(noted), day(96)), noted);
+        assert!(noted.is_news(None) && !noted.is_news(Some(noted)));
         assert_eq!(TokenEnd::seen(day(160), Some(noted), day(96)).noted_at, None);
         assert_eq!(TokenEnd::seen(day(101), Some(noted), day(96)).noted_at, Some(day(96)));
     }
