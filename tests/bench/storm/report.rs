@@ -113,7 +113,7 @@ fn rooms(table: &mut Table, plan: &Plan, seen: &Seen) {
     let bound = format!("at most {}", mebibytes(most_grown));
     table.hold("what it grew by in the storm", mebibytes(grown), bound, grown <= most_grown);
     let worked = |from: Timestamp, to: Timestamp| {
-        let (first, last) = (during(from, to).next(), during(from, to).last());
+        let (first, last) = (during(from, to).next(), during(from, to).next_back());
         let (Some(first), Some(last)) = (first, last) else { return 0.0 };
         (last.worked - first.worked).as_secs_f64() / last.at.since(first.at).as_secs_f64()
     };
