@@ -6,6 +6,7 @@
 mod attempt;
 mod backlog;
 mod config;
+mod expiring;
 mod filling;
 mod flight;
 mod gone;

@@ -2,6 +2,7 @@
 
 mod changes;
 mod cold;
+mod day;
 mod deletion;
 mod faults;
 mod limits;
