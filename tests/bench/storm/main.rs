@@ -9,6 +9,7 @@
 mod figures;
 mod plan;
 mod provider;
+mod report;
 mod retries;
 mod server;
 mod storm;

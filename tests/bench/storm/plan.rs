@@ -29,6 +29,8 @@ pub(crate) const QUIET: Duration = Duration::from_secs(30);
 pub(crate) const FRESH_FOR: Duration = Duration::from_secs(125);
 /// How long the provider takes in the storm.
 pub(crate) const SLOW: Duration = Duration::from_secs(2);
+/// Once the provider is well, a call comes so soon after the view that asks for it.
+pub(crate) const AT_ONCE: Duration = Duration::from_secs(2);
 /// Rows are not read again within the measurement: all were read in one moment, so they would be in bursts, which fall
 /// into the quiet time or into the storm.
 pub(crate) const ROWS_FRESH_FOR: Duration = Duration::from_secs(600);

@@ -127,7 +127,7 @@ impl State {
         if storms {
             tokio::time::sleep(SLOW).await;
         }
-        let failed = storms && self.number.fetch_add(1, Ordering::SeqCst) % 2 == 0;
+        let failed = storms && self.number.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let ended = clock.now();
         self.calls.lock().unwrap().push(Call { avatar, began, ended, failed });
         // The caller's next one may come before this task is run again, and is not at the same time.

@@ -1,0 +1,145 @@
+//! [`report`]: what was seen, held against what was promised.
+
+use std::time::Duration;
+
+use avatar_proxy::clock::Timestamp;
+
+use crate::figures::{Latency, mebibytes, millis, most_within, undisturbed};
+use crate::plan::{AT_ONCE, Bounds, Plan, SLOW, STORM};
+use crate::provider::Call;
+use crate::retries::Retries;
+use crate::server::Sample;
+use crate::table::Table;
+use crate::viewers::View;
+
+/// Calls that come so much nearer to each other than they were sent are the network's doing.
+const BUNCHED: Duration = Duration::from_millis(50);
+/// What a refresh that waits may weigh, in bytes.
+const FLIGHT: u64 = 8 << 10;
+/// What the rows may weigh that are held ready (ARCHITECTURE, "Bounds").
+const ROWS: u64 = 32 << 20;
+/// Hits in the storm may take so much longer.
+const RATIO: f64 = 1.2;
+
+/// Everything that was seen.
+pub(crate) struct Seen {
+    pub(crate) quiet: Vec<View>,
+    pub(crate) storm: Vec<View>,
+    pub(crate) tail: Vec<View>,
+    pub(crate) proof: Vec<View>,
+    pub(crate) samples: Vec<Sample>,
+    /// Of the provider's API, since all were fresh.
+    pub(crate) calls: Vec<Call>,
+    /// At one time.
+    pub(crate) most_calls: usize,
+    pub(crate) began: Timestamp,
+    pub(crate) ended: Timestamp,
+    /// The end of the provider's trouble.
+    pub(crate) shut: Timestamp,
+}
+
+/// The whole table.
+pub(crate) fn report(plan: &Plan, seen: &Seen) -> Table {
+    let Plan { bounds, avatars, rate } = plan;
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let mut table = Table::new(format!(
+        "{avatars} avatars become stale within {STORM:?}; the provider takes {SLOW:?} and fails half of the time; \
+         {rate} views a second; {bounds:?} bounds; server, viewers and provider share {cores} cores"
+    ));
+    answers(&mut table, seen);
+    calls(&mut table, plan, seen);
+    rooms(&mut table, plan, seen);
+    retries(&mut table, plan, seen);
+    table
+}
+
+fn answers(table: &mut Table, seen: &Seen) {
+    let (quiet, calm_quiet) = undisturbed(&seen.quiet, &seen.samples);
+    let (storm, calm_storm) = undisturbed(&seen.storm, &seen.samples);
+    let calm = calm_quiet.min(calm_storm);
+    let measured = format!("{calm_quiet:.2}, {calm_storm:.2}");
+    table.hold("undisturbed by other programs, quiet and storm", measured, "at least 0.5", calm >= 0.5);
+    let all = || [&seen.quiet, &seen.storm, &seen.tail, &seen.proof].into_iter().flatten();
+    let wrong: Vec<_> = all().filter_map(|view| view.wrong.as_ref()).collect();
+    wrong.iter().take(5).for_each(|wrong| eprintln!("{wrong}"));
+    table.at_most("answers that were not 200 with the picture", wrong.len(), 0);
+    table.at_most("answers that were no hit", all().filter(|view| !view.hit).count(), 0);
+    table.note("answers", all().count());
+    if !quiet.is_empty() && !storm.is_empty() {
+        let (quiet, storm) = (Latency::of(&quiet), Latency::of(&storm));
+        table.note("quiet", quiet);
+        table.note("storm", storm);
+        let ratio = storm.p99.as_secs_f64() / quiet.p99.as_secs_f64();
+        table.hold("p99, storm to quiet", format!("{ratio:.2}"), format!("at most {RATIO}"), ratio <= RATIO);
+    }
+}
+
+fn calls(table: &mut Table, plan: &Plan, seen: &Seen) {
+    let limits = plan.limits();
+    let calls: Vec<_> = seen.calls.iter().filter(|call| call.began <= seen.shut).collect();
+    let failed = calls.iter().filter(|call| call.failed).count();
+    table.note("calls, and those that failed", format!("{}, {failed}", calls.len()));
+    table.at_most("calls at one time", seen.most_calls, limits.calls);
+    let times = calls.iter().map(|call| call.began).collect();
+    let most = most_within(times, Duration::from_secs(1) - BUNCHED);
+    table.at_most("calls within a second", most, limits.per_second);
+}
+
+fn rooms(table: &mut Table, plan: &Plan, seen: &Seen) {
+    let limits = plan.limits();
+    let during = |from: Timestamp, to: Timestamp| {
+        seen.samples.iter().filter(move |sample| (from..=to).contains(&sample.at))
+    };
+    let quiet_from = seen.quiet.first().map_or(seen.began, |view| view.at);
+    let most = |figure: fn(&Sample) -> u64| during(seen.began, seen.shut).map(figure).max().unwrap_or(0);
+    let count = |n: usize| n as u64;
+    table.at_most("refreshes that wait", most(|sample| sample.waiting as u64), count(limits.queue));
+    table.at_most("refreshes that run", most(|sample| sample.running as u64), count(limits.calls));
+    let flights = count(limits.refreshes + limits.queue);
+    table.at_most("flights", most(|sample| sample.flights as u64), flights);
+    let weight = most(|sample| sample.weight);
+    table.hold(
+        "pictures in memory, as weighed",
+        mebibytes(weight),
+        format!("at most {}", mebibytes(limits.memory)),
+        weight <= limits.memory,
+    );
+    let entries = during(seen.began, seen.shut).map(|sample| sample.entries).min().unwrap_or(0);
+    table.note("pictures in memory, the fewest", entries);
+    let before = during(quiet_from, seen.began).map(|sample| sample.resident).max().unwrap_or(0);
+    let resident = most(|sample| sample.resident);
+    table.note("resident memory before", mebibytes(before));
+    let (grown, most_grown) = (resident.saturating_sub(before), flights * FLIGHT + ROWS);
+    let bound = format!("at most {}", mebibytes(most_grown));
+    table.hold("what it grew by in the storm", mebibytes(grown), bound, grown <= most_grown);
+    let worked = |from: Timestamp, to: Timestamp| {
+        let (first, last) = (during(from, to).next(), during(from, to).next_back());
+        let (Some(first), Some(last)) = (first, last) else { return 0.0 };
+        (last.worked - first.worked).as_secs_f64() / last.at.since(first.at).as_secs_f64()
+    };
+    let (quiet, storm) = (worked(quiet_from, seen.began), worked(seen.began, seen.ended));
+    table.note("cores that the server keeps busy, quiet and storm", format!("{quiet:.2}, {storm:.2}"));
+}
+
+fn retries(table: &mut Table, plan: &Plan, seen: &Seen) {
+    let retries = Retries::of(seen.calls.clone());
+    let (avatars, tried) = (plan.avatars as usize, retries.tried());
+    match plan.bounds {
+        Bounds::Shipped => table.note("avatars that were asked for", tried),
+        Bounds::Wide => table.hold("avatars that were asked for", tried, avatars, tried == avatars),
+    }
+    table.note("failures after which an avatar was asked for again", retries.again());
+    table.at_most("calls before the avatar's own time", retries.early(), 0);
+    table.at_most("calls for an avatar while another one for it was under way", retries.twice(), 0);
+    let mut waits = retries.waits(&seen.storm);
+    waits.extend(retries.waits(&seen.tail));
+    if let Some(longest) = waits.iter().max() {
+        table.note("from the first view after it to the call, in the storm", format!("at most {longest:?}"));
+    }
+    let after = |view: &View| retries.next(view.avatar, seen.shut).map(|call| call.began.since(view.at));
+    let late = seen.proof.iter().filter(|view| after(view).is_none()).count();
+    table.note("failed last in the storm, viewed once after their own time", seen.proof.len());
+    table.at_most("of these not asked for at that view", late, 0);
+    let longest = seen.proof.iter().filter_map(after).max().unwrap_or_default();
+    table.hold("from that view to the call, at most", millis(longest), millis(AT_ONCE), longest <= AT_ONCE);
+}
