@@ -2,10 +2,10 @@
 
 mod changes;
 mod cold;
-mod deletion;
-mod faults;
-mod limits;
-mod promise;
-mod restart;
-mod rows;
+pub(crate) mod deletion;
+pub(crate) mod faults;
+pub(crate) mod limits;
+pub(crate) mod promise;
+pub(crate) mod restart;
+pub(crate) mod rows;
 mod write_back;
