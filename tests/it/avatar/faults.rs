@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use graphsim::Fault;
 
+use crate::promises::rules::default;
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -112,7 +113,8 @@ pub(crate) async fn with_nothing_held_every_fault_is_answered_by_a_placeholder_a
         script(&sim, &row);
         let answer = proxy.get(&row.whose.path()).await;
         assert_eq!((answer.status, answer.state()), (200, "placeholder"), "{}", row.name);
-        assert_eq!(answer.header("cache-control"), Some("public, max-age=60"), "{}", row.name);
+        let short = format!("public, max-age={}", default("avatar.headers.fallback_max_age").as_secs());
+        assert_eq!(answer.header("cache-control"), Some(short.as_str()), "{}", row.name);
         assert_eq!(answer.header("content-type"), Some("image/svg+xml"), "{}", row.name);
         let picture = answer.hash();
         view_for_a_minute(&proxy, &row, &picture).await;
