@@ -10,38 +10,15 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::disk_outbox::{self, Counters, Outbox};
-use super::disk_writer::{Command, Writer};
+use super::disk_batch::Command;
+use super::disk_config::DiskConfig;
+use super::disk_kept::{Kept, KeptPurge};
+use super::disk_outbox::{Counters, Outbox};
+use super::disk_writer::Writer;
 use super::generations::Subject;
 use super::health::{Health, State};
-use super::{Generations, Held, disk_file, disk_row};
-use crate::model::{AvatarId, Entry, Generation, Happened, Invalid, Provider, Timestamp, units};
-
-/// Section `[disk]`.
-#[derive(Debug, Clone)]
-pub struct DiskConfig {
-    /// The file; `None` turns the store off.
-    pub path: Option<PathBuf>,
-    /// What all pictures may weigh together, in bytes; the least recently used go first.
-    pub max_bytes: u64,
-}
-
-/// Section `[disk]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DiskWritten {
-    path: String,
-    max_bytes: units::Size,
-}
-
-impl TryFrom<DiskWritten> for DiskConfig {
-    type Error = Invalid;
-
-    fn try_from(written: DiskWritten) -> Result<Self, Invalid> {
-        let path = (!written.path.is_empty()).then(|| PathBuf::from(written.path));
-        Ok(Self { path, max_bytes: written.max_bytes.at_least("max_bytes", 1 << 20)? })
-    }
-}
+use super::{Generations, Held, disk_events, disk_file, disk_row};
+use crate::model::{AvatarId, Entry, Generation, Happened, Provider, Timestamp};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
@@ -49,53 +26,6 @@ pub enum DiskError {
     /// Two processes on one file would undo each other's deletions.
     #[error("disk.path = {0}: in use by another avatar-proxy process")]
     InUse(PathBuf),
-}
-
-/// What a walk over all that is kept is told of an avatar.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// Whose.
-    pub id: AvatarId,
-    /// Whose picture.
-    pub provider: Provider,
-    /// When it was last verified.
-    pub verified_at: Timestamp,
-    /// When it was begun.
-    pub generation: Generation,
-    /// The last soft purge that has made it stale.
-    pub obeyed: Generation,
-}
-
-/// A purge that outlives the process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPurge {
-    /// Of what.
-    pub subject: Subject,
-    /// Deleted, or only made stale.
-    pub hard: bool,
-    /// What began before it is concerned.
-    pub generation: Generation,
-    /// Whether every instance can learn of it from Redis.
-    pub told: bool,
-}
-
-impl Kept {
-    /// Of what is in memory.
-    pub fn of(held: &Held) -> Self {
-        let Entry { provider, verified_at, generation, obeyed, .. } = held.entry;
-        Self { id: held.id.clone(), provider, verified_at, generation, obeyed }
-    }
-
-    fn read(row: &SqliteRow) -> Option<Self> {
-        let generation = |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
-        Some(Self {
-            id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
-            provider: Provider::from_name(row.try_get("provider").ok()?)?,
-            verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
-            generation: generation("generation")?,
-            obeyed: generation("obeyed")?,
-        })
-    }
 }
 
 /// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
@@ -150,7 +80,7 @@ impl Disk {
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
         generations.catch_up(Generation(kept.cast_unsigned()));
         let events = Arc::new(Counters::default());
-        state.note(disk_outbox::open(&pool, &events).await);
+        state.note(disk_events::open(&pool, &events).await);
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pool.clone(),
