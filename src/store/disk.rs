@@ -14,6 +14,7 @@ use super::disk_batch::Command;
 use super::disk_config::DiskConfig;
 use super::disk_kept::{Kept, KeptPurge};
 use super::disk_outbox::{Counters, Outbox};
+use super::disk_unwritten::Unwritten;
 use super::disk_writer::Writer;
 use super::generations::Subject;
 use super::health::{Health, State};
@@ -88,6 +89,7 @@ impl Disk {
             max_bytes: config.max_bytes,
             state: state.clone(),
             events: events.clone(),
+            unwritten: Unwritten::default(),
             used: 0,
             noted: 0,
         };
@@ -104,7 +106,7 @@ impl Disk {
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(disk_row::SELECT).bind(id.as_str());
-        let row = self.state.note(query.fetch_optional(&open.pool).await)??;
+        let row = self.state.looked(query.fetch_optional(&open.pool).await)??;
         match disk_row::read(&row, open.max_pixels) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
@@ -173,7 +175,7 @@ impl Disk {
         let open = self.open.as_ref()?;
         let query =
             sqlx::query("SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id = ?");
-        let row = self.state.note(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
+        let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
         Kept::read(&row)
     }
 
@@ -190,7 +192,7 @@ impl Disk {
         let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
         self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
         let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
-        let rows = self.state.note(rows.fetch_all(&open.pool).await).unwrap_or_default();
+        let rows = self.state.looked(rows.fetch_all(&open.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(KeptPurge {
                 subject: Subject::parse(row.try_get("subject").ok()?)?,
@@ -213,7 +215,7 @@ impl Disk {
     pub async fn pauses(&self) -> Vec<(Provider, Timestamp)> {
         let Some(open) = &self.open else { return Vec::new() };
         let rows = sqlx::query("SELECT provider, until FROM pause").fetch_all(&open.pool).await;
-        let rows = self.state.note(rows).unwrap_or_default();
+        let rows = self.state.looked(rows).unwrap_or_default();
         rows.iter()
             .filter_map(|row| {
                 let provider = Provider::from_name(row.try_get("provider").ok()?)?;
@@ -229,7 +231,7 @@ impl Disk {
             "SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
         );
         let rows =
-            self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
+            self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
         rows.iter().filter_map(Kept::read).collect()
     }
 

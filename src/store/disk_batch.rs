@@ -8,8 +8,9 @@ use tokio::sync::oneshot;
 
 use super::Held;
 use super::disk_events::Errand;
-use super::disk_kept::KeptPurge;
+use super::disk_kept::{Kept, KeptPurge};
 use super::disk_row::{Columns, VERSION};
+use super::disk_unwritten::Happening;
 use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
 
 /// Who waits until a command is in the file.
@@ -45,7 +46,7 @@ pub(super) struct Batch {
     pub(super) pauses: Vec<(Provider, Timestamp)>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
     /// With the entry that each came with: an entry that is refused has brought nothing about.
-    pub(super) happened: Vec<(Option<Arc<Held>>, Vec<Happened>)>,
+    pub(super) happened: Vec<Happening>,
     pub(super) errands: Vec<Errand>,
     pub(super) waiters: Vec<Waiter>,
 }
@@ -55,7 +56,7 @@ impl Batch {
         match command {
             Command::Put(held, happened, waiter) => {
                 if !happened.is_empty() {
-                    self.happened.push((Some(held.clone()), happened));
+                    self.happened.push((Some(Kept::of(&held)), happened));
                 }
                 self.puts.insert(held.id.clone(), held);
                 self.waiters.extend(waiter);
@@ -77,11 +78,6 @@ impl Batch {
                 self.waiters.push(waiter);
             }
         }
-    }
-
-    /// How many things have happened.
-    pub(super) fn happenings(&self) -> u64 {
-        self.happened.iter().map(|(_, happened)| happened.len() as u64).sum()
     }
 
     pub(super) async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {

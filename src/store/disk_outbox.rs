@@ -40,11 +40,16 @@ pub(super) struct Counters {
     pub(super) waiting: AtomicU64,
     pub(super) dropped_full: AtomicU64,
     pub(super) dropped_old: AtomicU64,
+    unwritten: AtomicU64,
     lost: AtomicU64,
     pub(super) news: Notify,
 }
 
 impl Counters {
+    pub(super) fn hold(&self, unwritten: u64) {
+        self.unwritten.store(unwritten, Ordering::Relaxed);
+    }
+
     pub(super) fn lose(&self, events: u64) {
         if events > 0 {
             self.lost.fetch_add(events, Ordering::Relaxed);
@@ -80,7 +85,7 @@ impl Outbox {
                  ORDER BY number LIMIT 1"
             );
             let query = sqlx::query(sqlx::AssertSqlSafe(query));
-            let row = self.state.note(query.fetch_optional(&self.pool).await)??;
+            let row = self.state.looked(query.fetch_optional(&self.pool).await)??;
             if let Some(waiting) = read(&row) {
                 return Some(waiting);
             }
@@ -101,7 +106,7 @@ impl Outbox {
         );
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
         let query = query.bind((now - GONE_REMEMBERED).as_millis());
-        let rows = self.state.note(query.fetch_all(&self.pool).await).unwrap_or_default();
+        let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(Told {
                 dimension: row.try_get("dimension").ok()?,
@@ -152,6 +157,11 @@ impl Outbox {
     /// Events that were dropped since the start, because they were too old.
     pub fn dropped_old(&self) -> u64 {
         self.counters.dropped_old.load(Ordering::Relaxed)
+    }
+
+    /// Events that are in memory alone until the disk store works again.
+    pub fn unwritten(&self) -> u64 {
+        self.counters.unwritten.load(Ordering::Relaxed)
     }
 
     /// Events since the start that the disk store could not keep.

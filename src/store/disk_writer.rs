@@ -8,11 +8,14 @@ use tokio::sync::mpsc;
 
 use super::disk_batch::{Batch, Command, put};
 use super::disk_outbox::Counters;
+use super::disk_unwritten::Unwritten;
 use super::health::State;
 use super::{Generations, disk_events};
 
 /// Commands written in one transaction.
 const BATCH: usize = 32;
+/// Before what could not be written is tried again, where nothing else is to be written.
+const AGAIN: Duration = Duration::from_secs(5);
 /// Purges that are kept, and a tenth more.
 const MOST_PURGED: usize = 100_000;
 
@@ -23,6 +26,7 @@ pub(super) struct Writer {
     pub(super) max_bytes: u64,
     pub(super) state: Arc<State>,
     pub(super) events: Arc<Counters>,
+    pub(super) unwritten: Unwritten,
     /// What the pictures weigh together, at most; measured before anything is dropped.
     pub(super) used: u64,
     /// Purges since the oldest of them were forgotten.
@@ -34,16 +38,10 @@ impl Writer {
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         self.used = self.state.note(self.measure().await).unwrap_or(0);
         let mut commands = Vec::with_capacity(BATCH);
-        while queue.recv_many(&mut commands, BATCH).await > 0 {
+        while self.next(&mut queue, &mut commands).await {
             let mut batch = Batch::default();
             commands.drain(..).for_each(|command| batch.add(command));
-            let written = match self.write(&batch).await {
-                Ok(()) => self.tidy(&batch).await,
-                Err(error) => {
-                    self.events.lose(batch.happenings());
-                    Err(error)
-                }
-            };
+            let written = self.write_in_order(&mut batch).await;
             let outcome = written.as_ref().map_err(ToString::to_string).copied();
             self.state.note(written);
             for waiter in batch.waiters {
@@ -51,6 +49,53 @@ impl Writer {
                 let _ = waiter.send(outcome.clone());
             }
         }
+        self.events.lose(self.unwritten.len());
+    }
+
+    /// The next commands; none where it is time to try again what could not be written. False at the end.
+    async fn next(&self, queue: &mut mpsc::Receiver<Command>, commands: &mut Vec<Command>) -> bool {
+        let received = queue.recv_many(commands, BATCH);
+        if self.unwritten.len() == 0 {
+            return received.await > 0;
+        }
+        tokio::time::timeout(AGAIN, received).await.map_or(true, |received| received > 0)
+    }
+
+    /// Writes what could not be written before, then the batch. Events keep their order: where the former fails still, those
+    /// of the batch wait behind it.
+    async fn write_in_order(&mut self, batch: &mut Batch) -> Result<(), sqlx::Error> {
+        let before = self.write_again().await;
+        if before.is_err() {
+            self.hold(batch);
+        }
+        let written = match self.write(batch).await {
+            Ok(()) => self.tidy(batch).await,
+            Err(error) => {
+                self.hold(batch);
+                Err(error)
+            }
+        };
+        before.and(written)
+    }
+
+    async fn write_again(&mut self) -> Result<(), sqlx::Error> {
+        let events = self.unwritten.len();
+        if events == 0 {
+            return Ok(());
+        }
+        let batch = Batch { happened: self.unwritten.all(), ..Batch::default() };
+        self.write(&batch).await?;
+        self.unwritten.clear();
+        self.events.hold(0);
+        tracing::info!(events, "events: what could not be written is in the disk store's file now");
+        self.tidy(&batch).await
+    }
+
+    /// Keeps in memory what has happened.
+    fn hold(&mut self, batch: &mut Batch) {
+        let lost = self.unwritten.keep(std::mem::take(&mut batch.happened));
+        self.events.lose(lost);
+        self.events.hold(self.unwritten.len());
     }
 
     /// What the pictures weigh together.
@@ -71,8 +116,8 @@ impl Writer {
                 put(held, &mut transaction).await?;
             }
         }
-        for (held, happened) in &batch.happened {
-            if held.as_ref().is_none_or(|held| self.generations.admits(&held.id, &held.entry)) {
+        for (kept, happened) in &batch.happened {
+            if kept.as_ref().is_none_or(|kept| self.generations.admits_kept(kept)) {
                 disk_events::add(happened, &mut transaction).await?;
             }
         }

@@ -9,6 +9,7 @@ mod disk_file;
 mod disk_kept;
 mod disk_outbox;
 mod disk_row;
+mod disk_unwritten;
 mod disk_writer;
 mod form;
 mod generations;

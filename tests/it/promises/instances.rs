@@ -3,6 +3,7 @@
 use super::row::Row;
 use super::rules::{default, written};
 use crate::avatar::restart;
+use crate::events::full_disk;
 use crate::process;
 use crate::redis::{clustered, outages, processes};
 
@@ -38,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
             "the disk is full or fails",
             "everything, from memory",
             "`/readyz` says `degraded`",
-            &[process::a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else],
+            &[process::a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else, full_disk::what_happens_while_the_disk_is_full_is_told_in_its_order_when_there_is_room],
         ),
         Row::new(
             "the disk file is corrupt",
