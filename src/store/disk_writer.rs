@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::{Row, SqlitePool};
+use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::mpsc;
 
 use super::disk_batch::{Batch, Command, put};
@@ -107,7 +107,22 @@ impl Writer {
     }
 
     async fn write(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
-        let mut transaction = self.pool.begin().await?;
+        let mut connection = self.pool.acquire().await?;
+        let written = self.write_on(&mut connection, batch).await;
+        if written.is_err() {
+            // SQLite ends a transaction by itself where the disk is full (https://sqlite.org/lang_transaction.html), and SQLx
+            // does not see that: this connection would fail for ever.
+            let _ = connection.close().await;
+        }
+        written
+    }
+
+    async fn write_on(
+        &mut self,
+        connection: &mut SqliteConnection,
+        batch: &Batch,
+    ) -> Result<(), sqlx::Error> {
+        let mut transaction = connection.begin().await?;
         batch.remove_and_note(&mut transaction).await?;
         for held in batch.puts.values() {
             // Asked here, by the only writer: a removal that was queued later has raised the generation already.
