@@ -4,6 +4,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::sync::Notify;
+
+/// The system's clock may be set while somebody sleeps, so it is looked at so often.
+const LOOK_EVERY: Duration = Duration::from_secs(10);
+
 /// The wall clock, or one that a test moves by hand.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
@@ -11,7 +16,14 @@ pub struct Clock(Source);
 #[derive(Debug, Clone)]
 enum Source {
     System,
-    Manual(Arc<AtomicI64>),
+    Manual(Arc<Hands>),
+}
+
+/// Of a clock that is moved by hand.
+#[derive(Debug)]
+struct Hands {
+    millis: AtomicI64,
+    moved: Notify,
 }
 
 impl Clock {
@@ -22,7 +34,8 @@ impl Clock {
 
     /// A clock that stands still until [`Clock::advance`] moves it; its clones move with it.
     pub fn manual(start: Timestamp) -> Self {
-        Self(Source::Manual(Arc::new(AtomicI64::new(start.as_millis()))))
+        let hands = Hands { millis: AtomicI64::new(start.as_millis()), moved: Notify::new() };
+        Self(Source::Manual(Arc::new(hands)))
     }
 
     /// Now.
@@ -30,14 +43,38 @@ impl Clock {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the one place")]
             Source::System => Timestamp::from_system_time(SystemTime::now()),
-            Source::Manual(millis) => Timestamp::from_millis(millis.load(Ordering::SeqCst)),
+            Source::Manual(hands) => Timestamp::from_millis(hands.millis.load(Ordering::SeqCst)),
         }
     }
 
     /// Moves a manual clock on; a system clock ignores it.
     pub fn advance(&self, span: Duration) {
-        if let Source::Manual(millis) = &self.0 {
-            millis.fetch_add(i64::try_from(span.as_millis()).unwrap_or(i64::MAX), Ordering::SeqCst);
+        if let Source::Manual(hands) = &self.0 {
+            hands.millis.fetch_add(millis(span), Ordering::SeqCst);
+            hands.moved.notify_waiters();
+        }
+    }
+
+    /// Returns when it is that late.
+    pub async fn reached(&self, at: Timestamp) {
+        loop {
+            match &self.0 {
+                Source::System => {
+                    let left = at.since(self.now());
+                    if left.is_zero() {
+                        return;
+                    }
+                    tokio::time::sleep(left.min(LOOK_EVERY)).await;
+                }
+                Source::Manual(hands) => {
+                    // Listens before it looks, or a move between the two would be missed.
+                    let moved = hands.moved.notified();
+                    if at <= self.now() {
+                        return;
+                    }
+                    moved.await;
+                }
+            }
         }
     }
 }

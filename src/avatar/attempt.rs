@@ -6,7 +6,9 @@ use std::time::Duration;
 use super::config::AvatarConfig;
 use super::outcome::Failure;
 use crate::directory::Row;
-use crate::model::{AvatarId, Content, Entry, Generation, Link, Picture, Provider, Timestamp, TroubleClass};
+use crate::model::{
+    AvatarId, Content, Entry, Generation, Link, Picture, Provider, Timestamp, TokenEnd, TroubleClass,
+};
 
 /// What an attempt brought.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(super) struct Attempt {
     pub(super) name: Option<Arc<str>>,
     /// For how long the account is to be left alone, by the provider's word.
     pub(super) rest: Option<Duration>,
+    /// When the token ends, by the provider's word.
+    pub(super) token_expires_at: Option<Timestamp>,
 }
 
 /// An Instagram reply without the field is "no picture" only when it was seen so often ...
@@ -51,10 +55,14 @@ pub(super) fn settle(
     now: Timestamp,
     config: &AvatarConfig,
 ) -> Entry {
-    let Attempt { found, link, mut failure, name, rest } = attempt;
-    // An attempt that did not get so far as to hear a name takes none away.
-    let told = name.or_else(|| old.filter(|_| failure.is_some()).and_then(|old| old.name.clone()));
-    let told = told.filter(|_| matches!(row.connection.provider, Provider::Json(_)));
+    let Attempt { found, link, mut failure, name, rest, token_expires_at } = attempt;
+    let is_json = matches!(row.connection.provider, Provider::Json(_));
+    // An attempt that did not get so far as to hear it takes nothing away.
+    let before = || old.filter(|_| is_json && failure.is_some());
+    let told = name.or_else(|| before()?.name.clone());
+    let ends = token_expires_at.or_else(|| Some(before()?.token_end?.at));
+    let token_end = row.connection.token_expires_at.or(ends);
+    let token_end = token_end.map(|at| TokenEnd::seen(at, old.and_then(|old| old.token_end), now));
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
@@ -89,6 +97,7 @@ pub(super) fn settle(
         field_missing,
         // An attempt that asked nobody ends no rest.
         rest_until: rest.map(|rest| now + rest).or_else(|| old?.rest_until.filter(|until| *until > now)),
+        token_end,
         provider: row.connection.provider,
         name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,

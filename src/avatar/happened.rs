@@ -3,7 +3,8 @@
 use super::service::Service;
 use crate::model::{AvatarId, Content, Entry, EventKind, Happened, TroubleClass};
 
-/// What has happened between two entries of an avatar: at most one thing to the picture and one to the troubles.
+/// What has happened between two entries of an avatar: at most one thing to the picture, one to the troubles, and one to
+/// the token.
 ///
 /// A first picture is no change. What was told already may be told again where `old` is not known any more: it has the
 /// same mark, and so the same number.
@@ -12,7 +13,7 @@ pub(super) fn happened(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<H
         EventKind::Changed => event(id, new, kind, etag(new).unwrap_or_default(), None),
         _ => event(id, new, kind, String::new(), None),
     });
-    picture.into_iter().chain(to_its_troubles(id, old, new)).collect()
+    picture.into_iter().chain(to_its_troubles(id, old, new)).chain(to_its_token(id, old, new)).collect()
 }
 
 fn to_the_picture(old: Option<&Entry>, new: &Entry) -> Option<EventKind> {
@@ -50,6 +51,15 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Ha
         .is_some_and(|before| before.class == trouble.class && before.fingerprint == trouble.fingerprint);
     let mark = trouble.fingerprint.map_or_else(String::new, |row| hex::encode(row.0));
     (!is_known).then(|| Happened { at: trouble.at, ..event(id, new, kind, mark, Some(trouble.class)) })
+}
+
+fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
+    let end = new.token_end?;
+    let at = end.noted_at?;
+    let known = old.and_then(|old| old.token_end).filter(|known| known.noted_at.is_some());
+    let mark = end.at.as_millis().to_string();
+    let is_new = known.is_none_or(|known| known.at != end.at);
+    is_new.then(|| Happened { at, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
 }
 
 fn event(
@@ -113,6 +123,7 @@ mod tests {
             trouble,
             field_missing: None,
             rest_until: None,
+            token_end: None,
             provider: Provider::Facebook,
             name: None,
             fingerprint: ROW,

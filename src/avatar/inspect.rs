@@ -25,6 +25,10 @@ pub struct Inspection {
     pub link_expires_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub trouble: Option<TroubleFacts>,
+    /// When the token ends, where row or provider say.
+    pub token_expires_at: Option<Timestamp>,
+    /// Whether that is within seven days, or over.
+    pub expires_soon: bool,
     /// Until when the account is left alone, since its quota is nearly used up.
     pub rest_until: Option<Timestamp>,
     /// Until when the whole app is paused.
@@ -99,6 +103,8 @@ impl Service {
             verified_at: entry.verified_at,
             link_expires_at: entry.link.as_ref().map(|link| link.expires_at),
             trouble: trouble_facts(entry),
+            token_expires_at: entry.token_end.map(|end| end.at),
+            expires_soon: entry.token_end.is_some_and(|end| end.is_soon(now)),
             rest_until: entry.rest_until.filter(|until| *until > now),
             app_paused_until: self.pauses.until(entry.provider, now),
             row_read_at: held.row_read_at(),

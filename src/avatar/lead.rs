@@ -44,6 +44,9 @@ impl Service {
         budget: &mut Budget,
     ) -> (Outcome, Right) {
         let id = lead.id();
+        let Ok(early) = self.early_place(id, seen.as_deref()).await else {
+            return (Outcome::Unavailable, Right::None);
+        };
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
@@ -60,7 +63,7 @@ impl Service {
         let held = held.filter(|held| self.admits(held));
         let mark = self.parts.redis.mark(id);
         let wanted = Wanted { id, row: &row, urgency, began: self.parts.clock.now() };
-        let (place, lease, held) = match self.turn(&wanted, seen, held, budget).await {
+        let (place, lease, held) = match self.turn(&wanted, early, seen, held, budget).await {
             Turn::Over(outcome) => return (outcome, Right::None),
             Turn::Ours(place, lease, held) => (place, lease, held),
         };

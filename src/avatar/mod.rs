@@ -6,6 +6,7 @@
 mod attempt;
 mod backlog;
 mod config;
+mod expiring;
 mod filling;
 mod flight;
 mod gone;
@@ -21,6 +22,7 @@ mod purge;
 mod queue;
 mod refresh;
 mod row;
+mod seldom;
 mod served;
 mod service;
 mod shared;

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::token::OpenError;
-use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, transient_pause};
+use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, own_pause};
 use crate::origin::FetchError;
 use crate::provider::ProviderError;
 
@@ -37,9 +37,9 @@ impl Failure {
         config: &AvatarConfig,
     ) -> Option<Timestamp> {
         let pause = match self.class {
-            TroubleClass::Transient => self.retry_after.unwrap_or_else(|| {
-                transient_pause(failures, config.retry_min, config.retry_max, jitter(id, failures))
-            }),
+            TroubleClass::Transient => self
+                .retry_after
+                .unwrap_or_else(|| own_pause(id, failures, config.retry_min, config.retry_max)),
             TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE),
             TroubleClass::NeedsReauth => self.retry_after?,
             TroubleClass::Denied | TroubleClass::NoConsent | TroubleClass::Misconfigured => {
@@ -65,15 +65,6 @@ impl Failure {
         let Self { class, reason, .. } = self;
         Trouble { class, reason, at: now, retry_at, failures, fingerprint: Some(fingerprint), to_mend }
     }
-}
-
-/// Spreads avatars that failed together: FNV-1a of the id and the number of the failure.
-fn jitter(id: &AvatarId, failures: u32) -> u8 {
-    let bytes = id.as_str().bytes().chain(failures.to_be_bytes());
-    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
-        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-    });
-    (hash >> 32) as u8
 }
 
 impl From<ProviderError> for Failure {

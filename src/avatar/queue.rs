@@ -4,20 +4,24 @@ use std::collections::{BTreeMap, HashMap};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::oneshot;
+use tokio::sync::{Notify, oneshot};
 use tokio_util::task::TaskTracker;
 
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
-
-/// How often it is looked at the clock while somebody waits for a pace.
-const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 /// The right to run one refresh; freed when dropped.
 #[derive(Debug)]
 pub(super) struct Place {
     queue: Arc<Queue>,
     provider: Provider,
+}
+
+impl Place {
+    /// Whether it is one among those of that provider.
+    pub(super) fn is_for(&self, provider: Provider) -> bool {
+        self.provider == provider
+    }
 }
 
 /// The queue is full of avatars that were viewed later, this one fell out of it, or the process ends. It comes back with
@@ -45,6 +49,8 @@ pub(super) struct Queue {
     bounds: Bounds,
     clock: Clock,
     tracker: TaskTracker,
+    /// The watched time is another, or the queue is closed.
+    changed: Notify,
     // A plain mutex: held for map operations, never across an await, and a hit does not come here.
     state: Mutex<State>,
 }
@@ -57,8 +63,8 @@ struct State {
     lanes: BTreeMap<Provider, Lane>,
     next: u64,
     keys: HashMap<AvatarId, (Provider, Key)>,
-    /// A task looks at the clock for those who wait for a pace.
-    is_watched: bool,
+    /// A task waits for this time, at which a pace allows the next one.
+    watched: Option<Timestamp>,
     is_closed: bool,
 }
 
@@ -81,7 +87,7 @@ struct Waiter {
 
 impl Queue {
     pub(super) fn new(bounds: Bounds, clock: Clock, tracker: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { bounds, clock, tracker, state: Mutex::default() })
+        Arc::new(Self { bounds, clock, tracker, changed: Notify::new(), state: Mutex::default() })
     }
 
     /// A place now or when one is free and nobody who was viewed later waits for it.
@@ -91,13 +97,14 @@ impl Queue {
         provider: Provider,
         viewed_at: Timestamp,
     ) -> Result<Place, Full> {
+        let now = self.clock.now();
         let admitted = {
             let mut state = self.lock();
             if state.is_closed {
                 return Err(Full);
             }
-            if self.has_room(&state, provider) {
-                self.begin(&mut state, provider);
+            if self.has_room(&state, provider, now) {
+                state.lane(provider).begin(now);
                 return Ok(Place { queue: self.clone(), provider });
             }
             let (admit, admitted) = oneshot::channel();
@@ -106,7 +113,7 @@ impl Queue {
             state.lane(provider).waiting.insert(key, Waiter { id: id.clone(), admit });
             state.keys.insert(id.clone(), (provider, key));
             self.shed(&mut state);
-            self.watch(&mut state);
+            self.watch(&mut state, now);
             admitted
         };
         admitted.await.map_err(|_| Full)
@@ -120,7 +127,6 @@ impl Queue {
         if lane.every != every {
             lane.every = every;
             lane.next = every.map_or(Timestamp::EPOCH, |every| now + every);
-            self.watch(&mut state);
             drop(state);
             self.admit();
         }
@@ -143,6 +149,7 @@ impl Queue {
         state.is_closed = true;
         state.keys.clear();
         state.lanes.values_mut().for_each(|lane| lane.waiting.clear());
+        self.changed.notify_one();
     }
 
     /// How many run and how many wait.
@@ -166,19 +173,11 @@ impl Queue {
         }
     }
 
-    fn has_room(&self, state: &State, provider: Provider) -> bool {
+    fn has_room(&self, state: &State, provider: Provider, now: Timestamp) -> bool {
         let lane = state.lanes.get(&provider);
         state.running() < self.bounds.places
             && lane.map_or(0, |lane| lane.running) < self.share(provider, lane)
-            && lane.is_none_or(|lane| lane.every.is_none() || lane.next <= self.clock.now())
-    }
-
-    fn begin(&self, state: &mut State, provider: Provider) {
-        let lane = state.lane(provider);
-        lane.running += 1;
-        if let Some(every) = lane.every {
-            lane.next = self.clock.now() + every;
-        }
+            && lane.is_none_or(|lane| lane.every.is_none() || lane.next <= now)
     }
 
     /// Lets the least recently viewed fall out while too many wait: its sender is dropped.
@@ -194,45 +193,49 @@ impl Queue {
         }
     }
 
-    /// Nobody leaves when a pace allows the next one, so the clock is looked at while somebody waits for it.
-    fn watch(self: &Arc<Self>, state: &mut State) {
-        if state.is_watched || !state.waits_for_pace() {
-            return;
-        }
-        state.is_watched = true;
-        let queue = self.clone();
-        self.tracker.spawn(async move {
-            loop {
-                tokio::time::sleep(LOOK_EVERY).await;
-                queue.admit();
-                let mut state = queue.lock();
-                state.is_watched = state.waits_for_pace();
-                if !state.is_watched {
-                    return;
-                }
+    /// Nobody leaves when a pace allows the next one, so a task waits for that time while somebody waits for it.
+    ///
+    /// `now` is the time at which there was no room for them, or a turn between the two would be missed.
+    fn watch(self: &Arc<Self>, state: &mut State, now: Timestamp) {
+        let Some(next) = state.next_turn(now) else { return };
+        match state.watched.replace(next) {
+            Some(watched) if watched <= next => state.watched = Some(watched),
+            Some(_) => self.changed.notify_one(),
+            None => {
+                let queue = self.clone();
+                self.tracker.spawn(async move {
+                    tokio::select! {
+                        () = queue.clock.reached(next) => {}
+                        () = queue.changed.notified() => {}
+                    }
+                    queue.lock().watched = None;
+                    queue.admit();
+                });
             }
-        });
+        }
     }
 
     /// Gives free places to those who were viewed last.
     fn admit(self: &Arc<Self>) {
+        let now = self.clock.now();
         let mut state = self.lock();
         // Places whose waiter has gone are dropped after the lock: dropping one comes here again.
         let mut refused = Vec::new();
         while let Some((key, provider)) = state
             .lanes
             .iter()
-            .filter(|(provider, _)| self.has_room(&state, **provider))
+            .filter(|(provider, _)| self.has_room(&state, **provider, now))
             .filter_map(|(provider, lane)| Some((*lane.waiting.keys().next_back()?, *provider)))
             .max()
         {
             let Some(waiter) = state.lane(provider).waiting.remove(&key) else { break };
             state.keys.remove(&waiter.id);
-            self.begin(&mut state, provider);
+            state.lane(provider).begin(now);
             if let Err(place) = waiter.admit.send(Place { queue: self.clone(), provider }) {
                 refused.push(place);
             }
         }
+        self.watch(&mut state, now);
         drop(state);
         drop(refused);
     }
@@ -252,8 +255,20 @@ impl State {
         self.lanes.values().map(|lane| lane.running).sum()
     }
 
-    fn waits_for_pace(&self) -> bool {
-        self.lanes.values().any(|lane| lane.every.is_some() && !lane.waiting.is_empty())
+    /// When the first of the paces for which somebody waits allows the next one. Where that time has come, those who
+    /// are running are waited for.
+    fn next_turn(&self, now: Timestamp) -> Option<Timestamp> {
+        let paced = self.lanes.values().filter(|lane| lane.every.is_some() && !lane.waiting.is_empty());
+        paced.map(|lane| lane.next).filter(|next| now < *next).min()
+    }
+}
+
+impl Lane {
+    fn begin(&mut self, now: Timestamp) {
+        self.running += 1;
+        if let Some(every) = self.every {
+            self.next = now + every;
+        }
     }
 }
 

@@ -122,9 +122,12 @@ impl Climb<'_> {
             false => Secret::new(""),
         };
         let now = self.clock.now();
-        let Resolved { resolution, name, rest } = self.providers.resolve(connection, &token, now).await?;
+        let Resolved { resolution, name, rest, token_expires_at } =
+            self.providers.resolve(connection, &token, now).await?;
         match self.follow(resolution, now).await {
-            Asked::Found(attempt) => Ok(Asked::Found(Box::new(Attempt { name, rest, ..*attempt }))),
+            Asked::Found(attempt) => {
+                Ok(Asked::Found(Box::new(Attempt { name, rest, token_expires_at, ..*attempt })))
+            }
             Asked::LinkDead => Ok(Asked::LinkDead),
         }
     }
@@ -183,22 +186,21 @@ enum Asked {
 
 impl Asked {
     fn found(found: Found, link: Option<Link>) -> Self {
-        Self::Found(Box::new(Attempt { found, link, failure: None, name: None, rest: None }))
+        Self::Found(Box::new(Attempt { link, ..silent(found) }))
     }
 }
 
 fn found(picture: Picture, verified_at: Timestamp, link: Link) -> Attempt {
-    Attempt {
-        found: Found::Picture(picture, verified_at),
-        link: Some(link),
-        failure: None,
-        name: None,
-        rest: None,
-    }
+    Attempt { link: Some(link), ..silent(Found::Picture(picture, verified_at)) }
 }
 
 fn failed(failure: Failure, link: Option<Link>) -> Attempt {
-    Attempt { found: Found::Nothing, link, failure: Some(failure), name: None, rest: None }
+    Attempt { link, failure: Some(failure), ..silent(Found::Nothing) }
+}
+
+/// What was found, without a word of the provider beside it.
+fn silent(found: Found) -> Attempt {
+    Attempt { found, link: None, failure: None, name: None, rest: None, token_expires_at: None }
 }
 
 async fn pump(download: &mut Download, filling: &Filling) -> Result<bytes::Bytes, FetchError> {

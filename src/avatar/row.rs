@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::expiring::token_end;
 use super::service::{Service, Urgency};
 use crate::directory::{Lookup, Row};
 use crate::model::{Entry, Provider};
@@ -16,7 +17,7 @@ impl Service {
             let _permit = permit;
             let now = service.parts.clock.now();
             match service.parts.directory.read(&held.id, now).await {
-                Ok(Lookup::Found(row)) => service.compare(held, &row),
+                Ok(Lookup::Found(row)) => service.compare(held, &row).await,
                 Ok(Lookup::Unknown) => service.gone(&held.id).await,
                 // A database that cannot be reached is never "gone".
                 Err(error) => {
@@ -27,29 +28,22 @@ impl Service {
     }
 
     /// Takes over what has changed in a row.
-    fn compare(self: &Arc<Self>, held: Arc<Held>, row: &Row) {
+    async fn compare(self: &Arc<Self>, held: Arc<Held>, row: &Row) {
+        let now = self.parts.clock.now();
         if held.entry.fingerprint != row.fingerprint {
             tracing::info!(connection = %held.id, "the row has changed: refreshed now");
             self.begin(&held.id, Some(held.clone()), Urgency::Forced, self.parts.redis.budget());
-        } else if differs(held.entry.name.as_ref(), row) {
-            let entry = Entry { name: row.connection.name.clone(), ..held.entry.clone() };
-            let renamed = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
-            renamed.view(held.viewed_at());
-            if self.parts.memory.put(renamed.clone()).is_some() {
-                let (disk, redis) = (self.parts.disk.clone(), self.parts.redis.clone());
-                self.parts.tracker.spawn(async move {
-                    disk.put(renamed.clone()).await;
-                    redis.land(Some(&renamed), None).await;
-                });
-            }
+            return;
+        }
+        let (name, token_end) = (name(&held.entry, row), token_end(&held.entry, row, now));
+        if name != held.entry.name || token_end != held.entry.token_end {
+            self.amend(&held, Entry { name, token_end, ..held.entry.clone() }).await;
         }
     }
 }
 
-/// Whether the row gives another name. Where it gives none, a JSON provider's stands in its place.
-fn differs(held: Option<&Arc<str>>, row: &Row) -> bool {
-    match (&row.connection.name, row.connection.provider) {
-        (None, Provider::Json(_)) => false,
-        (name, _) => held != name.as_ref(),
-    }
+/// The row's name. Where it gives none, a JSON provider's stands in its place.
+fn name(held: &Entry, row: &Row) -> Option<Arc<str>> {
+    let told = held.name.clone().filter(|_| matches!(row.connection.provider, Provider::Json(_)));
+    row.connection.name.clone().or(told)
 }

@@ -12,6 +12,7 @@ use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
 use super::looks::Looks;
 use super::pauses::Pauses;
 use super::queue::{Bounds, Queue};
+use super::seldom::Seldom;
 use super::served::Served;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
@@ -61,6 +62,7 @@ pub struct Service {
     pub(super) flights: Arc<Flights>,
     pub(super) looks: Looks,
     pub(super) queue: Arc<Queue>,
+    pub(super) no_room: Seldom,
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
     pub(super) backlog: Backlog,
@@ -103,6 +105,7 @@ impl Service {
             ),
             looks: Looks::default(),
             queue: Queue::new(bounds, parts.clock.clone(), parts.tracker.clone()),
+            no_room: Seldom::default(),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
             backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
@@ -219,7 +222,7 @@ impl Service {
                 Some(flight)
             }
             Boarding::Full => {
-                tracing::warn!(connection = %id, "no refresh: too many are under way (avatar.queue)");
+                self.tell_no_room(id);
                 None
             }
             Boarding::Leader(lead) => {
@@ -229,6 +232,13 @@ impl Service {
                 self.parts.tracker.spawn(async move { service.lead(lead, held, urgency, budget).await });
                 Some(flight)
             }
+        }
+    }
+
+    /// In a storm of stale avatars this would be a line for nearly every view.
+    pub(super) fn tell_no_room(&self, id: &AvatarId) {
+        if let Some(others) = self.no_room.due(self.parts.clock.now()) {
+            tracing::warn!(connection = %id, others, "no refresh: avatar.queue is full of avatars that were viewed later");
         }
     }
 
@@ -273,6 +283,11 @@ impl Service {
     /// Now, by the service's clock.
     pub fn now(&self) -> Timestamp {
         self.parts.clock.now()
+    }
+
+    /// What this process holds ready.
+    pub fn memory(&self) -> &Memory {
+        &self.parts.memory
     }
 
     /// How the disk store is.

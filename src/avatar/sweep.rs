@@ -77,6 +77,7 @@ impl Service {
             );
             return Swept::Stopped(gone.len(), kept.len());
         }
+        self.look_at_token_ends(&kept).await;
         for id in &gone {
             tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
         }

@@ -4,12 +4,12 @@ use std::sync::Arc;
 
 use super::flight::Outcome;
 use super::outcome::Failure;
-use super::queue::Place;
+use super::queue::{Full, Place};
 use super::service::{Service, Urgency};
 use super::shared::is_later;
 use crate::clock::monotonic;
 use crate::directory::Row;
-use crate::model::{AvatarId, Content, Decision, Entry, Timestamp, Trouble, TroubleClass, decide};
+use crate::model::{AvatarId, Content, Decision, Entry, Provider, Timestamp, Trouble, TroubleClass, decide};
 use crate::store::{Budget, Held, Lease, Taken};
 
 /// What comes of waiting for one's turn.
@@ -29,16 +29,35 @@ pub(super) struct Wanted<'a> {
 }
 
 impl Service {
-    /// Waits for a place in this process and for the lease among all. Whoever must wait for another instance gives his
-    /// place back, is told by publish/subscribe, and takes over what that one brought.
+    /// A place before the row is read, where the provider is known: a storm of stale avatars must not become one of
+    /// queries, and a row is newer that is read after the wait.
+    pub(super) async fn early_place(
+        &self,
+        id: &AvatarId,
+        seen: Option<&Held>,
+    ) -> Result<Option<Place>, Full> {
+        let Some(seen) = seen else { return Ok(None) };
+        self.place(id, seen.entry.provider, seen.viewed_at()).await.map(Some)
+    }
+
+    async fn place(&self, id: &AvatarId, provider: Provider, viewed_at: Timestamp) -> Result<Place, Full> {
+        let place = self.queue.enter(id, provider, viewed_at).await;
+        place.inspect_err(|Full| self.tell_no_room(id))
+    }
+
+    /// Waits for a place in this process, if none is held yet, and for the lease among all. Whoever must wait for another
+    /// instance gives his place back, is told by publish/subscribe, and takes over what that one brought.
     pub(super) async fn turn(
         &self,
         wanted: &Wanted<'_>,
+        early: Option<Place>,
         seen: Option<Arc<Held>>,
         mut held: Option<Arc<Held>>,
         budget: &mut Budget,
     ) -> Turn {
         let Wanted { id, row, .. } = *wanted;
+        let provider = row.connection.provider;
+        let mut early = early.filter(|place| place.is_for(provider));
         let mut watch = self.parts.redis.watch(id);
         let until = monotonic() + self.parts.request_timeout;
         loop {
@@ -46,9 +65,12 @@ impl Service {
                 return Turn::Over(over);
             }
             let viewed_at = held.as_ref().map_or(wanted.began, |held| held.viewed_at());
-            let Ok(place) = self.queue.enter(id, row.connection.provider, viewed_at).await else {
-                tracing::warn!(connection = %id, "no refresh: avatar.queue is full of avatars that were viewed later");
-                return Turn::Over(Outcome::Unavailable);
+            let place = match early.take() {
+                Some(place) => place,
+                None => match self.place(id, provider, viewed_at).await {
+                    Ok(place) => place,
+                    Err(Full) => return Turn::Over(Outcome::Unavailable),
+                },
             };
             let left = match self.parts.redis.lease(id, budget).await {
                 Err(_) => return Turn::Ours(place, None, held),

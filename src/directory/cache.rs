@@ -85,6 +85,7 @@ mod tests {
             token: SealedToken::of("t"),
             name: None,
             picture_url: None,
+            token_expires_at: None,
             table: Some(0),
         };
         Lookup::Found(Arc::new(Row::new(connection, Timestamp::EPOCH)))

@@ -60,6 +60,9 @@ pub struct TableWritten {
     /// The column of the account's name.
     #[serde(default)]
     pub name: String,
+    /// The column of the token's end.
+    #[serde(default)]
+    pub token_expires_at: String,
 }
 
 /// One `[[connection]]` as it is written.
@@ -137,6 +140,8 @@ pub struct Columns {
     pub name: Option<String>,
     /// The picture's address.
     pub picture_url: Option<String>,
+    /// When the token ends.
+    pub token_expires_at: Option<String>,
 }
 
 /// A connection that stands in the configuration.
@@ -190,6 +195,7 @@ impl TryFrom<TableWritten> for TableConfig {
                 account: optional("table.account", written.account)?,
                 name: optional("table.name", written.name)?,
                 picture_url: optional("table.picture_url", written.picture_url)?,
+                token_expires_at: optional("table.token_expires_at", written.token_expires_at)?,
             },
         })
     }
@@ -210,6 +216,7 @@ impl TryFrom<ConnectionWritten> for ConnectionEntry {
             token: SealedToken { value: written.token, iv: None, tag: None },
             name: filled(written.name).map(Into::into),
             picture_url: Some(written.picture_url).filter(|url| !url.is_empty()),
+            token_expires_at: None,
             table: None,
         }))
     }

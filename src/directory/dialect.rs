@@ -114,6 +114,36 @@ impl Dialect {
         }
     }
 
+    /// A time as a number in text: seconds or milliseconds since 1970, or nothing. `None` for a column that cannot hold
+    /// one. Times without a zone are UTC, as Prisma writes them (PROVIDERS 10).
+    pub(super) fn time(self, name: &str, column: &Column) -> Option<String> {
+        let kind = column.kind.as_str();
+        match self {
+            Self::Postgres => match kind {
+                "int4" | "int8" => Some(self.text(name)),
+                // An infinite one is none, and would fail the whole statement.
+                "timestamp" | "timestamptz" | "date" => Some(format!(
+                    "CASE WHEN isfinite({name}) THEN (EXTRACT(EPOCH FROM {name}) * 1000)::bigint::text END"
+                )),
+                _ => None,
+            },
+            Self::MySql => match kind {
+                "int" | "bigint" => Some(self.text(name)),
+                "datetime" | "date" => {
+                    Some(self.text(&format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000")))
+                }
+                // Kept with a zone, and shown in that of the session.
+                "timestamp" => Some(self.text(&format!("CAST(UNIX_TIMESTAMP({name}) * 1000 AS SIGNED)"))),
+                _ => None,
+            },
+            // Whatever the column is declared as, each value has a type of its own.
+            Self::Sqlite => Some(format!(
+                "CASE typeof({name}) WHEN 'text' THEN CAST(strftime('%s', {name}) AS TEXT) \
+                 WHEN 'integer' THEN CAST({name} AS TEXT) END"
+            )),
+        }
+    }
+
     /// Equal byte for byte, whatever the column's collation says.
     pub(super) fn exactly(self, text: &str, parameter: &str) -> String {
         match self {

@@ -9,6 +9,7 @@ mod config;
 mod dialect;
 mod engine;
 mod error;
+mod expiring;
 mod schema;
 mod survey;
 mod table;
@@ -201,7 +202,7 @@ impl Directory {
             let Some(row_id) = table.row_id(id) else { continue };
             let answer = self.engine()?.run(table.select(), &[row_id, row_id], Keep::Prepared).await;
             let rows = self.heed(answer).await?.rows;
-            let connections = rows.into_iter().filter_map(|row| table.connection(id, row));
+            let connections = rows.into_iter().filter_map(|row| table.connection(id, row, now));
             found.extend(connections.map(|connection| (connection, table.name.as_str())));
         }
         match found.len() {
@@ -311,6 +312,7 @@ mod tests {
             assert_send(directory.lookup(id, Timestamp::EPOCH));
             assert_send(directory.read(id, Timestamp::EPOCH));
             assert_send(directory.existing(&[]));
+            assert_send(directory.token_ends(&[], Timestamp::EPOCH));
             assert_send(directory.write_back(connection, address));
             assert_send(directory.survey());
             assert_send(directory.page(None, 1));

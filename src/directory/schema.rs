@@ -83,6 +83,8 @@ fn dashboard() -> Vec<Wanted> {
             account: (!account.is_empty()).then(|| spell(account)),
             name: Some(spell(name)),
             picture_url: Some(spell(picture_url)),
+            // No name of it is common enough to be guessed.
+            token_expires_at: None,
         };
         Wanted {
             provider,
@@ -261,6 +263,7 @@ fn take(dialect: Dialect, named: &Named<'_>, wanted: &Wanted, columns: &[Column]
         account: optional(&names.account)?,
         name: optional(&names.name)?,
         picture_url: optional(&names.picture_url)?,
+        token_expires_at: optional(&names.token_expires_at)?,
     };
     Ok(Taken { table: Table::new(dialect, named, found)?, style: style.name, lacking })
 }

@@ -4,7 +4,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::dialect::{Column, Dialect, IdType};
-use crate::model::{AvatarId, Connection, Provider, SealedToken, Secret};
+use crate::model::{AvatarId, Connection, Provider, SealedToken, Secret, Timestamp, end_of};
 
 /// A table whose columns are known.
 #[derive(Debug)]
@@ -23,6 +23,8 @@ pub(super) struct Table {
     select: String,
     /// Ends with the id's column.
     select_ids: String,
+    /// The same of ids and the ends of tokens, where there is a column for these.
+    select_ends: Option<String>,
     id_column: String,
     count: String,
     update: Option<String>,
@@ -38,6 +40,7 @@ pub(super) struct Found {
     pub(super) account: Option<Column>,
     pub(super) name: Option<Column>,
     pub(super) picture_url: Option<Column>,
+    pub(super) token_expires_at: Option<Column>,
 }
 
 /// Which of the token's columns hold bytes (Prisma's `Bytes`) and come in hexadecimal.
@@ -84,6 +87,10 @@ impl Table {
             },
             select: format!("{} WHERE {row_is} LIMIT 2", quoted.select(&found)?),
             select_ids: quoted.select_ids(&found.id)?,
+            select_ends: match &found.token_expires_at {
+                Some(column) => Some(quoted.select_ends(column, &found.id)?),
+                None => None,
+            },
             id_column: quoted.column(&found.id)?,
             count: format!("SELECT {} FROM {} AS t", dialect.text("COUNT(*)"), quoted.table),
             update,
@@ -115,9 +122,18 @@ impl Table {
 
     /// Selects which of `count` row ids exist; binds them all.
     pub(super) fn select_ids(&self, count: usize) -> String {
+        self.of_ids(&self.select_ids, count)
+    }
+
+    /// Selects of `count` rows their ids and the ends of their tokens; binds the ids. `None` without such a column.
+    pub(super) fn select_ends(&self, count: usize) -> Option<String> {
+        self.select_ends.as_ref().map(|select| self.of_ids(select, count))
+    }
+
+    fn of_ids(&self, select: &str, count: usize) -> String {
         let parameters: Vec<String> =
             (1..=count).map(|n| self.dialect.id_parameter(n, self.id_type, &self.id)).collect();
-        format!("{} IN ({})", self.select_ids, parameters.join(", "))
+        format!("{select} IN ({})", parameters.join(", "))
     }
 
     /// Selects the first `count` row ids in the column's own order: all, or those after one that is bound.
@@ -146,8 +162,13 @@ impl Table {
     }
 
     /// A selected row as a connection; `None` if its id is another one after all.
-    pub(super) fn connection(&self, id: &AvatarId, row: Vec<Option<String>>) -> Option<Connection> {
-        let [row_id, token, iv, tag, account, name, picture_url]: [Option<String>; 7] =
+    pub(super) fn connection(
+        &self,
+        id: &AvatarId,
+        row: Vec<Option<String>>,
+        now: Timestamp,
+    ) -> Option<Connection> {
+        let [row_id, token, iv, tag, account, name, picture_url, expires_at]: [Option<String>; 8] =
             row.try_into().ok()?;
         if row_id.as_deref() != self.row_id(id) {
             return None;
@@ -166,6 +187,7 @@ impl Table {
             },
             name: filled(name).map(Into::into),
             picture_url: filled(picture_url).map(Secret::new),
+            token_expires_at: expires_at.and_then(|text| token_end(&text, now)),
             table: Some(self.index),
         })
     }
@@ -208,12 +230,30 @@ impl Quoted {
             self.optional_text(&found.account)?,
             self.optional_text(&found.name)?,
             self.optional_text(&found.picture_url)?,
+            found
+                .token_expires_at
+                .as_ref()
+                .map_or(Ok(self.dialect.null().to_owned()), |end| self.time(end))?,
         ];
         Ok(format!("SELECT {} FROM {} AS t", columns.join(", "), self.table))
     }
 
     fn select_ids(&self, id: &Column) -> Result<String, String> {
         Ok(format!("SELECT {} FROM {} AS t WHERE {}", self.text(id)?, self.table, self.column(id)?))
+    }
+
+    fn select_ends(&self, end: &Column, id: &Column) -> Result<String, String> {
+        let (id_text, end, table, id) = (self.text(id)?, self.time(end)?, &self.table, self.column(id)?);
+        Ok(format!("SELECT {id_text}, {end} FROM {table} AS t WHERE {id}"))
+    }
+
+    fn time(&self, column: &Column) -> Result<String, String> {
+        self.dialect.time(&self.column(column)?, column).ok_or_else(|| {
+            format!(
+                "its {} is of type {}: a time, or an integer of seconds or milliseconds since 1970, is needed",
+                column.name, column.full
+            )
+        })
     }
 
     fn row_is(&self, id: &Column, id_type: IdType) -> Result<String, String> {
@@ -249,6 +289,11 @@ fn qualified(dialect: Dialect, named: &Named<'_>) -> Result<String, String> {
 
 fn quote(dialect: Dialect, name: &str) -> Result<String, String> {
     dialect.quote(name).ok_or_else(|| format!("{name:?} is no name"))
+}
+
+/// The end of a token out of a column; nothing where no token could end then.
+pub(super) fn token_end(text: &str, now: Timestamp) -> Option<Timestamp> {
+    end_of(text.parse().ok()?, now)
 }
 
 /// 8-4-4-4-12 in lower case (RFC 9562 4), as the databases print it.

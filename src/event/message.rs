@@ -28,6 +28,8 @@ struct Data<'a> {
     reason: Option<&'a str>,
     etag: Option<&'a str>,
     sequence: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    token_expires_at: Option<String>,
 }
 
 impl Message {
@@ -43,6 +45,7 @@ impl Message {
                 reason: reason.map(|class| class.as_str()),
                 etag: etag.as_deref(),
                 sequence,
+                token_expires_at: happened.token_expires_at().map(rfc3339),
             },
         };
         Self {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
 
-use super::{AvatarId, Provider, Secret};
+use super::{AvatarId, Provider, Secret, Timestamp};
 
 /// A connected account as the directory knows it.
 #[derive(Debug, Clone)]
@@ -22,6 +22,8 @@ pub struct Connection {
     pub name: Option<Arc<str>>,
     /// The address that the dashboard last stored; may be long dead. Signed, so as secret as a token.
     pub picture_url: Option<Secret>,
+    /// When the token ends, as far as the dashboard wrote it down.
+    pub token_expires_at: Option<Timestamp>,
     /// Which configured table the row came from; `None` for a `[[connection]]` entry. Only `directory` reads it.
     pub table: Option<usize>,
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fingerprint, Link, Picture, Provider, Timestamp, Trouble, TroubleClass, Windows};
+use super::{Fingerprint, Link, Picture, Provider, Timestamp, TokenEnd, Trouble, TroubleClass, Windows};
 
 /// How often an avatar has been purged or deleted. A store refuses an entry of an older generation, so that a refresh
 /// under way cannot bring deleted bytes back.
@@ -44,6 +44,8 @@ pub struct Entry {
     pub field_missing: Option<(u32, Timestamp)>,
     /// Until when the account is left alone, since its own quota is nearly used up.
     pub rest_until: Option<Timestamp>,
+    /// When the token ends, where row or provider say.
+    pub token_end: Option<TokenEnd>,
     /// Whose picture.
     pub provider: Provider,
     /// The row's name, for initials.

@@ -45,8 +45,8 @@ pub struct Happened {
     pub kind: EventKind,
     /// When; of an entry that all instances share the same in each of them.
     pub at: Timestamp,
-    /// What tells it from another of its kind: the new ETag, the row's fingerprint, the end of the token. Two that see one
-    /// thing have one mark.
+    /// What tells it from another of its kind: the new ETag, the row's fingerprint, the end of the token in milliseconds.
+    /// Two that see one thing have one mark.
     pub mark: String,
     /// Why, or what is over.
     pub reason: Option<TroubleClass>,
@@ -108,6 +108,12 @@ impl Dimension {
 }
 
 impl Happened {
+    /// When the token ends that ends soon.
+    pub fn token_expires_at(&self) -> Option<Timestamp> {
+        let is_about_it = self.kind == EventKind::ExpiresSoon;
+        is_about_it.then(|| self.mark.parse().ok().map(Timestamp::from_millis)).flatten()
+    }
+
     /// What it is, in one text: what has the same is the same thing.
     pub fn fact(&self) -> String {
         format!("{} {}", self.kind.as_str(), self.mark)

@@ -17,6 +17,7 @@ mod secret;
 mod sniff;
 mod tags;
 pub mod token;
+mod token_end;
 mod trouble;
 pub mod units;
 
@@ -37,4 +38,5 @@ pub use provider::{Provider, ProviderName};
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
-pub use trouble::{Scope, Trouble, TroubleClass, transient_pause};
+pub use token_end::TokenEnd;
+pub use trouble::{Scope, Trouble, TroubleClass, own_pause, transient_pause};

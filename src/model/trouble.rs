@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Fingerprint, Timestamp};
+use super::{AvatarId, Fingerprint, Timestamp};
 
 /// What a failure means for the next attempts. Decided by the provider's code and subcode, never by HTTP status or
 /// `type` alone (PROVIDERS 4, 6).
@@ -108,12 +108,26 @@ impl Trouble {
     }
 }
 
-/// The pause after `failures` transient failures in a row: `min` doubling to `max`, less up to a quarter of jitter
-/// (`jitter` in 0..=255, taken from the id, so that a herd of avatars does not return in step).
+/// An avatar's own pause after so many transient failures in a row: `min` doubling to `max`, less up to a quarter. How
+/// much less is taken from its id and the number of the failure, so that a herd does not return in step.
+pub fn own_pause(id: &AvatarId, failures: u32, min: Duration, max: Duration) -> Duration {
+    transient_pause(failures, min, max, jitter(id, failures))
+}
+
+/// The pause after `failures` failures in a row: `min` doubling to `max`, less up to a quarter, for a `jitter` in 0..=255.
 pub fn transient_pause(failures: u32, min: Duration, max: Duration, jitter: u8) -> Duration {
     let doubled =
         min.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(max);
     doubled - doubled.mul_f64(f64::from(jitter) / 255.0 / 4.0)
+}
+
+/// Spreads avatars that failed together: FNV-1a of the id and the number of the failure.
+fn jitter(id: &AvatarId, failures: u32) -> u8 {
+    let bytes = id.as_str().bytes().chain(failures.to_be_bytes());
+    let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    });
+    (hash >> 32) as u8
 }
 
 #[cfg(test)]
@@ -132,5 +146,20 @@ mod tests {
     fn jitter_takes_at_most_a_quarter() {
         let second = Duration::from_secs(4);
         assert_eq!(transient_pause(1, second, second, 255), Duration::from_secs(3));
+    }
+
+    #[test]
+    fn avatars_that_failed_together_come_back_spread_over_a_quarter_of_the_pause() {
+        let (min, max) = (Duration::from_secs(4), Duration::from_secs(3600));
+        for failures in 1..4 {
+            let whole = transient_pause(failures, min, max, 0);
+            let mut quarters = [0; 5];
+            for n in 0..1000 {
+                let pause = own_pause(&AvatarId::parse(&format!("id-{n}")).unwrap(), failures, min, max);
+                assert!(pause <= whole && pause >= whole * 3 / 4, "{pause:?}");
+                quarters[((whole - pause).as_secs_f64() / whole.as_secs_f64() * 16.0) as usize] += 1;
+            }
+            assert!(quarters[..4].iter().all(|count| *count > 150), "{quarters:?}");
+        }
     }
 }

@@ -134,7 +134,7 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                     base_url: base_url("instagram.base_url", instagram.base_url)?,
                     version: version("instagram.version", instagram.version)?,
                     app_secret: optional(instagram.app_secret),
-                    limits: limits(
+                    limits: CallLimits::checked(
                         ["instagram.max_calls", "instagram.calls_per_second"],
                         instagram.max_calls,
                         instagram.calls_per_second,
@@ -147,7 +147,7 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
                     base_url: base_url("facebook.base_url", facebook.base_url)?,
                     version: version("facebook.version", facebook.version)?,
                     app_secret: optional(facebook.app_secret),
-                    limits: limits(
+                    limits: CallLimits::checked(
                         ["facebook.max_calls", "facebook.calls_per_second"],
                         facebook.max_calls,
                         facebook.calls_per_second,
@@ -158,7 +158,7 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
             },
             telegram: TelegramConfig {
                 base_url: base_url("telegram.base_url", telegram.base_url)?,
-                limits: limits(
+                limits: CallLimits::checked(
                     ["telegram.max_calls", "telegram.calls_per_second"],
                     telegram.max_calls,
                     telegram.calls_per_second,
@@ -173,17 +173,6 @@ fn base_url(key: &'static str, text: String) -> Result<BaseUrl, Invalid> {
     BaseUrl::parse(&text).ok_or_else(|| {
         Invalid::new(key, text, "an address without a query, such as \"https://graph.facebook.com\"")
     })
-}
-
-fn limits(keys: [&'static str; 2], at_once: usize, per_second: u32) -> Result<CallLimits, Invalid> {
-    let expected = |key, value: String| Invalid::new(key, value, "a number from 1 to 10000");
-    if !(1..=10_000).contains(&at_once) {
-        return Err(expected(keys[0], at_once.to_string()));
-    }
-    if !(1..=10_000).contains(&per_second) {
-        return Err(expected(keys[1], per_second.to_string()));
-    }
-    Ok(CallLimits { at_once, per_second })
 }
 
 fn version(key: &'static str, text: String) -> Result<String, Invalid> {

@@ -41,6 +41,7 @@ use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
 use graph::Graph;
 use json::JsonProvider;
 use telegram::Telegram;
+use usage::Usage;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -68,6 +69,8 @@ pub struct Resolved {
     pub name: Option<Arc<str>>,
     /// For how long it asks to leave the account alone, since its quota is nearly used up.
     pub rest: Option<Duration>,
+    /// When the token ends, if it says.
+    pub token_expires_at: Option<Timestamp>,
 }
 
 /// What a provider says about an account's picture.
@@ -99,11 +102,13 @@ impl Providers {
     /// Nothing is asked yet.
     pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
         let ProvidersConfig { instagram, facebook, telegram, json } = config;
-        let limits = HashMap::from([
+        let of_json = json.iter().map(|config| (Provider::Json(config.name), config.limits));
+        let limits = [
             (Provider::Instagram, instagram.graph.limits),
             (Provider::Facebook, facebook.graph.limits),
             (Provider::Telegram, telegram.limits),
-        ]);
+        ];
+        let limits = limits.into_iter().chain(of_json).collect();
         Self {
             limits,
             instagram: Graph::new(Provider::Instagram, instagram.graph),
@@ -158,20 +163,26 @@ impl Providers {
             Provider::Telegram => {
                 let account = connection.account.as_deref();
                 let asked = telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link);
-                return Ok(Resolved { resolution: asked.await?, name: None, rest: None });
+                return Ok(Resolved {
+                    resolution: asked.await?,
+                    name: None,
+                    rest: None,
+                    token_expires_at: None,
+                });
             }
             Provider::Json(name) => {
                 let provider = self.json.get(&name).ok_or_else(|| nobody(name))?;
                 return provider.ask(&self.origin, connection, token, now, &self.link).await;
             }
         };
-        Ok(Resolved { resolution: resolution(&said, now, &self.link)?, name: None, rest })
+        let resolution = resolution(&said, now, &self.link)?;
+        Ok(Resolved { resolution, name: None, rest, token_expires_at: None })
     }
 
     /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts
     /// may be asked by either of Meta's hosts, so the one that is fuller counts.
     pub fn usage(&self, provider: Provider) -> u32 {
-        self.apps(provider).iter().map(|graph| graph.usage().percent()).max().unwrap_or(0)
+        self.apps(provider).iter().map(|usage| usage.percent()).max().unwrap_or(0)
     }
 
     /// Whose app has used up all that it may, and for how long it must not be asked; told once. Instagram accounts may
@@ -184,6 +195,10 @@ impl Providers {
         if let Some(pause) = self.instagram.usage().take_full() {
             used_up.push((Provider::Instagram, pause));
         }
+        let of_json = self.json.iter();
+        used_up.extend(
+            of_json.filter_map(|(name, json)| Some((Provider::Json(*name), json.usage().take_full()?))),
+        );
         used_up
     }
 
@@ -192,11 +207,12 @@ impl Providers {
         self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
     }
 
-    fn apps(&self, provider: Provider) -> Vec<&Graph> {
+    fn apps(&self, provider: Provider) -> Vec<&Usage> {
         match provider {
-            Provider::Instagram => vec![&self.instagram, &self.facebook],
-            Provider::Facebook => vec![&self.facebook],
-            Provider::Telegram | Provider::Json(_) => Vec::new(),
+            Provider::Instagram => vec![self.instagram.usage(), self.facebook.usage()],
+            Provider::Facebook => vec![self.facebook.usage()],
+            Provider::Telegram => Vec::new(),
+            Provider::Json(name) => self.json.get(&name).map(JsonProvider::usage).into_iter().collect(),
         }
     }
 

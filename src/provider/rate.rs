@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::monotonic;
+use crate::model::Invalid;
 
 const SECOND: Duration = Duration::from_secs(1);
 
@@ -17,6 +18,27 @@ pub struct CallLimits {
     pub at_once: usize,
     /// In a second.
     pub per_second: u32,
+}
+
+impl CallLimits {
+    /// From two keys of one section.
+    ///
+    /// # Errors
+    /// The key whose number is out of bounds.
+    pub(super) fn checked(
+        [max_calls, calls_per_second]: [&'static str; 2],
+        at_once: usize,
+        per_second: u32,
+    ) -> Result<Self, Invalid> {
+        let expected = |key, value: String| Invalid::new(key, value, "a number from 1 to 10000");
+        if !(1..=10_000).contains(&at_once) {
+            return Err(expected(max_calls, at_once.to_string()));
+        }
+        if !(1..=10_000).contains(&per_second) {
+            return Err(expected(calls_per_second, per_second.to_string()));
+        }
+        Ok(Self { at_once, per_second })
+    }
 }
 
 /// Holds calls back so that no second begins more of them than allowed.

@@ -23,6 +23,7 @@ fn row(provider: Provider, picture_url: Option<&str>) -> Connection {
         token: SealedToken::of("sealed"),
         name: None,
         picture_url: picture_url.map(Secret::new),
+        token_expires_at: None,
         table: None,
     }
 }

@@ -112,14 +112,15 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
-             last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+             last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until,
+             token_end)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
              name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
              used_at = excluded.used_at, content = excluded.content, identity = excluded.identity,
              last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
              trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation,
-             obeyed = excluded.obeyed, rest_until = excluded.rest_until
+             obeyed = excluded.obeyed, rest_until = excluded.rest_until, token_end = excluded.token_end
          WHERE MAX(excluded.generation, excluded.obeyed) > MAX(avatar.generation, avatar.obeyed)
              OR excluded.verified_at >= avatar.verified_at",
     )
@@ -140,6 +141,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(generation.0.cast_signed())
     .bind(obeyed.0.cast_signed())
     .bind(rest_until.map(Timestamp::as_millis))
+    .bind(columns.token_end)
     .execute(transaction)
     .await?;
     Ok(())

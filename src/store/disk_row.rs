@@ -33,7 +33,8 @@ CREATE TABLE IF NOT EXISTS avatar (
     field_missing TEXT,
     generation INTEGER NOT NULL DEFAULT 0,
     obeyed INTEGER NOT NULL DEFAULT 0,
-    rest_until INTEGER
+    rest_until INTEGER,
+    token_end TEXT
 ) STRICT;
 CREATE INDEX IF NOT EXISTS avatar_used_at ON avatar (used_at);
 CREATE TABLE IF NOT EXISTS pause (
@@ -50,17 +51,18 @@ CREATE TABLE IF NOT EXISTS purged (
 ";
 
 /// Columns that came after the first release, each with the statement that adds it to an older file.
-pub(super) const ADDED: [(&str, &str); 3] = [
+pub(super) const ADDED: [(&str, &str); 4] = [
     ("generation", "ALTER TABLE avatar ADD COLUMN generation INTEGER NOT NULL DEFAULT 0"),
     ("obeyed", "ALTER TABLE avatar ADD COLUMN obeyed INTEGER NOT NULL DEFAULT 0"),
     ("rest_until", "ALTER TABLE avatar ADD COLUMN rest_until INTEGER"),
+    ("token_end", "ALTER TABLE avatar ADD COLUMN token_end TEXT"),
 ];
 
 /// All that [`read`] wants of a row, and when it was last used. Named one by one: `*` is another list after a column
 /// was added.
 pub(super) const SELECT: &str = "
 SELECT id, version, provider, name, fingerprint, verified_at, used_at, content, identity, last_modified, bytes, checksum,
-    trouble, field_missing, generation, obeyed, rest_until
+    trouble, field_missing, generation, obeyed, rest_until, token_end
 FROM avatar WHERE id = ?";
 
 /// Why a row cannot be used. It is dropped and the avatar counts as never held.
@@ -86,6 +88,7 @@ pub(super) struct Columns {
     pub(super) checksum: Option<Vec<u8>>,
     pub(super) trouble: Option<String>,
     pub(super) field_missing: Option<String>,
+    pub(super) token_end: Option<String>,
 }
 
 impl Columns {
@@ -104,6 +107,7 @@ impl Columns {
             checksum: picture.map(|picture| Sha256::digest(&picture.bytes).to_vec()),
             trouble: entry.trouble.as_ref().and_then(write_trouble),
             field_missing: entry.field_missing.and_then(|seen| serde_json::to_string(&seen).ok()),
+            token_end: entry.token_end.and_then(|end| serde_json::to_string(&end).ok()),
         }
     }
 }
@@ -121,9 +125,8 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         verified_at: Timestamp::from_millis(row.try_get("verified_at")?),
         link: None,
         trouble: row.try_get::<Option<&str>, _>("trouble")?.and_then(|text| read_trouble(text.as_bytes())),
-        field_missing: row
-            .try_get::<Option<&str>, _>("field_missing")?
-            .and_then(|text| serde_json::from_str(text).ok()),
+        field_missing: read_json(row, "field_missing")?,
+        token_end: read_json(row, "token_end")?,
         rest_until: row.try_get::<Option<i64>, _>("rest_until")?.map(Timestamp::from_millis),
         provider,
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
@@ -132,6 +135,14 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         obeyed: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
     };
     Ok((id, entry))
+}
+
+/// What a later version wrote otherwise is nothing.
+fn read_json<T: serde::de::DeserializeOwned>(
+    row: &SqliteRow,
+    column: &str,
+) -> Result<Option<T>, sqlx::Error> {
+    Ok(row.try_get::<Option<&str>, _>(column)?.and_then(|text| serde_json::from_str(text).ok()))
 }
 
 fn read_content(row: &SqliteRow, max_pixels: u64) -> Result<Content, RowError> {

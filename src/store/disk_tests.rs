@@ -9,7 +9,7 @@ use tokio_util::task::TaskTracker;
 use super::*;
 use crate::model::{
     AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Happened, Identity, Picture, Provider,
-    Timestamp, Trouble, TroubleClass, sniff,
+    Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
 
 const PIXELS: u64 = 1_000_000;
@@ -29,6 +29,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         trouble: None,
         field_missing: None,
         rest_until: None,
+        token_end: None,
         provider: Provider::Facebook,
         name: None,
         fingerprint: Fingerprint([7; 32]),
@@ -115,8 +116,13 @@ fn an_entry() -> impl Strategy<Value = Entry> {
     ];
     let missing = proptest::option::of((any::<u32>(), any::<i64>()));
     let row = (proptest::option::of("[^\0]{0,20}"), any::<[u8; 32]>());
-    (content, any::<i64>(), proptest::option::of(a_trouble()), missing, row).prop_map(
-        |(content, verified_at, trouble, missing, (name, fingerprint))| Entry {
+    let token_end =
+        proptest::option::of((any::<i64>(), proptest::option::of(any::<i64>())).prop_map(|(at, noted)| {
+            TokenEnd { at: Timestamp::from_millis(at), noted_at: noted.map(Timestamp::from_millis) }
+        }));
+    (content, any::<i64>(), proptest::option::of(a_trouble()), missing, row, token_end).prop_map(
+        |(content, verified_at, trouble, missing, (name, fingerprint), token_end)| Entry {
+            token_end,
             verified_at: Timestamp::from_millis(verified_at),
             trouble,
             field_missing: missing.map(|(count, since)| (count, Timestamp::from_millis(since))),

@@ -11,6 +11,7 @@ use super::pointer::Pointer;
 use super::question::Question;
 use crate::model::{Invalid, Provider, ProviderName, Secret, TroubleClass};
 use crate::origin::HostList;
+use crate::provider::rate::CallLimits;
 
 /// One `[[providers.json]]` as written.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -37,6 +38,8 @@ pub struct JsonWritten {
     #[serde(default)]
     expires_pointer: String,
     #[serde(default)]
+    token_expires_pointer: String,
+    #[serde(default)]
     errors: Errors,
     #[serde(default)]
     error_pointer: String,
@@ -46,6 +49,20 @@ pub struct JsonWritten {
     error_codes: BTreeMap<String, TroubleClass>,
     #[serde(default)]
     headers: BTreeMap<String, Secret>,
+    #[serde(default = "max_calls")]
+    max_calls: usize,
+    #[serde(default = "calls_per_second")]
+    calls_per_second: u32,
+}
+
+/// As the Graph API's.
+fn max_calls() -> usize {
+    48
+}
+
+/// As the Graph API's.
+fn calls_per_second() -> u32 {
+    100
 }
 
 /// One `[[providers.json]]`.
@@ -65,12 +82,15 @@ pub struct JsonConfig {
     pub(super) name_pointer: Option<Pointer>,
     pub(super) identity_pointer: Option<Pointer>,
     pub(super) expires_pointer: Option<Pointer>,
+    pub(super) token_expires_pointer: Option<Pointer>,
     pub(super) errors: Errors,
     pub(super) error_pointer: Option<Pointer>,
     pub(super) error_ok: Expected,
     pub(super) error_codes: BTreeMap<String, TroubleClass>,
     /// Where its pictures may lie; subdomains are meant too.
     pub hosts: HostList,
+    /// How it may be asked.
+    pub limits: CallLimits,
 }
 
 /// Where in a reply the address is.
@@ -148,6 +168,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
             name_pointer: pointer("name_pointer", &written.name_pointer)?,
             identity_pointer: pointer("identity_pointer", &written.identity_pointer)?,
             expires_pointer: pointer("expires_pointer", &written.expires_pointer)?,
+            token_expires_pointer: pointer("token_expires_pointer", &written.token_expires_pointer)?,
             errors: written.errors,
             error_pointer: pointer("error_pointer", &written.error_pointer)?,
             error_ok: match written.error_ok {
@@ -157,6 +178,11 @@ impl TryFrom<JsonWritten> for JsonConfig {
             error_codes: written.error_codes,
             hosts: HostList::parse(&written.hosts)
                 .map_err(|bad| Invalid::new("hosts", bad, "names of hosts, such as \"pbs.twimg.com\""))?,
+            limits: CallLimits::checked(
+                ["max_calls", "calls_per_second"],
+                written.max_calls,
+                written.calls_per_second,
+            )?,
         })
     }
 }

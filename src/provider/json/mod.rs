@@ -16,7 +16,8 @@ pub use config::{JsonConfig, JsonWritten};
 use zeroize::Zeroizing;
 
 use super::error::ProviderError;
-use super::usage::rest;
+use super::rate::Rate;
+use super::usage::{Usage, rest};
 use super::{Resolution, Resolved, Said};
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, expires_at,
@@ -28,11 +29,19 @@ use reply::Read;
 /// One API.
 pub(super) struct JsonProvider {
     config: JsonConfig,
+    rate: Rate,
+    /// Where its errors are Meta's, so are its headers.
+    usage: Usage,
 }
 
 impl JsonProvider {
     pub(super) fn new(config: JsonConfig) -> Self {
-        Self { config }
+        Self { rate: Rate::new(config.limits), usage: Usage::default(), config }
+    }
+
+    /// How much of the app's quota is used up.
+    pub(super) fn usage(&self) -> &Usage {
+        &self.usage
     }
 
     /// Whether a row's token has to be opened.
@@ -57,8 +66,14 @@ impl JsonProvider {
         headers.extend(auth.in_header(token)?);
         let call =
             Call { base: question.base(), path_and_query: &path_and_query, bearer: None, headers: &headers };
+        self.rate.turn().await;
         let reply = origin.call(call).await?;
-        let Read { said, name, identity, ends } = self.config.read(&reply, token, now)?;
+        // Of others' headers nothing is known.
+        let is_meta = self.config.errors == Errors::Meta;
+        if is_meta {
+            self.usage.note(&reply.headers);
+        }
+        let Read { said, name, identity, ends, token_ends } = self.config.read(&reply, token, now)?;
         let resolution = match said {
             Said::NoPicture => Resolution::NoPicture,
             Said::FieldMissing => Resolution::FieldMissing,
@@ -72,9 +87,9 @@ impl JsonProvider {
                 }
             }
         };
-        // Of others' headers nothing is known.
-        let rest = (self.config.errors == Errors::Meta).then(|| rest(&reply.headers)).flatten();
-        Ok(Resolved { resolution, name, rest })
+        let rest = is_meta.then(|| rest(&reply.headers)).flatten();
+        let token_expires_at = token_ends.and_then(|number| end_of(number, now));
+        Ok(Resolved { resolution, name, rest, token_expires_at })
     }
 
     /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.

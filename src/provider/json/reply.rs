@@ -28,6 +28,8 @@ pub(super) struct Read {
     pub(super) identity: Option<String>,
     /// When the address ends, in seconds or milliseconds since the epoch.
     pub(super) ends: Option<i64>,
+    /// The same of the token.
+    pub(super) token_ends: Option<i64>,
 }
 
 impl JsonConfig {
@@ -43,6 +45,7 @@ impl JsonConfig {
             name: found(&self.name_pointer).and_then(name),
             identity: found(&self.identity_pointer).and_then(identity),
             ends: found(&self.expires_pointer).and_then(number),
+            token_ends: found(&self.token_expires_pointer).and_then(number),
         })
     }
 

@@ -337,6 +337,7 @@ fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
         ("name_pointer = 'n'", "name_pointer", "\"n\""),
         ("identity_pointer = 'n'", "identity_pointer", "\"n\""),
         ("expires_pointer = 'n'", "expires_pointer", "\"n\""),
+        ("token_expires_pointer = 'n'", "token_expires_pointer", "\"n\""),
         ("error_pointer = 'n'", "error_pointer", "\"n\""),
         ("error_ok = [true]", "error_pointer", "\"\""),
         ("error_codes = { a = 'denied' }", "error_pointer", "\"\""),
@@ -348,6 +349,8 @@ fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
         ("headers = { 'X-A' = \"a\\nb\" }", "headers", "\"X-A\""),
         ("hosts = []", "hosts", "[]"),
         ("hosts = ['*.example']", "hosts", "*.example"),
+        ("max_calls = 0", "max_calls", "0"),
+        ("calls_per_second = 10001", "calls_per_second", "10001"),
     ] {
         let mut table: toml::Table = format!("{NEEDED}pointer = '/picture'").parse().unwrap();
         table.extend(block.parse::<toml::Table>().unwrap());

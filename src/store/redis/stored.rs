@@ -4,7 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Address, Content, ETag, Entry, Generation, Identity, Link, Picture, Provider, Timestamp, Trouble,
+    Address, Content, ETag, Entry, Generation, Identity, Link, Picture, Provider, Timestamp, TokenEnd,
+    Trouble,
 };
 use crate::store::form::read_fingerprint;
 
@@ -22,6 +23,8 @@ pub(super) struct StoredEntry {
     obeyed: u64,
     #[serde(default)]
     rest_until: Option<Timestamp>,
+    #[serde(default)]
+    token_end: Option<TokenEnd>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
@@ -58,6 +61,7 @@ impl StoredEntry {
             generation: entry.generation.0,
             obeyed: entry.obeyed.0,
             rest_until: entry.rest_until,
+            token_end: entry.token_end,
         }
     }
 
@@ -111,6 +115,7 @@ impl StoredEntry {
             trouble,
             field_missing: self.field_missing,
             rest_until: self.rest_until,
+            token_end: self.token_end,
             provider,
             name: self.name.map(Arc::from),
             fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,

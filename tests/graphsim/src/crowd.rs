@@ -9,7 +9,17 @@ const REMEMBERED: usize = 20;
 
 /// The requests for each account, to the provider and the CDN.
 #[derive(Default)]
-pub(crate) struct Crowds(Mutex<HashMap<String, Crowd>>);
+pub(crate) struct Crowds {
+    of_each: Mutex<HashMap<String, Crowd>>,
+    of_all: Mutex<Total>,
+}
+
+/// The requests for all accounts together.
+#[derive(Default)]
+struct Total {
+    now: usize,
+    most: usize,
+}
 
 #[derive(Default)]
 struct Crowd {
@@ -39,7 +49,8 @@ impl Crowds {
         reason = "how long requests really take, whatever the test's clock says"
     )]
     pub(crate) fn enter(&self, id: &str, asked: &str) -> UnderWay<'_> {
-        let mut crowds = self.0.lock().unwrap();
+        self.of_all.lock().unwrap().enter();
+        let mut crowds = self.of_each.lock().unwrap();
         let crowd = crowds.entry(id.to_owned()).or_default();
         for other in crowd.now.iter().take(REMEMBERED.saturating_sub(crowd.met.len())) {
             crowd.met.push(format!("{asked} came {:?} after {}", other.since.elapsed(), other.asked));
@@ -51,20 +62,33 @@ impl Crowds {
         UnderWay { crowds: self, id: id.to_owned(), number }
     }
 
+    /// The most for all accounts together that there were at one time.
+    pub(crate) fn most_of_all(&self) -> usize {
+        self.of_all.lock().unwrap().most
+    }
+
     /// The most that there were at one time.
     pub(crate) fn most(&self, id: &str) -> usize {
-        self.0.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
+        self.of_each.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
     }
 
     /// The first that came while another was answered.
     pub(crate) fn met(&self, id: &str) -> Vec<String> {
-        self.0.lock().unwrap().get(id).map_or_else(Vec::new, |crowd| crowd.met.clone())
+        self.of_each.lock().unwrap().get(id).map_or_else(Vec::new, |crowd| crowd.met.clone())
+    }
+}
+
+impl Total {
+    fn enter(&mut self) {
+        self.now += 1;
+        self.most = self.most.max(self.now);
     }
 }
 
 impl Drop for UnderWay<'_> {
     fn drop(&mut self) {
-        if let Some(crowd) = self.crowds.0.lock().unwrap().get_mut(&self.id) {
+        self.crowds.of_all.lock().unwrap().now -= 1;
+        if let Some(crowd) = self.crowds.of_each.lock().unwrap().get_mut(&self.id) {
             crowd.now.retain(|request| request.number != self.number);
         }
     }

@@ -36,13 +36,27 @@ pub(crate) fn answer(world: &World, host: Host, head: &Head) -> (Option<String>,
         return (None, dead_token());
     };
     state.api_calls += 1;
-    let id = Some(state.account.id.clone());
-    if state.revoked || state.account.token != token {
-        return (id, dead_token());
+    let id = state.account.id.clone();
+    let now = world.now_millis();
+    let mut answer = match world.quotas.take(host, &id, now) {
+        Some(refusal) => refusal,
+        None if state.revoked || state.account.token != token => dead_token(),
+        None => refuse_proof(world, host, head, &token).unwrap_or_else(|| tell(world, state, head, version)),
+    };
+    answer.headers.extend(world.quotas.headers(host, &id, now));
+    (Some(id), answer)
+}
+
+/// Which of the two hosts knows accounts of a kind.
+pub(crate) fn host_of(kind: Kind) -> Host {
+    match kind {
+        Kind::Instagram => Host::Instagram,
+        Kind::InstagramViaFacebook | Kind::Facebook => Host::Facebook,
+        Kind::Telegram | Kind::TelegramBot => panic!("{kind:?} is not Meta's"),
     }
-    if let Some(refusal) = refuse_proof(world, host, head, &token) {
-        return (id, refusal);
-    }
+}
+
+fn tell(world: &World, state: &State, head: &Head, version: Option<u32>) -> Answer {
     let fields = head.parameter("fields").unwrap_or_default().into_owned();
     let reply = match state.account.kind {
         Kind::Facebook => page(world, state, &fields),
@@ -54,7 +68,7 @@ pub(crate) fn answer(world: &World, host: Host, head: &Head) -> (Option<String>,
             format!("The call has been auto-upgraded to v{OLDEST}.0 as v{version}.0 has been deprecated.");
         answer.headers.push(("X-Ad-Api-Version-Warning", warning));
     }
-    (id, answer)
+    answer
 }
 
 fn instagram(world: &World, state: &State, fields: &str) -> Value {

@@ -20,6 +20,7 @@ mod fault;
 mod graph;
 mod head;
 pub mod pictures;
+mod quota;
 mod server;
 mod telegram;
 mod wire;
@@ -38,10 +39,12 @@ pub use account::{Account, Kind, Missing};
 pub use endpoint::Endpoint;
 pub use fault::Fault;
 pub use pictures::PictureFile;
+pub use quota::Quota;
 
 use account::State;
 use crowd::{Crowds, UnderWay};
 use fault::Faults;
+use quota::{Owner, Quotas};
 
 /// Requests and addresses that are remembered.
 const REMEMBERED: usize = 10_000;
@@ -70,13 +73,24 @@ impl Drop for Shared {
 }
 
 /// Which of the five listeners.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) enum Host {
     Instagram,
     Facebook,
     Telegram,
     Cdn,
     Other,
+}
+
+/// A call of an API for an account that it knows.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ApiCall {
+    /// In milliseconds since the epoch.
+    pub at: i64,
+    /// The account's id.
+    pub account: String,
+    /// The answer's, where no fault is scripted.
+    pub status: u16,
 }
 
 /// All that the listeners share.
@@ -99,14 +113,20 @@ pub(crate) struct World {
     pub(crate) endpoints: Mutex<Vec<(Endpoint, usize)>>,
     /// What lies at the CDN without a signature, by path and query.
     pub(crate) files: Mutex<HashMap<String, PictureFile>>,
+    pub(crate) quotas: Quotas,
     crowds: Crowds,
+    calls: Mutex<VecDeque<ApiCall>>,
     heads: Mutex<VecDeque<String>>,
     handed_out: Mutex<VecDeque<String>>,
 }
 
 impl World {
+    pub(crate) fn now_millis(&self) -> i64 {
+        (self.options.now)()
+    }
+
     pub(crate) fn now_secs(&self) -> i64 {
-        (self.options.now)().div_euclid(1000)
+        self.now_millis().div_euclid(1000)
     }
 
     pub(crate) fn base(&self, host: Host) -> String {
@@ -114,11 +134,16 @@ impl World {
     }
 
     pub(crate) fn remember_head(&self, head: &str) {
-        remember(&self.heads, head);
+        remember(&self.heads, head.to_owned());
     }
 
     pub(crate) fn remember_address(&self, address: &str) {
-        remember(&self.handed_out, address);
+        remember(&self.handed_out, address.to_owned());
+    }
+
+    pub(crate) fn remember_call(&self, account: &str, status: u16) {
+        let call = ApiCall { at: self.now_millis(), account: account.to_owned(), status };
+        remember(&self.calls, call);
     }
 
     /// Counts a request for an account, to the provider or the CDN, as long as it is answered.
@@ -134,12 +159,12 @@ impl World {
     }
 }
 
-fn remember(list: &Mutex<VecDeque<String>>, text: &str) {
+fn remember<T>(list: &Mutex<VecDeque<T>>, item: T) {
     let mut list = list.lock().unwrap();
     if list.len() == REMEMBERED {
         list.pop_front();
     }
-    list.push_back(text.to_owned());
+    list.push_back(item);
 }
 
 impl Graphsim {
@@ -165,7 +190,9 @@ impl Graphsim {
             no_store: AtomicBool::new(false),
             endpoints: Mutex::default(),
             files: Mutex::default(),
+            quotas: Quotas::default(),
             crowds: Crowds::default(),
+            calls: Mutex::default(),
             heads: Mutex::default(),
             handed_out: Mutex::default(),
         });
@@ -333,6 +360,23 @@ impl Graphsim {
         }
     }
 
+    /// Bounds the calls of one of Meta's two apps: graph.instagram.com's or graph.facebook.com's. Every reply says how
+    /// much of it is used up; what is beyond is refused with code 4.
+    pub fn set_app_quota(&self, kind: Kind, quota: Quota) {
+        self.world().quotas.set(Owner::App(graph::host_of(kind)), quota);
+    }
+
+    /// The same for one account; the refusal is code 80001, with the minutes until there is room.
+    pub fn set_account_quota(&self, id: &str, quota: Quota) {
+        self.world().quotas.set(Owner::Account(id.to_owned()), quota);
+    }
+
+    /// Another program of the same app makes so many calls now.
+    pub fn spend_app_quota(&self, kind: Kind, calls: usize) {
+        let world = self.world();
+        world.quotas.spend(&Owner::App(graph::host_of(kind)), calls, world.now_millis());
+    }
+
     /// Facebook asks for an `appsecret_proof` made with this secret.
     pub fn require_appsecret_proof(&self, secret: &str) {
         *self.world().app_secret.lock().unwrap() = Some(secret.to_owned());
@@ -359,6 +403,11 @@ impl Graphsim {
         self.world().crowds.most(id)
     }
 
+    /// The same for all accounts together.
+    pub fn most_at_once_of_all(&self) -> usize {
+        self.world().crowds.most_of_all()
+    }
+
     /// Those that were at the same time, in words.
     pub fn met(&self, id: &str) -> Vec<String> {
         self.world().crowds.met(id)
@@ -381,6 +430,11 @@ impl Graphsim {
             (state.api_calls, state.downloads) = (0, 0);
         }
         self.world().anonymous_downloads.store(0, Ordering::SeqCst);
+    }
+
+    /// The last API calls for accounts that are known, the oldest first: 10,000 at most.
+    pub fn calls(&self) -> Vec<ApiCall> {
+        self.world().calls.lock().unwrap().iter().cloned().collect()
     }
 
     /// Raw request lines as they came, of all listeners.

@@ -148,6 +148,9 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
     };
     let asked = format!("{} {}", head.method(), head.path());
     let under_way = id.as_deref().map(|id| world.enter(id, &asked));
+    if let Some(id) = id.as_deref().filter(|_| !is_file) {
+        world.remember_call(id, answer.status);
+    }
     let faults = if is_file { &world.cdn_faults } else { &world.api_faults };
     let fault = faults.take(id.as_deref());
     let (mut wire, gone) = Wire::new(&mut stream, under_way);

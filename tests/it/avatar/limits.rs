@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use avatar_proxy::clock::Clock;
-use graphsim::{Fault, Graphsim};
+use graphsim::{Endpoint, Fault, Graphsim};
+use serde_json::json;
 
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, small};
 use crate::support::client::hash;
@@ -100,4 +101,35 @@ pub(crate) async fn an_account_that_says_it_is_used_up_is_left_alone_until_it_ha
     proxy.get(&FACEBOOK.path()).await;
     proxy.settled().await;
     assert_eq!(sim.api_calls(FACEBOOK.account), 2);
+}
+
+#[tokio::test]
+async fn an_operators_own_provider_with_metas_errors_has_metas_limits() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    let picture = sim.put_file("/p/a.jpg", small(1));
+    let used_up = ("X-App-Usage", r#"{"call_count":100}"#.to_owned());
+    for account in ["7", "8"] {
+        let reply = Endpoint::new(&format!("/{account}"), None, json!({ "picture": picture }));
+        sim.serve(Endpoint { headers: vec![used_up.clone()], ..reply });
+    }
+    let row = |id: &str, account: &str| {
+        format!(
+            "[[connection]]\nid = '{id}'\nprovider = 'threads'\naccount = '{account}'\ntoken = 'plain:t'\n"
+        )
+    };
+    let block = format!(
+        "[[providers.json]]\nname = 'threads'\nurl = '{}/{{account}}'\nauth = 'bearer'\npointer = '/picture'\n\
+         errors = 'meta'\nhosts = ['127.0.0.1']\n",
+        sim.other_url()
+    );
+    let settings = row("one", "7") + &row("other", "8") + &block;
+    let proxy = Proxy::start(&sim, &clock, &settings).await;
+    assert_eq!(proxy.get("/avatar/one").await.state(), "fresh");
+    assert_eq!(proxy.get("/avatar/other").await.state(), "placeholder");
+    clock.advance(Duration::from_secs(3590));
+    assert_eq!(proxy.get("/avatar/other").await.state(), "placeholder");
+    assert_eq!((sim.endpoint_calls("/7"), sim.endpoint_calls("/8")), (1, 0), "the app is one");
+    clock.advance(Duration::from_secs(70));
+    assert_eq!(proxy.get("/avatar/other").await.state(), "fresh");
 }

@@ -2,10 +2,12 @@
 
 mod changes;
 mod cold;
+mod day;
 pub(crate) mod deletion;
 pub(crate) mod faults;
 pub(crate) mod limits;
 pub(crate) mod promise;
 pub(crate) mod restart;
 pub(crate) mod rows;
+mod storm;
 mod write_back;

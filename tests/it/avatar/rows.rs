@@ -13,10 +13,10 @@ use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, TELEGRAM, sm
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
 
-const KEY: &str = "sha256:the dashboard's pass phrase";
+pub(super) const KEY: &str = "sha256:the dashboard's pass phrase";
 const MINUTE: Duration = Duration::from_secs(61);
 
-const TABLES: &str = r#"
+pub(super) const TABLES: &str = r#"
 CREATE TABLE "InstagramConnection" ("id" varchar(64) PRIMARY KEY, "username" varchar(99), "accessTokenEnc" varchar(999),
     "profilePictureUrl" varchar(999));
 CREATE TABLE "PageConnection" ("id" varchar(64) PRIMARY KEY, "pageId" varchar(99), "pageName" varchar(99),
@@ -38,7 +38,7 @@ fn keyring() -> Keyring {
     Config::tokens(&layers).map(|tokens| tokens.keyring).unwrap()
 }
 
-fn seal(token: &str) -> String {
+pub(super) fn seal(token: &str) -> String {
     keyring().seal(&Secret::new(token)).unwrap()
 }
 

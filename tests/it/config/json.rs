@@ -1,7 +1,9 @@
 //! `[[providers.json]]`: every field changes what is asked, what is shown or what an error means.
 
+use std::time::Duration;
+
 use avatar_proxy::clock::Clock;
-use graphsim::{Endpoint, Graphsim};
+use graphsim::{Endpoint, Fault, Graphsim};
 use serde_json::{Value, json};
 
 use super::util::{Database, inspect};
@@ -22,6 +24,7 @@ struct Seen {
     state: String,
     content: Value,
     ends: Value,
+    token_ends: Value,
     trouble: Value,
     initials: String,
 }
@@ -76,6 +79,7 @@ async fn seen(changes: &str) -> Seen {
         state: answer.state().to_owned(),
         content: inspection["content"].clone(),
         ends: inspection["link_expires_at"].clone(),
+        token_ends: inspection["token_expires_at"].clone(),
         trouble: inspection["trouble"]["class"].clone(),
         initials: String::from_utf8(initials.body).unwrap().replace('\u{200c}', ""),
     }
@@ -128,9 +132,39 @@ async fn the_picture_is_the_one_that_is_pointed_at() {
     differs("providers.json.optional", "pointer = '/x'", "pointer = '/x'\noptional = true", content).await;
     differs("providers.json.expires_pointer", "", "expires_pointer = '/ends'", |seen| seen.ends.clone())
         .await;
+    let ends = "token_expires_pointer = '/ends'";
+    differs("providers.json.token_expires_pointer", "", ends, |seen| seen.token_ends.clone()).await;
+    assert_eq!(seen(ends).await.token_ends, ENDS * 1000);
     let named = "name_pointer = '/name'";
     differs("providers.json.name_pointer", named, "name_pointer = '/name2'", |seen| seen.initials.clone())
         .await;
+}
+
+/// Calls that have begun 350 ms after the rows of two accounts were viewed for the first time.
+async fn early_calls(latency: Duration, changes: &str) -> usize {
+    let (sim, clock) = api().await;
+    sim.serve(Endpoint::new("/v1/7", None, json!({"picture": null})));
+    sim.api_fault(None, Some(Fault::Latency(latency)));
+    let second = ROW.replace("'acme'", "'second'");
+    let proxy = Proxy::start(&sim, &clock, &format!("{ROW}{second}{}", block(&sim, changes))).await;
+    let early = async {
+        tokio::time::sleep(Duration::from_millis(350)).await;
+        sim.request_lines().len()
+    };
+    tokio::join!(proxy.get("/avatar/acme"), proxy.get("/avatar/second"), early).2
+}
+
+#[tokio::test]
+async fn it_is_given_as_many_calls_at_one_time_and_in_a_second_as_are_written() {
+    for (key, latency) in [
+        ("providers.json.max_calls", Duration::from_millis(500)),
+        ("providers.json.calls_per_second", Duration::ZERO),
+    ] {
+        let name = key.rsplit('.').next().unwrap();
+        for calls in [1, 2] {
+            assert_eq!(early_calls(latency, &format!("{name} = {calls}")).await, calls, "{key} = {calls}");
+        }
+    }
 }
 
 #[tokio::test]
@@ -179,7 +213,7 @@ async fn rows_of_a_table_name_a_json_provider_and_are_given_the_fresh_address() 
         if database.text("SELECT picture FROM other").await.is_some() {
             break;
         }
-        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        tokio::time::sleep(Duration::from_millis(20)).await;
     }
     let saved = database.text("SELECT picture FROM other").await;
     assert_eq!(saved, Some(format!("{}/p/a_small.jpg", sim.cdn_url())));

@@ -5,7 +5,7 @@ use std::time::Duration;
 use graphsim::Graphsim;
 
 use super::providers::sealed;
-use super::util::{Database, one, set};
+use super::util::{Database, inspect, one, set};
 use crate::support::accounts::FACEBOOK;
 use crate::support::proxy::Proxy;
 
@@ -22,6 +22,8 @@ enum Seen {
     Initials,
     /// Where the fresh address was saved.
     Saved,
+    /// When the token ends.
+    Ends,
 }
 
 /// A block with these fields, the named one replaced.
@@ -52,7 +54,7 @@ fn assert_differs(right: &[(Seen, String)], other: &[(Seen, String)], seen: Seen
     assert_ne!(of(right), of(other), "{key}");
 }
 
-const COLUMNS: [&str; 7] = ["key", "account", "token", "iv", "tag", "picture", "label"];
+const COLUMNS: [&str; 8] = ["key", "account", "token", "iv", "tag", "picture", "label", "ends"];
 
 /// Each column twice, `x` with what is right and `x2` with something else.
 async fn odd_database() -> Database {
@@ -64,7 +66,8 @@ async fn odd_database() -> Database {
     let zeros = "0".repeat(32);
     Database::new(&format!(
         "CREATE TABLE odd ({columns}); CREATE TABLE odd2 ({columns}); INSERT INTO odd VALUES ('a', 'b', '{}', '999',
-         '{text}', '{zeros}', '{iv}', '{zeros}', '{tag}', '{zeros}', NULL, NULL, 'Ada Lovelace', 'Grace Hopper');",
+         '{text}', '{zeros}', '{iv}', '{zeros}', '{tag}', '{zeros}', NULL, NULL, 'Ada Lovelace', 'Grace Hopper',
+         '2026-02-01', '2026-03-01');",
         FACEBOOK.account
     ))
     .await
@@ -82,6 +85,7 @@ async fn table_looks(key: &str, value: &str) -> Vec<(Seen, String)> {
         ("token_tag", "tag"),
         ("picture_url", "picture"),
         ("name", "label"),
+        ("token_expires_at", "ends"),
     ];
     let (sim, clock) = one(&FACEBOOK).await;
     let database = odd_database().await;
@@ -97,6 +101,7 @@ async fn table_looks(key: &str, value: &str) -> Vec<(Seen, String)> {
         saved.extend(is_saved.then_some(column));
     }
     seen.push((Seen::Saved, saved.join(" ")));
+    seen.push((Seen::Ends, inspect(&proxy, "x-a").await["token_expires_at"].to_string()));
     seen
 }
 
@@ -105,6 +110,7 @@ async fn every_field_of_a_table_leads_to_what_it_names() {
     let right = table_looks("", "").await;
     assert_eq!(right[0].1, "200 fresh");
     assert_eq!(right[4].1, "picture");
+    assert_eq!(right[5].1, "1769904000000");
     assert_eq!(right, table_looks("", "").await, "nothing of it changes by itself");
     for (key, value, seen) in [
         ("directory.table.provider", "instagram", Seen::Call),
@@ -117,6 +123,7 @@ async fn every_field_of_a_table_leads_to_what_it_names() {
         ("directory.table.token_tag", "tag2", Seen::Answer),
         ("directory.table.picture_url", "picture2", Seen::Saved),
         ("directory.table.name", "label2", Seen::Initials),
+        ("directory.table.token_expires_at", "ends2", Seen::Ends),
     ] {
         assert_differs(&right, &table_looks(key, value).await, seen, key);
     }

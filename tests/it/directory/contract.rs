@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::time::Duration;
 
 use avatar_proxy::directory::{DirectoryError, WriteBack};
-use avatar_proxy::model::{Address, Provider};
+use avatar_proxy::model::{Address, Provider, Timestamp};
 
 use super::database::{Db, Kind, Log, NOW, assert_unknown, directory, found, id, on_all_four, try_directory};
 
@@ -27,6 +27,7 @@ on_all_four! {
     telegram_addresses_are_never_saved,
     a_read_only_role_refuses_and_the_directory_works_on,
     the_sweep_learns_which_ids_exist,
+    a_tokens_end_is_read_from_whatever_holds_a_time,
     a_locked_table_costs_the_timeout_and_nothing_more,
     configured_connections_come_first,
 }
@@ -378,6 +379,64 @@ async fn the_sweep_learns_which_ids_exist(db: Db) {
     assert!(
         existing.contains(&id("s1199")) && !existing.contains(&id("s1200")) && existing.contains(&id("tg1"))
     );
+}
+
+/// Columns that hold 2027-02-14 08:00 UTC, by the engines' own types: name, type, value.
+fn times(kind: Kind) -> &'static [(&'static str, &'static str, &'static str)] {
+    match kind {
+        Kind::Postgres | Kind::PgBouncer => &[
+            ("plain", "timestamp(3)", "'2027-02-14 08:00:00'"),
+            ("zoned", "timestamptz", "'2027-02-14 10:00:00+02'"),
+            ("seconds", "bigint", "1802592000"),
+            ("millis", "bigint", "1802592000000"),
+            ("counted", "integer", "1802592000"),
+        ],
+        Kind::MariaDb => &[
+            ("plain", "datetime(3)", "'2027-02-14 08:00:00'"),
+            ("zoned", "timestamp NULL", "FROM_UNIXTIME(1802592000)"),
+            ("seconds", "bigint unsigned", "1802592000"),
+            ("millis", "bigint", "1802592000000"),
+            ("counted", "integer", "1802592000"),
+        ],
+        Kind::Sqlite => &[
+            ("plain", "DATETIME", "1802592000000"),
+            ("spelled", "DATETIME", "'2027-02-14T08:00:00.000+00:00'"),
+            ("zulu", "TEXT", "'2027-02-14T08:00:00Z'"),
+            ("seconds", "INTEGER", "1802592000"),
+        ],
+    }
+}
+
+async fn a_tokens_end_is_read_from_whatever_holds_a_time(db: Db) {
+    let columns = times(db.kind).iter().map(|(name, kind, _)| format!("{name} {kind}, ")).collect::<String>();
+    let values: Vec<&str> = times(db.kind).iter().map(|(_, _, value)| *value).collect();
+    db.sql(&format!(
+        "CREATE TABLE t ({columns} never varchar(20), id varchar(20) PRIMARY KEY, token varchar(20));
+         INSERT INTO t VALUES ({}, 'never', 'a', 'x'); INSERT INTO t (id, token) VALUES ('b', 'x')",
+        values.join(", ")
+    ))
+    .await;
+    let end = Timestamp::from_secs(1_802_592_000);
+    for (column, _, _) in times(db.kind) {
+        let mapped = block("t", "facebook", &format!("token_expires_at = '{column}'"));
+        let directory = directory(&db.url(), "", &mapped);
+        let of = async |row: &str| found(directory.lookup(&id(row), NOW).await).token_expires_at;
+        assert_eq!((of("a").await, of("b").await), (Some(end), None), "{column}");
+        let ends = directory.token_ends(&[id("a"), id("b"), id("c")], NOW).await.unwrap();
+        assert_eq!(ends, [(id("a"), end)], "{column}");
+    }
+    let unmapped = directory(&db.url(), "", &block("t", "facebook", ""));
+    assert_eq!(found(unmapped.lookup(&id("a"), NOW).await).token_expires_at, None);
+    assert_eq!(unmapped.token_ends(&[id("a")], NOW).await.unwrap(), []);
+    let wrong = directory(&db.url(), "", &block("t", "facebook", "token_expires_at = 'never'"));
+    match db.kind {
+        // Every value has a type of its own there.
+        Kind::Sqlite => assert_eq!(found(wrong.lookup(&id("a"), NOW).await).token_expires_at, None),
+        Kind::Postgres | Kind::PgBouncer | Kind::MariaDb => {
+            let error = wrong.lookup(&id("a"), NOW).await.unwrap_err().to_string();
+            assert!(error.contains("its never is of type") && error.contains("a time, or"), "{error}");
+        }
+    }
 }
 
 async fn a_locked_table_costs_the_timeout_and_nothing_more(db: Db) {

@@ -62,7 +62,7 @@ pub(super) fn written(span: Duration) -> String {
         0..120 => format!("{seconds} s"),
         120..3600 => format!("{} min", seconds / 60),
         3600..172_800 => format!("{} h", span.as_secs_f64() / 3600.0),
-        _ if seconds % DAY == 0 => format!("{} d", seconds / DAY),
+        _ if seconds.is_multiple_of(DAY) => format!("{} d", seconds / DAY),
         _ => format!("{} d {} h", seconds / DAY, seconds % DAY / 3600),
     }
 }

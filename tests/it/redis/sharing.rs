@@ -119,6 +119,36 @@ async fn a_throttled_app_is_paused_for_every_instance() {
     assert_eq!(third.get(&FACEBOOK.path()).await.state(), "fresh");
 }
 
+/// A provider's reply, seen by one instance; then how often each account was asked until so long afterwards, by another.
+async fn asked_by_the_other(header: &'static str, usage: &str, after: Duration) -> (usize, usize) {
+    let all = together(2, "[avatar]\nfresh_for = \"10m\"\n").await;
+    let told = Fault::Headers(vec![(header, usage.to_owned())]);
+    all.sim.api_fault(Some(FACEBOOK.account), Some(told));
+    for connected in [INSTAGRAM, FACEBOOK] {
+        assert_eq!(all.instances[0].get(&connected.path()).await.state(), "fresh");
+    }
+    all.instances[0].settled().await;
+    all.sim.api_fault(Some(FACEBOOK.account), None);
+    all.clock.advance(after);
+    for connected in [FACEBOOK, INSTAGRAM] {
+        assert_eq!(all.instances[1].get(&connected.path()).await.status, 200);
+    }
+    all.instances[1].settled().await;
+    (all.sim.api_calls(FACEBOOK.account), all.sim.api_calls(INSTAGRAM.account))
+}
+
+#[tokio::test]
+async fn a_quota_that_one_instance_saw_used_up_is_left_alone_by_all() {
+    const MINUTE: Duration = Duration::from_secs(60);
+    let app = r#"{"call_count":100}"#;
+    assert_eq!(asked_by_the_other("X-App-Usage", app, 59 * MINUTE).await, (1, 1), "Instagram's hang on it");
+    assert_eq!(asked_by_the_other("X-App-Usage", app, 61 * MINUTE).await, (2, 2));
+    let account = r#"{"1":[{"call_count":100,"estimated_time_to_regain_access":45}]}"#;
+    let header = "X-Business-Use-Case-Usage";
+    assert_eq!(asked_by_the_other(header, account, 44 * MINUTE).await, (1, 2), "another account is asked");
+    assert_eq!(asked_by_the_other(header, account, 46 * MINUTE).await, (2, 2));
+}
+
 #[tokio::test]
 async fn a_dead_token_is_asked_for_by_none_and_a_new_one_at_once() {
     let all = together(2, "").await;

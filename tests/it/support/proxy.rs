@@ -142,6 +142,18 @@ impl Proxy {
         panic!("refreshes are still under way: {:?}", self.service.depth());
     }
 
+    /// Waits until nobody is asked any more; some may wait for the clock, since their provider is slowed down.
+    pub(crate) async fn quiet(&self) {
+        for _ in 0..5000 {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+            let (flights, running, waiting) = self.service.depth();
+            if running == 0 && flights == waiting {
+                return;
+            }
+        }
+        panic!("refreshes are still under way: {:?}", self.service.depth());
+    }
+
     pub(crate) fn disk_file(&self) -> PathBuf {
         self.folder.path().join("avatar-proxy.db")
     }

@@ -6,6 +6,7 @@ mod dashboard;
 mod endpoint;
 mod faults;
 mod graph;
+mod quota;
 mod telegram;
 
 use std::sync::Arc;

@@ -1,0 +1,44 @@
+//! When the tokens of many rows end, for the sweep: whoever is not viewed is told of, too.
+
+use std::collections::HashMap;
+
+use super::engine::Keep;
+use super::table::token_end;
+use super::{BATCH, Directory, DirectoryError};
+use crate::model::{AvatarId, Timestamp};
+
+impl Directory {
+    /// The ends of these connections' tokens, where a table has a column for them.
+    ///
+    /// # Errors
+    /// If a table could not be asked.
+    pub async fn token_ends(
+        &self,
+        ids: &[AvatarId],
+        now: Timestamp,
+    ) -> Result<Vec<(AvatarId, Timestamp)>, DirectoryError> {
+        let mut ends = Vec::new();
+        if self.config.source.is_none() {
+            return Ok(ends);
+        }
+        let view = self.view(Some(now)).await?;
+        for table in view.schema.tables() {
+            let held: HashMap<&str, &AvatarId> = ids
+                .iter()
+                .filter(|id| !self.entries.contains_key(*id))
+                .filter_map(|id| table.row_id(id).map(|row| (row, id)))
+                .collect();
+            let rows: Vec<&str> = held.keys().copied().collect();
+            for batch in rows.chunks(BATCH) {
+                let Some(select) = table.select_ends(batch.len()) else { break };
+                let answer = self.engine()?.run(&select, batch, Keep::Once).await;
+                for row in self.heed(answer).await?.rows {
+                    let [Some(row_id), Some(end)] = &row[..] else { continue };
+                    let end = token_end(end, now);
+                    ends.extend(held.get(row_id.as_str()).map(|id| (*id).clone()).zip(end));
+                }
+            }
+        }
+        Ok(ends)
+    }
+}

@@ -1,0 +1,61 @@
+//! `cargo bench --bench storm`: 50,000 avatars become stale within one minute while their provider takes two seconds for
+//! an answer and every other one is an error. Prints what was measured beside its bound; ends with 1 if one is broken.
+//!
+//! The server is a process of its own with the wall clock, behind real sockets: this program starts itself a second time.
+//! The viewers and the stand-in for the provider are threads of the first process.
+
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "what goes wrong here must end the measurement")]
+
+mod figures;
+mod plan;
+mod provider;
+mod retries;
+mod server;
+mod storm;
+mod table;
+mod viewers;
+mod world;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use plan::{Bounds, Plan};
+
+fn main() -> ExitCode {
+    if let Some(config) = std::env::var_os(server::CONFIG) {
+        return server::serve(config.as_ref());
+    }
+    let wanted = Wanted::parse();
+    if !wanted.bench {
+        println!("this is a measurement of some minutes: cargo bench --bench storm");
+        return ExitCode::SUCCESS;
+    }
+    let chosen = if wanted.bounds.is_empty() { vec![Bounds::Shipped, Bounds::Wide] } else { wanted.bounds };
+    let mut is_kept = true;
+    for bounds in chosen {
+        let plan = Plan { bounds, avatars: wanted.avatars, rate: wanted.rate };
+        let table = storm::measure(&plan);
+        println!("{table}");
+        is_kept &= table.is_kept();
+    }
+    if is_kept { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+/// A storm of stale avatars while their provider is slow and fails
+#[derive(Parser)]
+#[command(name = "cargo bench --bench storm --", bin_name = "cargo bench --bench storm --")]
+struct Wanted {
+    /// Under which bounds; without it under both, one after the other
+    #[arg(value_enum)]
+    bounds: Vec<Bounds>,
+    /// Avatars that become stale
+    #[arg(long, default_value_t = 50_000)]
+    avatars: u32,
+    /// Views in a second
+    #[arg(long, default_value_t = 2_000)]
+    rate: u32,
+    /// What cargo says
+    #[arg(long, hide = true)]
+    bench: bool,
+}

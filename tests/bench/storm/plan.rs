@@ -1,0 +1,73 @@
+//! [`Plan`]: what is measured, and how long each part of it lasts.
+
+use std::time::Duration;
+
+/// What is measured.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Plan {
+    pub(crate) bounds: Bounds,
+    pub(crate) avatars: u32,
+    /// Views in a second.
+    pub(crate) rate: u32,
+}
+
+/// The bounds that the server is given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Bounds {
+    /// As config.toml has them: the provider is asked 24 times a second, and what does not find room in the queue comes
+    /// back with its next view.
+    Shipped,
+    /// So wide that every avatar is asked for, and those that failed once more, within minutes.
+    Wide,
+}
+
+/// The avatars become stale in such a time.
+pub(crate) const STORM: Duration = Duration::from_secs(60);
+/// How long it is measured before.
+pub(crate) const QUIET: Duration = Duration::from_secs(30);
+/// From the confirmation of a picture until it is stale: filling, starting again and the quiet time lie between.
+pub(crate) const FRESH_FOR: Duration = Duration::from_secs(125);
+/// How long the provider takes in the storm.
+pub(crate) const SLOW: Duration = Duration::from_secs(2);
+/// Rows are not read again within the measurement: all were read in one moment, so they would be in bursts, which fall
+/// into the quiet time or into the storm.
+pub(crate) const ROWS_FRESH_FOR: Duration = Duration::from_secs(600);
+/// The pause after a failure, in the configuration of both.
+pub(crate) const RETRY_MIN: Duration = Duration::from_secs(5);
+/// No pause that is met here is longer, so that all are over soon.
+pub(crate) const RETRY_MAX: Duration = Duration::from_secs(20);
+
+impl Plan {
+    /// Refreshes at one time, those of one provider, calls in a second, refreshes that wait.
+    pub(crate) fn limits(&self) -> Limits {
+        match self.bounds {
+            Bounds::Shipped => {
+                Limits { refreshes: 64, calls: 48, per_second: 100, queue: 10_000, memory: 256 << 20 }
+            }
+            Bounds::Wide => {
+                Limits { refreshes: 2000, calls: 1500, per_second: 1000, queue: 50_000, memory: 256 << 20 }
+            }
+        }
+    }
+}
+
+/// The configured bounds.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Limits {
+    /// `avatar.max_refreshes`.
+    pub(crate) refreshes: usize,
+    /// `providers.facebook.max_calls`, which is also three quarters of `refreshes`.
+    pub(crate) calls: usize,
+    /// `providers.facebook.calls_per_second`.
+    pub(crate) per_second: usize,
+    /// `avatar.queue`.
+    pub(crate) queue: usize,
+    /// `memory.max_bytes`.
+    pub(crate) memory: u64,
+}
+
+impl Limits {
+    /// With which the pictures are fetched at first.
+    pub(crate) const FILLING: Self =
+        Self { refreshes: 2000, calls: 1500, per_second: 10_000, queue: 50_000, memory: 256 << 20 };
+}

@@ -1,0 +1,131 @@
+//! Tokens that end soon: the state says so, and the dashboard is told once.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::util::{MINUTE, STALE, World, tried, view, world};
+use crate::support::accounts::FACEBOOK;
+use crate::support::proxy::{Proxy, START};
+use crate::support::webhooks::{OK, Reply};
+
+const DAY: Duration = Duration::from_secs(24 * 3600);
+const TABLE: &str = "[[directory.table]]\nprovider = 'facebook'\ntable = 'PageConnection'\nid = 'id'\n\
+    account = 'pageId'\ntoken = 'pageAccessTokenEnc'\ntoken_expires_at = 'tokenExpiresAt'\n";
+
+/// The dashboard knows when the page's token ends: in so many days.
+async fn ending_in(days: u32) -> World {
+    let world = world().await;
+    world.db.sql(r#"ALTER TABLE "PageConnection" ADD "tokenExpiresAt" DATETIME"#).await;
+    write_end(&world, days).await;
+    world
+}
+
+/// As Prisma writes it.
+async fn write_end(world: &World, days: u32) {
+    let end = (START + DAY * days).as_millis();
+    world.db.sql(&format!(r#"UPDATE "PageConnection" SET "tokenExpiresAt" = {end}"#)).await;
+}
+
+/// What the admin API says of the token's end.
+async fn said(proxy: &Proxy) -> (Value, Value) {
+    let answer = proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    let said: Value = serde_json::from_slice(&answer.body).unwrap();
+    (said["token_expires_at"].clone(), said["expires_soon"].clone())
+}
+
+#[tokio::test]
+async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts() {
+    let world = ending_in(10).await;
+    let proxy = world.proxy(TABLE).await;
+    view(&proxy).await;
+    let end = (START + DAY * 10).as_millis();
+    assert_eq!(said(&proxy).await, (json!(end), json!(false)));
+    world.clock.advance(DAY * 3 - MINUTE);
+    view(&proxy).await;
+    world.receiver.expect(0).await;
+    world.clock.advance(MINUTE * 2);
+    view(&proxy).await;
+    let [soon] = world.receiver.expect(1).await.try_into().unwrap();
+    assert_eq!(soon.kind(), "expires_soon");
+    assert_eq!(soon.json()["timestamp"], "2026-01-04T00:01:01.000Z", "when it was seen");
+    let data = soon.data();
+    assert_eq!(data["token_expires_at"], "2026-01-11T00:00:00.000Z");
+    assert_eq!((&data["id"], &data["reason"]), (&json!(FACEBOOK.id), &Value::Null));
+    assert_eq!(said(&proxy).await, (json!(end), json!(true)));
+
+    let calls = world.sim.total_api_calls();
+    view(&proxy).await;
+    assert_eq!(world.sim.total_api_calls(), calls, "nobody is asked for its sake");
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    proxy.service.sweep().await;
+    let proxy = world.proxy_in(proxy.stop().await, TABLE).await;
+    world.clock.advance(STALE);
+    view(&proxy).await;
+    proxy.service.sweep().await;
+    assert_eq!(said(&proxy).await, (json!(end), json!(true)));
+    world.receiver.expect(1).await;
+}
+
+#[tokio::test]
+async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep() {
+    let world = ending_in(8).await;
+    let proxy = world.proxy(TABLE).await;
+    view(&proxy).await;
+    let proxy = world.proxy_in(proxy.stop().await, TABLE).await;
+    proxy.service.sweep().await;
+    world.receiver.expect(0).await;
+    world.clock.advance(DAY * 2);
+    let calls = world.sim.total_api_calls();
+    for _ in 0..2 {
+        proxy.service.sweep().await;
+        assert_eq!(world.receiver.expect(1).await[0].kind(), "expires_soon");
+    }
+    assert_eq!(world.sim.total_api_calls(), calls);
+}
+
+#[tokio::test]
+async fn a_renewed_token_ends_the_state_and_its_own_end_is_told_again() {
+    let world = ending_in(3).await;
+    let proxy = world.proxy(TABLE).await;
+    view(&proxy).await;
+    world.receiver.expect(1).await;
+    world.reconnect("EAAthe-new-token").await;
+    write_end(&world, 60).await;
+    world.clock.advance(MINUTE);
+    view(&proxy).await;
+    proxy.settled().await;
+    assert_eq!(said(&proxy).await.1, json!(false));
+    // The dashboard may learn of an end later than of its token.
+    write_end(&world, 5).await;
+    world.clock.advance(MINUTE);
+    view(&proxy).await;
+    let messages = world.receiver.expect(2).await;
+    assert_eq!(messages[1].data()["token_expires_at"], "2026-01-06T00:00:00.000Z");
+    assert!(messages[0].sequence() < messages[1].sequence());
+}
+
+#[tokio::test]
+async fn an_end_that_was_near_for_long_when_it_was_seen_first_waits_for_its_receiver_as_every_event() {
+    let world = ending_in(1).await;
+    let proxy = world.proxy(TABLE).await;
+    world.receiver.set(Reply::Status(500, ""));
+    view(&proxy).await;
+    tried(&world, &proxy, 1).await;
+    world.receiver.set(OK);
+    world.clock.advance(MINUTE);
+    assert_eq!(world.receiver.expect(1).await[0].kind(), "expires_soon");
+}
+
+#[tokio::test]
+async fn an_end_that_cannot_be_one_is_none_and_the_picture_is_shown() {
+    let world = ending_in(3).await;
+    for end in ["NULL", "0", "-1", "'soon'", "7"] {
+        world.db.sql(&format!(r#"UPDATE "PageConnection" SET "tokenExpiresAt" = {end}"#)).await;
+        let proxy = world.proxy(TABLE).await;
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh", "{end}");
+        assert_eq!(said(&proxy).await, (Value::Null, json!(false)), "{end}");
+    }
+    world.receiver.expect(0).await;
+}
