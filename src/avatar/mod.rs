@@ -39,3 +39,6 @@ pub use served::Served;
 pub use service::{Parts, Service};
 pub use sweep::Swept;
 pub use told::Backlogged;
+
+#[cfg(test)]
+mod queue_tests;

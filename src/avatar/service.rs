@@ -98,8 +98,11 @@ impl Service {
             of_provider: parts.providers.at_once(),
         };
         Arc::new(Self {
-            // Every refresh that runs or waits is a flight, and so is every lookup of a row before it.
-            flights: Flights::new(parts.config.max_refreshes + parts.config.queue),
+            // Every refresh that runs or waits is a flight, and so is every lookup of a row before it: those need room of
+            // their own, since only who arrives at the queue makes the least recently viewed fall out of it.
+            flights: Flights::new(
+                (parts.config.max_refreshes + parts.config.queue / 20) * 2 + parts.config.queue,
+            ),
             looks: Looks::default(),
             queue: Queue::new(bounds, parts.clock.clone(), parts.tracker.clone()),
             no_room: Seldom::default(),

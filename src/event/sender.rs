@@ -33,6 +33,17 @@ pub struct Sender {
     clock: Clock,
 }
 
+/// What the sender remembers from one attempt to the next.
+#[derive(Default)]
+struct Memory {
+    /// Attempts that failed in a row.
+    failures: u32,
+    /// The receiver said 410.
+    gone: bool,
+    /// Was delivered, and the disk store could not forget it yet: it is not sent once more.
+    delivered: Option<i64>,
+}
+
 /// What the sender does next.
 enum Next {
     /// Wait for news: nothing is to be sent, or the receiver wants nothing.
@@ -68,12 +79,12 @@ impl Sender {
     }
 
     async fn send_all(&self) {
-        let (mut next, mut failures, mut gone) = (Next::Now, 0, false);
+        let (mut next, mut memory) = (Next::Now, Memory::default());
         loop {
             next = match next {
                 Next::Now => {
                     self.number_all().await;
-                    if gone { Next::News } else { self.send_oldest(&mut failures, &mut gone).await }
+                    if memory.gone { Next::News } else { self.send_oldest(&mut memory).await }
                 }
                 Next::At(at) if at <= self.clock.now() => Next::Now,
                 Next::At(at) => {
@@ -111,34 +122,42 @@ impl Sender {
         }
     }
 
-    async fn send_oldest(&self, failures: &mut u32, gone: &mut bool) -> Next {
+    async fn send_oldest(&self, memory: &mut Memory) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
             return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
         };
+        if memory.delivered == Some(number) {
+            return self.forget(number).await;
+        }
         let message = Message::of(&happened, sequence);
         let letter = message.letter(&self.config.key, self.clock.now());
         let answer = self.origin.post(&self.config.url, letter).await;
         let now = self.clock.now();
-        match verdict(&answer, *failures + 1, random(), now) {
+        match verdict(&answer, memory.failures + 1, random(), now) {
             Verdict::Delivered => {
-                *failures = 0;
+                (memory.failures, memory.delivered) = (0, Some(number));
                 self.shared.delivered();
                 tracing::debug!(event = message.id(), "told");
-                if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
+                self.forget(number).await
             }
             Verdict::Gone => {
-                *gone = true;
+                memory.gone = true;
                 self.shared.gone();
                 Next::News
             }
             Verdict::Again { pause, why } => {
-                *failures = failures.saturating_add(1);
+                memory.failures = memory.failures.saturating_add(1);
                 tracing::debug!(event = message.id(), why, ?pause, "not told yet");
                 self.shared.failed(now, &why);
                 self.shared.dropped(self.outbox.drop_until(now - A_DAY).await);
                 Next::At(now + pause)
             }
         }
+    }
+
+    /// What was delivered need not be kept.
+    async fn forget(&self, number: i64) -> Next {
+        if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
     }
 }
 

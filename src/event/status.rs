@@ -54,6 +54,8 @@ pub struct Status {
     pub dropped_old: u64,
     /// Events that fell out because too many waited.
     pub dropped_full: u64,
+    /// Events that are in memory alone until the disk store works again.
+    pub unwritten: u64,
     /// Events that the disk store could not keep.
     pub lost: u64,
 }
@@ -114,6 +116,7 @@ impl Events {
             retried: count(&shared.retried),
             dropped_old: of_outbox(Outbox::dropped_old),
             dropped_full: of_outbox(Outbox::dropped_full),
+            unwritten: of_outbox(Outbox::unwritten),
             lost: of_outbox(Outbox::lost),
         })
     }

@@ -10,38 +10,16 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 use tokio_util::task::TaskTracker;
 
-use super::disk_outbox::{self, Counters, Outbox};
-use super::disk_writer::{Command, Writer};
+use super::disk_batch::Command;
+use super::disk_config::DiskConfig;
+use super::disk_kept::{Kept, KeptPurge};
+use super::disk_outbox::{Counters, Outbox};
+use super::disk_unwritten::Unwritten;
+use super::disk_writer::Writer;
 use super::generations::Subject;
 use super::health::{Health, State};
-use super::{Generations, Held, disk_file, disk_row};
-use crate::model::{AvatarId, Entry, Generation, Happened, Invalid, Provider, Timestamp, units};
-
-/// Section `[disk]`.
-#[derive(Debug, Clone)]
-pub struct DiskConfig {
-    /// The file; `None` turns the store off.
-    pub path: Option<PathBuf>,
-    /// What all pictures may weigh together, in bytes; the least recently used go first.
-    pub max_bytes: u64,
-}
-
-/// Section `[disk]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct DiskWritten {
-    path: String,
-    max_bytes: units::Size,
-}
-
-impl TryFrom<DiskWritten> for DiskConfig {
-    type Error = Invalid;
-
-    fn try_from(written: DiskWritten) -> Result<Self, Invalid> {
-        let path = (!written.path.is_empty()).then(|| PathBuf::from(written.path));
-        Ok(Self { path, max_bytes: written.max_bytes.at_least("max_bytes", 1 << 20)? })
-    }
-}
+use super::{Generations, Held, disk_events, disk_file, disk_row};
+use crate::model::{AvatarId, Entry, Generation, Happened, Provider, Timestamp};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
@@ -49,53 +27,6 @@ pub enum DiskError {
     /// Two processes on one file would undo each other's deletions.
     #[error("disk.path = {0}: in use by another avatar-proxy process")]
     InUse(PathBuf),
-}
-
-/// What a walk over all that is kept is told of an avatar.
-#[derive(Debug, Clone)]
-pub struct Kept {
-    /// Whose.
-    pub id: AvatarId,
-    /// Whose picture.
-    pub provider: Provider,
-    /// When it was last verified.
-    pub verified_at: Timestamp,
-    /// When it was begun.
-    pub generation: Generation,
-    /// The last soft purge that has made it stale.
-    pub obeyed: Generation,
-}
-
-/// A purge that outlives the process.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPurge {
-    /// Of what.
-    pub subject: Subject,
-    /// Deleted, or only made stale.
-    pub hard: bool,
-    /// What began before it is concerned.
-    pub generation: Generation,
-    /// Whether every instance can learn of it from Redis.
-    pub told: bool,
-}
-
-impl Kept {
-    /// Of what is in memory.
-    pub fn of(held: &Held) -> Self {
-        let Entry { provider, verified_at, generation, obeyed, .. } = held.entry;
-        Self { id: held.id.clone(), provider, verified_at, generation, obeyed }
-    }
-
-    fn read(row: &SqliteRow) -> Option<Self> {
-        let generation = |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
-        Some(Self {
-            id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
-            provider: Provider::from_name(row.try_get("provider").ok()?)?,
-            verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
-            generation: generation("generation")?,
-            obeyed: generation("obeyed")?,
-        })
-    }
 }
 
 /// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
@@ -150,7 +81,7 @@ impl Disk {
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
         generations.catch_up(Generation(kept.cast_unsigned()));
         let events = Arc::new(Counters::default());
-        state.note(disk_outbox::open(&pool, &events).await);
+        state.note(disk_events::open(&pool, &events).await);
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pool.clone(),
@@ -158,6 +89,7 @@ impl Disk {
             max_bytes: config.max_bytes,
             state: state.clone(),
             events: events.clone(),
+            unwritten: Unwritten::default(),
             used: 0,
             noted: 0,
         };
@@ -174,7 +106,7 @@ impl Disk {
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(disk_row::SELECT).bind(id.as_str());
-        let row = self.state.note(query.fetch_optional(&open.pool).await)??;
+        let row = self.state.looked(query.fetch_optional(&open.pool).await)??;
         match disk_row::read(&row, open.max_pixels) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
@@ -243,7 +175,7 @@ impl Disk {
         let open = self.open.as_ref()?;
         let query =
             sqlx::query("SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id = ?");
-        let row = self.state.note(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
+        let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
         Kept::read(&row)
     }
 
@@ -260,7 +192,7 @@ impl Disk {
         let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
         self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
         let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
-        let rows = self.state.note(rows.fetch_all(&open.pool).await).unwrap_or_default();
+        let rows = self.state.looked(rows.fetch_all(&open.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(KeptPurge {
                 subject: Subject::parse(row.try_get("subject").ok()?)?,
@@ -283,7 +215,7 @@ impl Disk {
     pub async fn pauses(&self) -> Vec<(Provider, Timestamp)> {
         let Some(open) = &self.open else { return Vec::new() };
         let rows = sqlx::query("SELECT provider, until FROM pause").fetch_all(&open.pool).await;
-        let rows = self.state.note(rows).unwrap_or_default();
+        let rows = self.state.looked(rows).unwrap_or_default();
         rows.iter()
             .filter_map(|row| {
                 let provider = Provider::from_name(row.try_get("provider").ok()?)?;
@@ -299,7 +231,7 @@ impl Disk {
             "SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
         );
         let rows =
-            self.state.note(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
+            self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
         rows.iter().filter_map(Kept::read).collect()
     }
 

@@ -82,7 +82,7 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         return Err(sqlx::Error::Protocol(format!("quick_check: {verdict}")));
     }
     sqlx::raw_sql(SCHEMA).execute(&pool).await?;
-    sqlx::raw_sql(super::disk_outbox::SCHEMA).execute(&pool).await?;
+    sqlx::raw_sql(super::disk_events::SCHEMA).execute(&pool).await?;
     for (column, statement) in ADDED {
         let there = "SELECT COUNT(*) FROM pragma_table_info('avatar') WHERE name = ?";
         if sqlx::query_scalar::<_, i64>(there).bind(column).fetch_one(&pool).await? == 0 {

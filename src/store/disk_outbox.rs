@@ -1,49 +1,16 @@
 //! [`Outbox`]: what the dashboard has not been told yet, in the disk store's file, so that a restart loses none of it.
-//!
-//! An event is written in the transaction of the entry that it came with. It leaves when it was delivered, is too old, or
-//! falls out at the oldest end.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use sqlx::sqlite::SqliteRow;
-use sqlx::{Row, SqliteConnection, SqlitePool};
+use sqlx::{Row, SqlitePool};
 use tokio::sync::{Notify, mpsc, oneshot};
 
-use super::disk_writer::Command;
+use super::disk_batch::Command;
+use super::disk_events::{Errand, GONE_REMEMBERED, REMEMBERED};
 use super::health::State;
-use crate::model::{AvatarId, Dimension, EventKind, Happened, Provider, Timestamp, TroubleClass};
-
-/// Events that wait at one time; beyond it the oldest is dropped.
-const MOST: u64 = 10_000;
-/// What was told is remembered for so long, so that what is seen again keeps its number ...
-const REMEMBERED: std::time::Duration = std::time::Duration::from_secs(30 * 24 * 3600);
-/// ... and a deletion for so long: the connection may be made again.
-pub(super) const GONE_REMEMBERED: std::time::Duration = std::time::Duration::from_secs(600);
-
-/// What is kept of events. `told` is the last of each dimension of an avatar.
-pub(super) const SCHEMA: &str = "
-CREATE TABLE IF NOT EXISTS event (
-    number INTEGER PRIMARY KEY AUTOINCREMENT,
-    id TEXT NOT NULL,
-    provider TEXT NOT NULL,
-    kind TEXT NOT NULL,
-    mark TEXT NOT NULL,
-    at INTEGER NOT NULL,
-    reason TEXT,
-    etag TEXT,
-    sequence INTEGER
-) STRICT;
-CREATE INDEX IF NOT EXISTS event_unnumbered ON event (number) WHERE sequence IS NULL;
-CREATE TABLE IF NOT EXISTS told (
-    id TEXT NOT NULL,
-    dimension TEXT NOT NULL,
-    fact TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    at INTEGER NOT NULL,
-    PRIMARY KEY (id, dimension)
-) STRICT;
-";
+use crate::model::{AvatarId, EventKind, Happened, Provider, Timestamp, TroubleClass};
 
 /// An event that waits.
 #[derive(Debug, Clone)]
@@ -67,28 +34,22 @@ pub struct Told {
     pub sequence: u64,
 }
 
-/// What the sender asks the disk's writer to do.
-#[derive(Debug)]
-pub(super) enum Errand {
-    /// Gives an event its sequence.
-    Number(Waiting, u64, Timestamp),
-    /// It was delivered.
-    Delivered(i64),
-    /// Drops what happened at that time or before.
-    DropUntil(Timestamp),
-}
-
 /// What has become of events.
 #[derive(Debug, Default)]
 pub(super) struct Counters {
-    waiting: AtomicU64,
-    dropped_full: AtomicU64,
-    dropped_old: AtomicU64,
+    pub(super) waiting: AtomicU64,
+    pub(super) dropped_full: AtomicU64,
+    pub(super) dropped_old: AtomicU64,
+    unwritten: AtomicU64,
     lost: AtomicU64,
     pub(super) news: Notify,
 }
 
 impl Counters {
+    pub(super) fn hold(&self, unwritten: u64) {
+        self.unwritten.store(unwritten, Ordering::Relaxed);
+    }
+
     pub(super) fn lose(&self, events: u64) {
         if events > 0 {
             self.lost.fetch_add(events, Ordering::Relaxed);
@@ -124,7 +85,7 @@ impl Outbox {
                  ORDER BY number LIMIT 1"
             );
             let query = sqlx::query(sqlx::AssertSqlSafe(query));
-            let row = self.state.note(query.fetch_optional(&self.pool).await)??;
+            let row = self.state.looked(query.fetch_optional(&self.pool).await)??;
             if let Some(waiting) = read(&row) {
                 return Some(waiting);
             }
@@ -145,7 +106,7 @@ impl Outbox {
         );
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
         let query = query.bind((now - GONE_REMEMBERED).as_millis());
-        let rows = self.state.note(query.fetch_all(&self.pool).await).unwrap_or_default();
+        let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(Told {
                 dimension: row.try_get("dimension").ok()?,
@@ -198,109 +159,15 @@ impl Outbox {
         self.counters.dropped_old.load(Ordering::Relaxed)
     }
 
+    /// Events that are in memory alone until the disk store works again.
+    pub fn unwritten(&self) -> u64 {
+        self.counters.unwritten.load(Ordering::Relaxed)
+    }
+
     /// Events since the start that the disk store could not keep.
     pub fn lost(&self) -> u64 {
         self.counters.lost.load(Ordering::Relaxed)
     }
-}
-
-/// Counts what waits, and forgets what was told too long ago to matter.
-pub(super) async fn open(pool: &SqlitePool, counters: &Counters) -> Result<(), sqlx::Error> {
-    let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM event").fetch_one(pool).await?;
-    counters.waiting.store(waiting.unsigned_abs(), Ordering::Relaxed);
-    Ok(())
-}
-
-/// Writes events down.
-pub(super) async fn add(events: &[Happened], connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    for Happened { id, provider, kind, at, mark, reason, etag } in events {
-        sqlx::query(
-            "INSERT INTO event (id, provider, kind, mark, at, reason, etag) VALUES (?, ?, ?, ?, ?, ?, ?)",
-        )
-        .bind(id.as_str())
-        .bind(provider.as_str())
-        .bind(kind.as_str())
-        .bind(mark)
-        .bind(at.as_millis())
-        .bind(reason.map(TroubleClass::as_str))
-        .bind(etag.as_deref())
-        .execute(&mut *connection)
-        .await?;
-    }
-    Ok(())
-}
-
-/// Does what the sender asks.
-pub(super) async fn run(
-    errand: &Errand,
-    counters: &Counters,
-    connection: &mut SqliteConnection,
-) -> Result<(), sqlx::Error> {
-    match errand {
-        Errand::Delivered(number) => {
-            sqlx::query("DELETE FROM event WHERE number = ?").bind(number).execute(connection).await?;
-        }
-        Errand::DropUntil(oldest) => {
-            let query = sqlx::query("DELETE FROM event WHERE at <= ?").bind(oldest.as_millis());
-            let dropped = query.execute(connection).await?.rows_affected();
-            counters.dropped_old.fetch_add(dropped, Ordering::Relaxed);
-        }
-        Errand::Number(waiting, sequence, now) => number(waiting, *sequence, *now, connection).await?,
-    }
-    Ok(())
-}
-
-async fn number(
-    waiting: &Waiting,
-    sequence: u64,
-    now: Timestamp,
-    connection: &mut SqliteConnection,
-) -> Result<(), sqlx::Error> {
-    let Happened { id, kind, .. } = &waiting.happened;
-    let sequence = sequence.cast_signed();
-    sqlx::query("UPDATE event SET sequence = ? WHERE number = ?")
-        .bind(sequence)
-        .bind(waiting.number)
-        .execute(&mut *connection)
-        .await?;
-    // A deletion ends all that was told before; whatever else is told, the connection is there again.
-    let forget = match kind.dimension() {
-        Dimension::Existence => "DELETE FROM told WHERE id = ?",
-        Dimension::Picture | Dimension::Trouble | Dimension::Expiry => {
-            "DELETE FROM told WHERE id = ? AND dimension = 'existence'"
-        }
-    };
-    sqlx::query(forget).bind(id.as_str()).execute(&mut *connection).await?;
-    sqlx::query("INSERT OR REPLACE INTO told (id, dimension, fact, sequence, at) VALUES (?, ?, ?, ?, ?)")
-        .bind(id.as_str())
-        .bind(kind.dimension().as_str())
-        .bind(waiting.happened.fact())
-        .bind(sequence)
-        .bind(now.as_millis())
-        .execute(&mut *connection)
-        .await?;
-    sqlx::query("DELETE FROM told WHERE at <= ? OR dimension = 'existence' AND at <= ?")
-        .bind((now - REMEMBERED).as_millis())
-        .bind((now - GONE_REMEMBERED).as_millis())
-        .execute(connection)
-        .await?;
-    Ok(())
-}
-
-/// After a change: counts again, and drops the oldest beyond the bound.
-pub(super) async fn bound(pool: &SqlitePool, counters: &Counters) -> Result<(), sqlx::Error> {
-    open(pool, counters).await?;
-    let excess = counters.waiting.load(Ordering::Relaxed).saturating_sub(MOST);
-    if excess > 0 {
-        let query = sqlx::query(
-            "DELETE FROM event WHERE number IN (SELECT number FROM event ORDER BY number LIMIT ?)",
-        );
-        query.bind(excess.cast_signed()).execute(pool).await?;
-        counters.waiting.fetch_sub(excess, Ordering::Relaxed);
-        counters.dropped_full.fetch_add(excess, Ordering::Relaxed);
-        tracing::warn!(events = excess, "events: too many wait for the dashboard; the oldest are dropped");
-    }
-    Ok(())
 }
 
 fn read(row: &SqliteRow) -> Option<Waiting> {

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use super::Kept;
 use crate::model::{AvatarId, Entry, Generation, Provider};
 
 /// Avatars whose purges are remembered at one time; beyond it the half that was purged longest ago is forgotten.
@@ -171,6 +172,11 @@ impl Generations {
     /// Whether an entry may still be stored.
     pub fn admits(&self, id: &AvatarId, entry: &Entry) -> bool {
         self.verdict(id, entry.provider, entry.generation, entry.obeyed) == Verdict::Current
+    }
+
+    /// The same of what is known of an entry.
+    pub(super) fn admits_kept(&self, Kept { id, provider, generation, obeyed, .. }: &Kept) -> bool {
+        self.verdict(id, *provider, *generation, *obeyed) == Verdict::Current
     }
 
     /// All purges that are known, to tell somebody who has forgotten them.

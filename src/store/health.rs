@@ -1,6 +1,6 @@
 //! How a store is: one log line at each change, and a word for `/readyz`.
 
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicU8, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 /// How a store is.
@@ -18,13 +18,20 @@ pub(super) struct State {
     works_again: &'static str,
     fails: &'static str,
     degraded: Mutex<Option<String>>,
-    failing: AtomicBool,
+    failing: AtomicU8,
 }
+
+/// No operation fails.
+const NOTHING: u8 = 0;
+/// The last one that only looked failed.
+const LOOKING: u8 = 1;
+/// The last one that changed something failed.
+const CHANGING: u8 = 2;
 
 impl State {
     /// Well at first; the texts are the log lines at the two changes.
     pub(super) fn new(works_again: &'static str, fails: &'static str) -> Self {
-        Self { works_again, fails, degraded: Mutex::default(), failing: AtomicBool::new(false) }
+        Self { works_again, fails, degraded: Mutex::default(), failing: AtomicU8::new(NOTHING) }
     }
 
     /// How it is.
@@ -35,9 +42,20 @@ impl State {
 
     /// Notes how an operation ended; one log line at each change.
     pub(super) fn note<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
+        self.ended(result, CHANGING)
+    }
+
+    /// The same of one that only looked: that it works says nothing of a disk that is full.
+    pub(super) fn looked<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
+        self.ended(result, LOOKING)
+    }
+
+    fn ended<T, E: std::fmt::Display>(&self, result: Result<T, E>, kind: u8) -> Option<T> {
         match result {
             Ok(value) => {
-                if self.failing.load(Ordering::Acquire) && self.failing.swap(false, Ordering::AcqRel) {
+                let failing = self.failing.load(Ordering::Acquire);
+                let is_over = (LOOKING..=kind).contains(&failing);
+                if is_over && self.failing.swap(NOTHING, Ordering::AcqRel) != NOTHING {
                     *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
                     tracing::info!("{}", self.works_again);
                 }
@@ -45,7 +63,7 @@ impl State {
             }
             Err(error) => {
                 *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
-                if !self.failing.swap(true, Ordering::AcqRel) {
+                if self.failing.fetch_max(kind, Ordering::AcqRel) == NOTHING {
                     tracing::error!(%error, "{}", self.fails);
                 }
                 None

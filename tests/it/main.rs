@@ -27,6 +27,8 @@ mod http;
 mod json_providers;
 /// The server as a process: killed, stopped, started twice, on a broken disk.
 mod process;
+/// What README promises, row by row.
+mod promises;
 /// Several instances that share a Redis: one node, Sentinel, a cluster; outages of each.
 mod redis;
 /// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.

@@ -23,7 +23,7 @@ fn entries() -> String {
 }
 
 #[tokio::test]
-async fn killed_a_second_after_its_first_answers_it_shows_them_again_with_all_providers_down() {
+pub(crate) async fn killed_a_second_after_its_first_answers_it_shows_them_again_with_all_providers_down() {
     let (sim, folder) = (stand_in().await, TempDir::new().unwrap());
     for (seed, connected) in (1..).zip(ALL) {
         connected.add(&sim, small(seed));
@@ -79,7 +79,7 @@ async fn a_second_process_on_the_same_disk_file_is_refused_by_name() {
 }
 
 #[tokio::test]
-async fn a_corrupt_disk_file_is_set_aside_and_never_deleted() {
+pub(crate) async fn a_corrupt_disk_file_is_set_aside_and_never_deleted() {
     let (sim, folder) = (stand_in().await, TempDir::new().unwrap());
     FACEBOOK.add(&sim, small(1));
     let garbage = vec![0x5a; 8192];
@@ -91,7 +91,7 @@ async fn a_corrupt_disk_file_is_set_aside_and_never_deleted() {
 }
 
 #[tokio::test]
-async fn a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else() {
+pub(crate) async fn a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else() {
     let (sim, folder) = (stand_in().await, TempDir::new().unwrap());
     FACEBOOK.add(&sim, small(1));
     std::fs::write(folder.path().join("file"), "").unwrap();

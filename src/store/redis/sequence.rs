@@ -3,7 +3,7 @@
 use super::keeper::Access;
 use super::{Away, Redis, millis, scripts};
 use crate::model::{Dimension, Happened};
-use crate::store::disk_outbox::GONE_REMEMBERED;
+use crate::store::disk_events::GONE_REMEMBERED;
 
 /// A number that every reader of JSON can hold.
 const BEYOND: u64 = 1 << 53;

@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use graphsim::Fault;
 
+use crate::promises::rules::forgotten_after;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -86,7 +87,7 @@ async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
 }
 
 #[tokio::test]
-async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
+pub(crate) async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -94,7 +95,7 @@ async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
     proxy.get(&FACEBOOK.path()).await;
     until_on_disk(&proxy, &small(1).bytes).await;
     sim.api_fault(None, Some(Fault::Close));
-    clock.advance(Duration::from_secs(365 * 24 * 3600));
+    clock.advance(forgotten_after());
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
 }

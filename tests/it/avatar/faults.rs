@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use graphsim::Fault;
 
+use crate::promises::rules::default;
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -107,12 +108,13 @@ hosts = ["127.0.0.1", "10.0.0.1"]
 "#;
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_nothing_held_every_fault_is_answered_by_a_placeholder_and_few_calls() {
+pub(crate) async fn with_nothing_held_every_fault_is_answered_by_a_placeholder_and_few_calls() {
     each(|row, sim, proxy| async move {
         script(&sim, &row);
         let answer = proxy.get(&row.whose.path()).await;
         assert_eq!((answer.status, answer.state()), (200, "placeholder"), "{}", row.name);
-        assert_eq!(answer.header("cache-control"), Some("public, max-age=60"), "{}", row.name);
+        let short = format!("public, max-age={}", default("avatar.headers.fallback_max_age").as_secs());
+        assert_eq!(answer.header("cache-control"), Some(short.as_str()), "{}", row.name);
         assert_eq!(answer.header("content-type"), Some("image/svg+xml"), "{}", row.name);
         let picture = answer.hash();
         view_for_a_minute(&proxy, &row, &picture).await;
@@ -123,7 +125,7 @@ async fn with_nothing_held_every_fault_is_answered_by_a_placeholder_and_few_call
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn with_last_good_bytes_held_every_fault_is_answered_by_them_and_few_calls() {
+pub(crate) async fn with_last_good_bytes_held_every_fault_is_answered_by_them_and_few_calls() {
     each(|row, sim, proxy| async move {
         let path = row.whose.path();
         let good = hash(&small(1).bytes);
@@ -215,43 +217,7 @@ fn sim_picture(sim: &graphsim::Graphsim, row: &Row) -> String {
 }
 
 #[tokio::test]
-async fn code_4_stops_every_account_of_the_app_and_no_other_app() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    let second = Connected { id: "second", account: "104500000000077", token: "EAAsecond-page", ..FACEBOOK };
-    for connected in [&FACEBOOK, &second, &TELEGRAM] {
-        connected.add(&sim, small(1));
-    }
-    let entries = FACEBOOK.entry("") + &second.entry("") + &TELEGRAM.entry("");
-    let proxy = Proxy::start(&sim, &clock, &entries).await;
-    sim.api_fault(Some(FACEBOOK.account), Some(graph_error(4, None)));
-    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
-    assert_eq!(proxy.get(&second.path()).await.state(), "placeholder");
-    assert_eq!(sim.api_calls(second.account), 0);
-    assert_eq!(proxy.get(&TELEGRAM.path()).await.state(), "fresh");
-    sim.api_fault(Some(FACEBOOK.account), None);
-    clock.advance(Duration::from_secs(3601));
-    proxy.get_until(&second.path(), |answer| answer.state() == "fresh").await;
-    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
-}
-
-#[tokio::test]
-async fn without_consent_last_good_bytes_are_shown_until_s3_and_then_a_placeholder() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
-    sim.api_fault(None, Some(graph_error(230, None)));
-    let day = Duration::from_secs(24 * 3600);
-    clock.advance(day * 90);
-    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "last-good").await;
-    clock.advance(day * 8);
-    proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "placeholder").await;
-}
-
-#[tokio::test]
-async fn a_refused_connection_is_answered_as_every_other_fault() {
+pub(crate) async fn a_refused_connection_is_answered_as_every_other_fault() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));

@@ -21,7 +21,8 @@ fn used_up(sim: &Graphsim, percent: u32) {
 }
 
 #[tokio::test]
-async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes() {
+pub(crate) async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes()
+{
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -45,7 +46,8 @@ async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_se
 }
 
 #[tokio::test]
-async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile() {
+pub(crate) async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile()
+{
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -67,7 +69,8 @@ async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_p
 }
 
 #[tokio::test]
-async fn an_account_that_says_it_is_used_up_is_left_alone_until_it_has_regained_access_over_a_restart_too() {
+pub(crate) async fn an_account_that_says_it_is_used_up_is_left_alone_until_it_has_regained_access_over_a_restart_too()
+ {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));

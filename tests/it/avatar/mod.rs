@@ -3,11 +3,11 @@
 mod changes;
 mod cold;
 mod day;
-mod deletion;
-mod faults;
-mod limits;
-mod promise;
-mod restart;
-mod rows;
+pub(crate) mod deletion;
+pub(crate) mod faults;
+pub(crate) mod limits;
+pub(crate) mod promise;
+pub(crate) mod restart;
+pub(crate) mod rows;
 mod storm;
 mod write_back;

@@ -12,7 +12,7 @@ use avatar_proxy::clock::Clock;
 const HOUR: Duration = Duration::from_secs(3600);
 
 #[tokio::test]
-async fn accounts_whose_stored_addresses_have_expired_show_their_pictures() {
+pub(crate) async fn accounts_whose_stored_addresses_have_expired_show_their_pictures() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     let mut entries = String::new();
@@ -55,7 +55,7 @@ async fn with_the_api_down_the_last_good_picture_is_still_shown() {
 }
 
 #[tokio::test]
-async fn a_stored_address_that_still_lives_costs_no_api_call_until_it_is_confirmed() {
+pub(crate) async fn a_stored_address_that_still_lives_costs_no_api_call_until_it_is_confirmed() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));

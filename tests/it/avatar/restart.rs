@@ -10,7 +10,7 @@ use crate::support::proxy::{Proxy, START, stand_in};
 use avatar_proxy::clock::Clock;
 
 #[tokio::test]
-async fn every_last_good_picture_is_served_after_a_restart_with_all_providers_down() {
+pub(crate) async fn every_last_good_picture_is_served_after_a_restart_with_all_providers_down() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     let entries: String = ALL.iter().map(|connected| connected.entry("")).collect();
@@ -41,7 +41,7 @@ async fn every_last_good_picture_is_served_after_a_restart_with_all_providers_do
 }
 
 #[tokio::test]
-async fn a_trouble_is_kept_over_a_restart_so_that_nobody_is_asked_again() {
+pub(crate) async fn a_trouble_is_kept_over_a_restart_so_that_nobody_is_asked_again() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -58,7 +58,7 @@ async fn a_trouble_is_kept_over_a_restart_so_that_nobody_is_asked_again() {
 }
 
 #[tokio::test]
-async fn the_pause_of_a_whole_app_is_kept_over_a_restart() {
+pub(crate) async fn the_pause_of_a_whole_app_is_kept_over_a_restart() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     ALL.iter().for_each(|connected| connected.add(&sim, small(1)));
@@ -77,7 +77,7 @@ async fn the_pause_of_a_whole_app_is_kept_over_a_restart() {
 }
 
 #[tokio::test]
-async fn a_configuration_that_was_put_right_is_tried_at_the_next_start() {
+pub(crate) async fn a_configuration_that_was_put_right_is_tried_at_the_next_start() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));

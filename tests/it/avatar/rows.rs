@@ -150,7 +150,7 @@ async fn a_deleted_row_becomes_404_and_a_vanished_table_does_not(db: Db) {
 }
 
 #[tokio::test]
-async fn the_sweep_deletes_what_nobody_views_and_stops_where_too_much_would_go() {
+pub(crate) async fn the_sweep_deletes_what_nobody_views_and_stops_where_too_much_would_go() {
     let db = Db::new(Kind::Sqlite).await;
     let (_sim, proxy) = started(&db).await;
     for n in 0..10 {

@@ -77,7 +77,7 @@ async fn so_many_refreshes_run_at_one_time_as_are_written() {
 }
 
 #[tokio::test]
-async fn so_many_refreshes_wait_as_are_written() {
+pub(crate) async fn so_many_refreshes_wait_as_are_written() {
     for (value, shown) in [("1", 2), ("2", 3)] {
         let extra = set("avatar.queue", value) + &set("avatar.max_refreshes", "1");
         assert_eq!(crowd(&extra).await, (1, shown), "{value}");

@@ -1,6 +1,6 @@
 //! Every key of config.toml, each with a behaviour that differs between two of its values, seen from outside.
 
-mod avatar;
+pub(crate) mod avatar;
 mod complete;
 mod directory;
 mod events;

@@ -258,7 +258,7 @@ impl tracing_subscriber::fmt::MakeWriter<'_> for Writer {
 /// Makes each function a test on each of the four.
 macro_rules! on_all_four {
     ($($name:ident),* $(,)?) => {$(
-        mod $name {
+        pub(crate) mod $name {
             use crate::directory::database::{Db, Kind};
             #[tokio::test]
             async fn on_postgres() {
@@ -273,7 +273,7 @@ macro_rules! on_all_four {
                 super::$name(Db::new(Kind::MariaDb).await).await;
             }
             #[tokio::test]
-            async fn on_sqlite() {
+            pub(crate) async fn on_sqlite() {
                 super::$name(Db::new(Kind::Sqlite).await).await;
             }
         }

@@ -2,6 +2,7 @@
 
 mod delivery;
 mod expiry;
+pub(crate) mod full_disk;
 mod kinds;
 mod operators;
 mod restart;

@@ -268,7 +268,7 @@ impl Bare {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_that_refuses_all_is_away() {
+pub(crate) async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_that_refuses_all_is_away() {
     let certificates = Certificates::create(USER);
     let cluster = Cluster::start_bare_with_tls(&certificates);
     let coverage = |wanted: &str| {

@@ -180,7 +180,7 @@ async fn found_everywhere_before_and_nowhere_after(url: &str, nodes: Vec<&RedisS
 }
 
 #[tokio::test]
-async fn a_deleted_connection_is_found_everywhere_before_and_nowhere_after() {
+pub(crate) async fn a_deleted_connection_is_found_everywhere_before_and_nowhere_after() {
     let redis = RedisServer::start();
     found_everywhere_before_and_nowhere_after(&redis.url(), vec![&redis]).await;
 }

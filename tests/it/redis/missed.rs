@@ -1,6 +1,6 @@
 //! Purges that somebody has missed: an instance that was stopped, a Redis that was emptied, or all the others.
 
-use graphsim::{Fault, Graphsim};
+use graphsim::{Endpoint, Fault, Graphsim};
 
 use super::purges::{filled, is_held, is_on_disk, purge};
 use super::util::{Together, body, disturbed, on, redis_at, status, together, until};
@@ -150,4 +150,27 @@ async fn after_a_soft_purge_a_provider_that_fails_is_not_asked_at_every_view() {
         }
         assert_eq!(asked(&all.sim).0, before + 1, "{purged}");
     }
+}
+
+#[tokio::test]
+async fn a_purge_of_a_provider_that_is_not_configured_here_any_more_is_made_good() {
+    let all = together(1, "").await;
+    let picture = all.sim.put_file("/p/other.jpg", small(7));
+    all.sim.serve(Endpoint::new("/v1/7", None, serde_json::json!({ "picture": picture })));
+    let other = format!(
+        "[[providers.json]]\nname = 'other'\nurl = '{}/v1/{{account}}'\nauth = 'bearer'\npointer = '/picture'\n\
+         hosts = ['127.0.0.1']\n[[connection]]\nid = 'others'\nprovider = 'other'\naccount = '7'\ntoken = 'plain:t'\n",
+        all.sim.other_url()
+    );
+    let url = all.redis.url();
+    let away = Proxy::start(&all.sim, &all.clock, &format!("{}{other}", redis_at(&url))).await;
+    until("it is subscribed", async || status(&away).await["subscribed"] == true).await;
+    assert_eq!(away.get("/avatar/others").await.hash(), hash(&small(7).bytes));
+    until("it is on disk", async || is_on_disk(&away, &small(7).bytes)).await;
+    let folder = away.stop().await;
+    let purged = purge(&all.instances[0], r#"{"provider":"other","hard":true}"#).await;
+    assert_eq!(purged.status, 200, "{}", String::from_utf8_lossy(&purged.body));
+    // Of those that are configured Redis is asked at the start, of this one alone because something of it is kept.
+    let back = back(&all, &url, folder).await;
+    until("its disk is clean", async || !is_on_disk(&back, &small(7).bytes)).await;
 }

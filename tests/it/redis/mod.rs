@@ -2,12 +2,12 @@
 
 mod acl;
 mod check;
-mod clustered;
-mod deletion;
+pub(crate) mod clustered;
+pub(crate) mod deletion;
 mod load;
 mod missed;
-mod outages;
-mod processes;
+pub(crate) mod outages;
+pub(crate) mod processes;
 mod property;
 mod purges;
 mod sealed;

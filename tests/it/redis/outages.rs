@@ -215,7 +215,7 @@ fn check_log(log: &str, told: Told, recovers: bool) {
 type Ending = fn(&RedisServer);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_down_at_the_start() {
+pub(crate) async fn redis_is_down_at_the_start() {
     let redis = RedisServer::start();
     redis.stop();
     let url = redis.url();
@@ -224,7 +224,7 @@ async fn redis_is_down_at_the_start() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_killed_under_load() {
+pub(crate) async fn redis_is_killed_under_load() {
     let redis = RedisServer::start();
     let url = redis.url();
     let scene = Scene::new(redis, &url).await;
@@ -248,7 +248,7 @@ async fn redis_is_restarted_and_comes_back_empty() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_stopped_in_its_tracks() {
+pub(crate) async fn redis_is_stopped_in_its_tracks() {
     let redis = RedisServer::start();
     let url = redis.url();
     let scene = Scene::new(redis, &url).await;
@@ -257,7 +257,7 @@ async fn redis_is_stopped_in_its_tracks() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_way_to_redis_swallows_every_byte() {
+pub(crate) async fn the_way_to_redis_swallows_every_byte() {
     let redis = RedisServer::start();
     let (chaos, url) = disturbed(&redis);
     let scene = Scene::new(redis, &url).await;
@@ -266,7 +266,7 @@ async fn the_way_to_redis_swallows_every_byte() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_has_become_a_replica_and_refuses_writes() {
+pub(crate) async fn redis_has_become_a_replica_and_refuses_writes() {
     let redis = RedisServer::start();
     let url = redis.url();
     let scene = Scene::new(redis, &url).await;
@@ -279,7 +279,7 @@ async fn redis_has_become_a_replica_and_refuses_writes() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn redis_is_out_of_memory() {
+pub(crate) async fn redis_is_out_of_memory() {
     let redis = RedisServer::start_with(&["--maxmemory-policy", "noeviction"]);
     let url = redis.url();
     let scene = Scene::new(redis, &url).await;

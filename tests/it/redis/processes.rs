@@ -77,7 +77,7 @@ async fn three_thousand_requests_to_three_processes_for_one_cold_avatar_are_one_
 }
 
 #[tokio::test]
-async fn kill_minus_9_in_the_middle_of_a_download_delays_the_others_by_no_more_than_the_lease() {
+pub(crate) async fn kill_minus_9_in_the_middle_of_a_download_delays_the_others_by_no_more_than_the_lease() {
     const LEASE: Duration = Duration::from_secs(2);
     let (sim, redis) = (stand_in().await, RedisServer::start());
     FACEBOOK.add(&sim, large(1));

@@ -30,26 +30,65 @@ impl Process {
         extra: &str,
         environment: &[(&str, &str)],
     ) -> Self {
-        let mut process = Self::launch(sim, folder, extra, environment);
+        Self::launch(sim, folder, extra, environment).listening().await
+    }
+
+    /// Waits until it answers.
+    async fn listening(mut self) -> Self {
         for _ in 0..500 {
-            if tokio::net::TcpStream::connect(process.address).await.is_ok() {
-                return process;
+            if tokio::net::TcpStream::connect(self.address).await.is_ok() {
+                return self;
             }
-            assert!(process.child.try_wait().unwrap().is_none(), "it ended at once: {}", process.log());
+            assert!(self.child.try_wait().unwrap().is_none(), "it ended at once: {}", self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
-        panic!("it does not listen: {}", process.log());
+        panic!("it does not listen: {}", self.log());
     }
 
     /// Starts it and waits for nothing.
     pub(crate) fn launch(sim: &Graphsim, folder: &Path, extra: &str, environment: &[(&str, &str)]) -> Self {
+        Self::launch_by(Command::new(BINARY), sim, folder, extra, environment)
+    }
+
+    /// Starts it with a file system of its own at `folder/small`, of so many bytes; it goes with the process.
+    pub(crate) async fn start_with_small_disk(
+        sim: &Graphsim,
+        folder: &Path,
+        extra: &str,
+        bytes: u64,
+    ) -> Self {
+        let small = folder.join("small");
+        std::fs::create_dir_all(&small).unwrap();
+        // Under a name space of its own nobody needs to be root to mount.
+        let mut command = Command::new("unshare");
+        let mount = r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#;
+        command.args(["-rm", "sh", "-c", mount, "sh", &bytes.to_string()]).arg(&small).arg(BINARY);
+        let disk = format!("[disk]\npath = \"{}\"\n", small.join("avatar-proxy.db").display());
+        Self::launch_by(command, sim, folder, &merged(extra, &disk), &[]).listening().await
+    }
+
+    /// A path as this process sees it.
+    pub(crate) fn path(&self, path: &Path) -> PathBuf {
+        Path::new("/proc")
+            .join(self.child.id().to_string())
+            .join("root")
+            .join(path.strip_prefix("/").unwrap())
+    }
+
+    fn launch_by(
+        mut command: Command,
+        sim: &Graphsim,
+        folder: &Path,
+        extra: &str,
+        environment: &[(&str, &str)],
+    ) -> Self {
         let (address, admin) = (quiet_address(), quiet_address());
         let ports = format!("[server]\nlisten = \"{address}\"\n[admin]\nlisten = \"{admin}\"\n");
         let config = merged(&merged(&base_config(sim, folder), &ports), extra);
         let file = folder.join(format!("config-{}.toml", address.port()));
         let log = folder.join(format!("log-{}", address.port()));
         std::fs::write(&file, config).unwrap();
-        let child = Command::new(BINARY)
+        let child = command
             .arg("--config")
             .arg(&file)
             .envs(environment.iter().copied())

@@ -1,0 +1,42 @@
+//! README's table "What happens when": every row is written here, beside the tests that prove it.
+//!
+//! The times of a row are those of `rules`, which its tests obey, too. A rule that changes fails its tests first, then
+//! [`the_table_of_the_readme_is_the_one_that_is_proved`], and a row of the README that stands nowhere here cannot be.
+
+mod ages;
+mod failures;
+mod instances;
+mod owner;
+mod quotas;
+mod refusals;
+mod row;
+pub(crate) mod rules;
+mod scene;
+mod stores;
+
+use row::Row;
+
+const README: &str = include_str!("../../../README.md");
+const TITLE: &str = "## What happens when\n\n";
+
+#[test]
+fn the_table_of_the_readme_is_the_one_that_is_proved() {
+    let rows: Vec<Row> = [
+        ages::rows(),
+        failures::rows(),
+        quotas::rows(),
+        refusals::rows(),
+        owner::rows(),
+        stores::rows(),
+        instances::rows(),
+    ]
+    .concat();
+    for row in &rows {
+        assert!(!row.proofs.is_empty(), "nothing proves: {}", row.line());
+    }
+    let proved = "| | is shown | who is asked |\n|---|---|---|\n".to_owned()
+        + &rows.iter().map(Row::line).collect::<String>();
+    let after = README.split_once(TITLE).expect("README has the table").1;
+    let written = after.split_once("\n\n").map_or(after, |(table, _)| table).to_owned() + "\n";
+    assert!(written == proved, "README.md says otherwise; this is proved:\n\n{proved}");
+}
