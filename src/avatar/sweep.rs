@@ -68,6 +68,7 @@ impl Service {
                 }
             }
         }
+        self.look_at_token_ends(&kept).await;
         // SECURITY: a wrong schema or an emptied table must not wipe what is held. One alone may always go.
         if gone.len() > (kept.len() / 5).max(1) {
             tracing::error!(
@@ -77,7 +78,6 @@ impl Service {
             );
             return Swept::Stopped(gone.len(), kept.len());
         }
-        self.look_at_token_ends(&kept).await;
         for id in &gone {
             tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
         }

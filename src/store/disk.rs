@@ -65,7 +65,7 @@ impl Disk {
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
         let Some(path) = &config.path else { return Ok(Self { open: None, state }) };
-        let lock = match disk_file::lock(path) {
+        let lock = match disk_file::lock(path).await {
             Ok(Some(lock)) => Arc::new(lock),
             Ok(None) => return Err(DiskError::InUse(path.clone())),
             Err(error) => {

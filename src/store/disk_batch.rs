@@ -117,7 +117,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
          VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
              name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
-             used_at = excluded.used_at, content = excluded.content, identity = excluded.identity,
+             used_at = MAX(avatar.used_at, excluded.used_at), content = excluded.content, identity = excluded.identity,
              last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
              trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation,
              obeyed = excluded.obeyed, rest_until = excluded.rest_until, token_end = excluded.token_end

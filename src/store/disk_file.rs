@@ -12,19 +12,30 @@ use super::disk_row::{ADDED, SCHEMA};
 /// SQLite's own wait for a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
+/// How often a lock that is held is tried again, ...
+const LOCK_TRIES: u32 = 20;
+/// ... and how long after the last time: a second together.
+const LOCK_AGAIN: Duration = Duration::from_millis(50);
+
 /// Locks `<path>.lock`; `None` if another process holds it.
-pub(super) fn lock(path: &Path) -> std::io::Result<Option<File>> {
+///
+/// One that is just ending may hold it for a moment; so may a child that has not begun its own program yet, since it has
+/// every open file until then.
+pub(super) async fn lock(path: &Path) -> std::io::Result<Option<File>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
     }
     let mut name = path.as_os_str().to_owned();
     name.push(".lock");
     let file = File::options().create(true).truncate(false).write(true).open(name)?;
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(std::fs::TryLockError::WouldBlock) => Ok(None),
-        Err(std::fs::TryLockError::Error(error)) => Err(error),
+    for _ in 0..LOCK_TRIES {
+        match file.try_lock() {
+            Ok(()) => return Ok(Some(file)),
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_AGAIN).await,
+            Err(std::fs::TryLockError::Error(error)) => return Err(error),
+        }
     }
+    Ok(None)
 }
 
 /// Opens the file; a corrupt one is renamed (never deleted: it may be wanted as evidence or be mended) and a new one made.

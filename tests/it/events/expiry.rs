@@ -35,7 +35,8 @@ async fn said(proxy: &Proxy) -> (Value, Value) {
 }
 
 #[tokio::test]
-async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts() {
+pub(crate) async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts()
+ {
     let world = ending_in(10).await;
     let proxy = world.proxy(TABLE).await;
     view(&proxy).await;
@@ -69,7 +70,7 @@ async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_s
 }
 
 #[tokio::test]
-async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep() {
+pub(crate) async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep() {
     let world = ending_in(8).await;
     let proxy = world.proxy(TABLE).await;
     view(&proxy).await;

@@ -1,7 +1,7 @@
 //! The dashboard is told what has happened: at least once, in order, signed; and nobody waits for its receiver.
 
 mod delivery;
-mod expiry;
+pub(crate) mod expiry;
 pub(crate) mod full_disk;
 mod kinds;
 mod operators;

@@ -7,6 +7,7 @@ use super::rules::{HOUR, LONG_PAUSE, POLICY_PAUSE, SECOND, default, fresh_for, s
 use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{restart, rows as database_rows};
 use crate::directory::database::{Kind, Log};
+use crate::events::expiry;
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -23,6 +24,15 @@ pub(super) fn rows() -> Vec<Row> {
                 nobody_asks_with_a_dead_token,
                 a_token_whose_owner_must_act_is_tried_again,
                 database_rows::a_new_token_in_the_row_ends_the_pause::on_sqlite,
+            ],
+        ),
+        Row::new(
+            "the row says that the token ends within 7 d (`token_expires_at`)",
+            "the picture",
+            "as ever; the event `avatar.expires_soon`, once",
+            &[
+                expiry::a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts,
+                expiry::the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep,
             ],
         ),
         Row::new(
