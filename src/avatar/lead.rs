@@ -7,6 +7,7 @@ use super::attempt::{Attempt, Found, settle};
 use super::expiring::report_end;
 use super::flight::{Lead, Outcome};
 use super::outcome::{Failure, THROTTLE_PAUSE};
+use super::queue::{Full, Place};
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
 use super::turn::{Turn, Wanted};
@@ -17,6 +18,8 @@ use crate::store::{Budget, Held, Lease};
 
 impl Service {
     /// One flight: what it brought goes to all who wait, then to the other instances.
+    ///
+    /// Thousands of them may wait for a place, so what a flight needs afterwards is allocated only then.
     pub(super) async fn lead(
         self: Arc<Self>,
         lead: Lead,
@@ -24,7 +27,10 @@ impl Service {
         urgency: Urgency,
         mut budget: Budget,
     ) {
-        let (outcome, right) = self.refresh(&lead, held, urgency, &mut budget).await;
+        let (outcome, right) = match self.early_place(lead.id(), held.as_deref()).await {
+            Ok(early) => Box::pin(self.refresh(&lead, early, held, urgency, &mut budget)).await,
+            Err(Full) => (Outcome::Unavailable, Right::None),
+        };
         let landed = match &outcome {
             Outcome::Held(held) => Some(held.clone()),
             Outcome::Unknown | Outcome::Unavailable => None,
@@ -32,7 +38,7 @@ impl Service {
         // Until the others know, the flight stays: whoever boards meanwhile is given its outcome.
         lead.tell(outcome);
         if let Right::Climbed(lease) = right {
-            self.parts.redis.land(landed.as_deref(), lease).await;
+            Box::pin(self.parts.redis.land(landed.as_deref(), lease)).await;
         }
     }
 
@@ -40,14 +46,12 @@ impl Service {
     async fn refresh(
         self: &Arc<Self>,
         lead: &Lead,
+        early: Option<Place>,
         seen: Option<Arc<Held>>,
         urgency: Urgency,
         budget: &mut Budget,
     ) -> (Outcome, Right) {
         let id = lead.id();
-        let Ok(early) = self.early_place(id, seen.as_deref()).await else {
-            return (Outcome::Unavailable, Right::None);
-        };
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
