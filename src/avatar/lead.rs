@@ -52,6 +52,7 @@ impl Service {
         budget: &mut Budget,
     ) -> (Outcome, Right) {
         let id = lead.id();
+        let before_row = self.parts.generations.current();
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
@@ -73,6 +74,10 @@ impl Service {
             Turn::Ours(place, lease, held) => (place, lease, held),
         };
         let generation = self.parts.generations.current();
+        if self.parts.generations.deleted_since(id, before_row) {
+            // While a place was waited for: the row may be gone, and what is fetched now would outlive it.
+            return (Outcome::Unavailable, Right::Climbed(lease));
+        }
         let held = held.filter(|held| self.admits(held));
         let took = Stopwatch::start();
         let attempt = Climb {

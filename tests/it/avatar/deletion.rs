@@ -6,7 +6,7 @@ use std::time::Duration;
 use graphsim::Fault;
 
 use crate::promises::rules::forgotten_after;
-use crate::support::accounts::{FACEBOOK, small};
+use crate::support::accounts::{Connected, FACEBOOK, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
 use avatar_proxy::clock::Clock;
@@ -42,6 +42,38 @@ async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store() {
     assert_eq!(deleted.status, 200, "{}", deleted.head);
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
     assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_first_refresh_that_waits_for_its_turn_while_its_connection_is_deleted_asks_nobody() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    let second = Connected { id: "second", account: "204500000000003", token: "EAAsecond", ..FACEBOOK };
+    FACEBOOK.add(&sim, small(1));
+    second.add(&sim, small(2));
+    let slow = Fault::Latency(Duration::from_millis(600));
+    sim.api_fault(Some(FACEBOOK.account), Some(slow));
+    let entries = FACEBOOK.entry("") + &second.entry("");
+    let proxy = Proxy::start(&sim, &clock, &format!("providers.facebook.max_calls = 1\n{entries}")).await;
+    let depth_of = async |figure: fn((usize, usize, usize)) -> usize| {
+        while figure(proxy.service.depth()) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (first, second_path) = (FACEBOOK.path(), second.path());
+    let meanwhile = async {
+        depth_of(|(_, running, _)| running).await;
+        let delete = async {
+            depth_of(|(_, _, waiting)| waiting).await;
+            proxy.admin("DELETE", "/api/avatars/second").await
+        };
+        tokio::join!(proxy.get(&second_path), delete)
+    };
+    let (first, (waited, deleted)) = tokio::join!(proxy.get(&first), meanwhile);
+    assert_eq!((first.state(), waited.state(), deleted.status), ("fresh", "placeholder", 200));
+    proxy.settled().await;
+    assert_eq!(sim.api_calls(second.account), 0);
+    assert_eq!(proxy.admin("GET", "/api/avatars/second").await.status, 404);
 }
 
 #[tokio::test]
