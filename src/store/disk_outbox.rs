@@ -26,7 +26,7 @@ pub struct Waiting {
 /// The number that an avatar's last event about something was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Told {
-    /// About what: [`Dimension::as_str`].
+    /// About what: [`Dimension::as_str`](crate::model::Dimension::as_str).
     pub dimension: String,
     /// What: [`Happened::fact`].
     pub fact: String,
