@@ -5,11 +5,7 @@ use std::time::Duration;
 
 use avatar_proxy::clock::Timestamp;
 
-use crate::server::Sample;
 use crate::viewers::View;
-
-/// In a second in which other programs keep more than so much of a core busy, nothing is measured.
-const DISTURBED: f64 = 0.15;
 
 /// How long so many of a hundred answers took at most.
 #[derive(Debug, Clone, Copy)]
@@ -27,21 +23,6 @@ impl Latency {
         let at = |per_mille: usize| took[(took.len() * per_mille / 1000).min(took.len() - 1)];
         Self { p50: at(500), p99: at(990), p999: at(999), most: at(1000) }
     }
-}
-
-/// The views of seconds in which no other program disturbed, and the share of these.
-pub(crate) fn undisturbed<'a>(views: &'a [View], samples: &[Sample]) -> (Vec<&'a View>, f64) {
-    let second = samples.windows(6).filter_map(|window| {
-        let (first, last) = (window.first()?, window.last()?);
-        let span = last.at.since(first.at).as_secs_f64();
-        let elsewhere = last.elsewhere.saturating_sub(first.elsewhere).as_secs_f64();
-        (elsewhere > DISTURBED * span).then_some(first.at..=last.at)
-    });
-    let disturbed: Vec<_> = second.collect();
-    let is_calm = |view: &&View| !disturbed.iter().any(|second| second.contains(&view.at));
-    let calm: Vec<_> = views.iter().filter(is_calm).collect();
-    let share = calm.len() as f64 / views.len() as f64;
-    (calm, share)
 }
 
 /// In milliseconds, with three digits after the point.

@@ -1,19 +1,25 @@
 //! `cargo bench --bench storm`: 50,000 avatars become stale within one minute while their provider takes two seconds for
 //! an answer and every other one is an error. Prints what was measured beside its bound; ends with 1 if one is broken.
 //!
-//! The server is a process of its own with the wall clock, behind real sockets: this program starts itself a second time.
-//! The viewers and the stand-in for the provider are threads of the first process.
+//! The servers are processes of their own with the wall clock, behind real sockets: this program starts itself again. One
+//! meets the storm, the other one holds the same pictures and stays quiet; they are viewed by turns of some seconds, and
+//! the one whose turn it is not is frozen, so that whatever else slows the machine down hits both alike. They have one
+//! processor, the viewers and the stand-in for the provider the other one.
 
 #![expect(clippy::unwrap_used, clippy::expect_used, reason = "what goes wrong here must end the measurement")]
 
 mod figures;
+mod neighbours;
 mod plan;
+mod process;
 mod provider;
 mod report;
 mod retries;
+mod rounds;
 mod server;
 mod storm;
 mod table;
+mod time;
 mod viewers;
 mod world;
 
@@ -32,6 +38,7 @@ fn main() -> ExitCode {
         println!("this is a measurement of some minutes: cargo bench --bench storm");
         return ExitCode::SUCCESS;
     }
+    process::pin(process::OTHERS);
     let chosen = if wanted.bounds.is_empty() { vec![Bounds::Shipped, Bounds::Wide] } else { wanted.bounds };
     let mut is_kept = true;
     for bounds in chosen {

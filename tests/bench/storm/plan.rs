@@ -23,10 +23,18 @@ pub(crate) enum Bounds {
 
 /// The avatars become stale in such a time.
 pub(crate) const STORM: Duration = Duration::from_secs(60);
-/// How long it is measured before.
-pub(crate) const QUIET: Duration = Duration::from_secs(30);
-/// From the confirmation of a picture until it is stale: filling, starting again and the quiet time lie between.
-pub(crate) const FRESH_FOR: Duration = Duration::from_secs(125);
+/// So long the quiet server is viewed, then so long the one under storm, and so on.
+pub(crate) const SLICE: Duration = Duration::from_secs(4);
+/// From the beginning of a slice until it counts.
+pub(crate) const SETTLE: Duration = Duration::from_millis(500);
+/// So many turns of each make the whole storm.
+pub(crate) const ROUNDS: u32 = (STORM.as_secs() / SLICE.as_secs()) as u32;
+/// The pictures are fetched, and become stale, in such a time: half of it the server under storm is frozen.
+pub(crate) const FILLING: Duration = STORM.saturating_mul(2);
+/// From the confirmation of a picture until it is stale: filling and starting again lie between.
+pub(crate) const FRESH_FOR: Duration = FILLING.saturating_add(Duration::from_secs(45));
+/// The same for the quiet server: no picture becomes stale.
+pub(crate) const FRESH_FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 /// How long the provider takes in the storm.
 pub(crate) const SLOW: Duration = Duration::from_secs(2);
 /// Once the provider is well, a call comes so soon after the view that asks for it.

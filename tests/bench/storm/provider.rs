@@ -17,6 +17,8 @@ use tokio::net::TcpListener;
 use tokio::task::JoinSet;
 
 use crate::plan::SLOW;
+use crate::process::yield_to_others;
+use crate::time::StormTime;
 
 /// The stand-in.
 pub(crate) struct Provider {
@@ -36,6 +38,7 @@ pub(crate) struct Call {
 
 struct State {
     pictures: Vec<Bytes>,
+    time: StormTime,
     /// It takes [`SLOW`], and every other call fails.
     storms: AtomicBool,
     number: AtomicUsize,
@@ -49,6 +52,7 @@ impl Provider {
     pub(crate) fn start(pictures: Vec<Bytes>) -> Self {
         let state = Arc::new(State {
             pictures,
+            time: StormTime::start(),
             storms: AtomicBool::new(false),
             number: AtomicUsize::new(0),
             now: AtomicUsize::new(0),
@@ -59,13 +63,27 @@ impl Provider {
         let listener = runtime.block_on(TcpListener::bind("127.0.0.1:0")).expect("a free port");
         let address = listener.local_addr().expect("bound");
         let listening = state.clone();
-        std::thread::spawn(move || runtime.block_on(listen(listener, address, listening)));
+        std::thread::spawn(move || {
+            // Elsewhere it would run on a machine of its own, not on that of the viewers.
+            yield_to_others();
+            runtime.block_on(listen(listener, address, listening));
+        });
         Self { address, state }
     }
 
     /// From now on it is slow and fails, or is quick and right.
     pub(crate) fn storm(&self, storms: bool) {
         self.state.storms.store(storms, Ordering::SeqCst);
+    }
+
+    /// Its slow answers become no older from now on.
+    pub(crate) fn freeze(&self) {
+        self.state.time.freeze();
+    }
+
+    /// They do again.
+    pub(crate) fn thaw(&self) {
+        self.state.time.thaw();
     }
 
     /// Forgets what it has counted.
@@ -125,7 +143,7 @@ impl State {
         self.most.fetch_max(now, Ordering::SeqCst);
         let storms = self.storms.load(Ordering::SeqCst);
         if storms {
-            tokio::time::sleep(SLOW).await;
+            self.time.sleep(SLOW).await;
         }
         let failed = storms && self.number.fetch_add(1, Ordering::SeqCst).is_multiple_of(2);
         let ended = clock.now();

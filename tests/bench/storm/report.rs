@@ -4,10 +4,11 @@ use std::time::Duration;
 
 use avatar_proxy::clock::Timestamp;
 
-use crate::figures::{Latency, mebibytes, millis, most_within, undisturbed};
-use crate::plan::{AT_ONCE, Bounds, Plan, SLOW, STORM};
+use crate::figures::{Latency, mebibytes, millis, most_within};
+use crate::plan::{AT_ONCE, Bounds, Plan, ROUNDS, SLICE, SLOW, STORM};
 use crate::provider::Call;
 use crate::retries::Retries;
+use crate::rounds::{Rounds, ratio};
 use crate::server::Sample;
 use crate::table::Table;
 use crate::viewers::View;
@@ -23,11 +24,13 @@ const RATIO: f64 = 1.2;
 
 /// Everything that was seen.
 pub(crate) struct Seen {
-    pub(crate) quiet: Vec<View>,
-    pub(crate) storm: Vec<View>,
+    pub(crate) rounds: Rounds,
     pub(crate) tail: Vec<View>,
     pub(crate) proof: Vec<View>,
+    /// Of the server under storm.
     pub(crate) samples: Vec<Sample>,
+    /// Of the quiet one.
+    pub(crate) quiet_samples: Vec<Sample>,
     /// Of the provider's API, since all were fresh.
     pub(crate) calls: Vec<Call>,
     /// At one time.
@@ -41,10 +44,9 @@ pub(crate) struct Seen {
 /// The whole table.
 pub(crate) fn report(plan: &Plan, seen: &Seen) -> Table {
     let Plan { bounds, avatars, rate } = plan;
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
     let mut table = Table::new(format!(
         "{avatars} avatars become stale within {STORM:?}; the provider takes {SLOW:?} and fails half of the time; \
-         {rate} views a second; {bounds:?} bounds; server, viewers and provider share {cores} cores"
+         {rate} views a second; {bounds:?} bounds; a server has one processor, viewers and provider have another one"
     ));
     answers(&mut table, seen);
     calls(&mut table, plan, seen);
@@ -54,24 +56,31 @@ pub(crate) fn report(plan: &Plan, seen: &Seen) -> Table {
 }
 
 fn answers(table: &mut Table, seen: &Seen) {
-    let (quiet, calm_quiet) = undisturbed(&seen.quiet, &seen.samples);
-    let (storm, calm_storm) = undisturbed(&seen.storm, &seen.samples);
-    let calm = calm_quiet.min(calm_storm);
-    let measured = format!("{calm_quiet:.2}, {calm_storm:.2}");
-    table.hold("undisturbed by other programs, quiet and storm", measured, "at least 0.5", calm >= 0.5);
-    let all = || [&seen.quiet, &seen.storm, &seen.tail, &seen.proof].into_iter().flatten();
+    let (calm, rounds) = seen.rounds.calm();
+    table.hold(
+        "rounds, and those that no other program disturbed",
+        format!("{rounds}, {calm}"),
+        "half of them",
+        calm * 2 >= rounds,
+    );
+    let all = || seen.rounds.views().chain(&seen.tail).chain(&seen.proof);
     let wrong: Vec<_> = all().filter_map(|view| view.wrong.as_ref()).collect();
     wrong.iter().take(5).for_each(|wrong| eprintln!("{wrong}"));
     table.at_most("answers that were not 200 with the picture", wrong.len(), 0);
     table.at_most("answers that were no hit", all().filter(|view| !view.hit).count(), 0);
     table.note("answers", all().count());
-    if !quiet.is_empty() && !storm.is_empty() {
-        let (quiet, storm) = (Latency::of(&quiet), Latency::of(&storm));
-        table.note("quiet", quiet);
-        table.note("storm", storm);
-        let ratio = storm.p99.as_secs_f64() / quiet.p99.as_secs_f64();
-        table.hold("p99, storm to quiet", format!("{ratio:.2}"), format!("at most {RATIO}"), ratio <= RATIO);
+    let (quiet, storm) = seen.rounds.measured();
+    if quiet.is_empty() || storm.is_empty() {
+        return;
     }
+    table.note("quiet", Latency::of(&quiet));
+    table.note("storm", Latency::of(&storm));
+    let all = ratio(&quiet, &storm);
+    table.hold("p99, storm to quiet", format!("{all:.2}"), format!("at most {RATIO}"), all <= RATIO);
+    let ratios = seen.rounds.ratios();
+    let at = |quarter: usize| ratios[(ratios.len() - 1) * quarter / 4];
+    let quarters = format!("{:.2}, {:.2}, {:.2}", at(1), at(2), at(3));
+    table.note("the same within each round: lower quarter, middle, upper quarter", quarters);
 }
 
 fn calls(table: &mut Table, plan: &Plan, seen: &Seen) {
@@ -90,7 +99,6 @@ fn rooms(table: &mut Table, plan: &Plan, seen: &Seen) {
     let during = |from: Timestamp, to: Timestamp| {
         seen.samples.iter().filter(move |sample| (from..=to).contains(&sample.at))
     };
-    let quiet_from = seen.quiet.first().map_or(seen.began, |view| view.at);
     let most = |figure: fn(&Sample) -> u64| during(seen.began, seen.shut).map(figure).max().unwrap_or(0);
     let count = |n: usize| n as u64;
     table.at_most("refreshes that wait", most(|sample| sample.waiting as u64), count(limits.queue));
@@ -106,19 +114,23 @@ fn rooms(table: &mut Table, plan: &Plan, seen: &Seen) {
     );
     let entries = during(seen.began, seen.shut).map(|sample| sample.entries).min().unwrap_or(0);
     table.note("pictures in memory, the fewest", entries);
-    let before = during(quiet_from, seen.began).map(|sample| sample.resident).max().unwrap_or(0);
+    let before = during(Timestamp::EPOCH, seen.began).map(|sample| sample.resident).max().unwrap_or(0);
     let resident = most(|sample| sample.resident);
     table.note("resident memory before", mebibytes(before));
     let (grown, most_grown) = (resident.saturating_sub(before), flights * FLIGHT + ROWS);
     let bound = format!("at most {}", mebibytes(most_grown));
     table.hold("what it grew by in the storm", mebibytes(grown), bound, grown <= most_grown);
-    let worked = |from: Timestamp, to: Timestamp| {
-        let (first, last) = (during(from, to).next(), during(from, to).next_back());
-        let (Some(first), Some(last)) = (first, last) else { return 0.0 };
-        (last.worked - first.worked).as_secs_f64() / last.at.since(first.at).as_secs_f64()
-    };
-    let (quiet, storm) = (worked(quiet_from, seen.began), worked(seen.began, seen.ended));
-    table.note("cores that the server keeps busy, quiet and storm", format!("{quiet:.2}, {storm:.2}"));
+    let [quiet, storm] = [&seen.quiet_samples, &seen.samples].map(|samples| {
+        let within = |sample: &&Sample| (seen.began..=seen.ended).contains(&sample.at);
+        cores(&samples.iter().filter(within).collect::<Vec<_>>())
+    });
+    table.note("of its processor a server used, quiet and storm", format!("{quiet:.2}, {storm:.2}"));
+}
+
+/// How much of a core a server kept busy in its slices.
+fn cores(samples: &[&Sample]) -> f64 {
+    let (Some(first), Some(last)) = (samples.first(), samples.last()) else { return 0.0 };
+    (last.worked - first.worked).as_secs_f64() / (SLICE * ROUNDS).as_secs_f64()
 }
 
 fn retries(table: &mut Table, plan: &Plan, seen: &Seen) {
@@ -131,10 +143,12 @@ fn retries(table: &mut Table, plan: &Plan, seen: &Seen) {
     table.note("failures after which an avatar was asked for again", retries.again());
     table.at_most("calls before the avatar's own time", retries.early(), 0);
     table.at_most("calls for an avatar while another one for it was under way", retries.twice(), 0);
-    let mut waits = retries.waits(&seen.storm);
-    waits.extend(retries.waits(&seen.tail));
+    let waits = retries.waits(seen.rounds.storm().chain(&seen.tail));
     if let Some(longest) = waits.iter().max() {
-        table.note("from the first view after it to the call, in the storm", format!("at most {longest:?}"));
+        table.note(
+            "from the first view after it to the call, in the storm, frozen or not",
+            format!("at most {longest:?}"),
+        );
     }
     let after = |view: &View| retries.next(view.avatar, seen.shut).map(|call| call.began.since(view.at));
     let late = seen.proof.iter().filter(|view| after(view).is_none()).count();

@@ -68,9 +68,9 @@ impl Retries {
     }
 
     /// How long those waited for a place that were viewed after their time: from that view to the call, the longest last.
-    pub(crate) fn waits(&self, views: &[View]) -> Vec<Duration> {
+    pub(crate) fn waits<'a>(&self, views: impl Iterator<Item = &'a View>) -> Vec<Duration> {
         let mut viewed: HashMap<u32, Vec<Timestamp>> = HashMap::new();
-        views.iter().for_each(|view| viewed.entry(view.avatar).or_default().push(view.at));
+        views.for_each(|view| viewed.entry(view.avatar).or_default().push(view.at));
         let wait = |(failed, next): (Option<Failing>, &Call)| {
             let Failing { avatar, due, .. } = failed?;
             let first = viewed.get(&avatar)?.iter().find(|at| **at >= due)?;

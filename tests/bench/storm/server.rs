@@ -12,7 +12,10 @@ use avatar_proxy::app::App;
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
 use avatar_proxy::telemetry;
+use rustix::process::{Signal, kill_process};
 use tokio_util::sync::CancellationToken;
+
+use crate::process::{SERVERS, pid, pin, resident, worked};
 
 /// Set for the second process: the path of its configuration.
 pub(crate) const CONFIG: &str = "AVATAR_PROXY_STORM";
@@ -21,6 +24,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 /// The server's side: as `avatar-proxy serve`, until stdin ends.
 pub(crate) fn serve(config: &Path) -> ExitCode {
+    pin(SERVERS);
     let environment = Environment::new([]).expect("empty");
     let config = Config::load(Some(config), &environment).unwrap_or_else(|error| panic!("{error}"));
     telemetry::init(config.log).expect("a log");
@@ -65,8 +69,6 @@ pub(crate) struct Sample {
     pub(crate) resident: u64,
     /// What its threads have worked so far.
     pub(crate) worked: Duration,
-    /// The same of other programs, outside of the kernel.
-    pub(crate) elsewhere: Duration,
 }
 
 /// A running server; it is killed when this is dropped.
@@ -102,6 +104,21 @@ impl Server {
         self.samples.lock().unwrap().clone()
     }
 
+    /// Its number.
+    pub(crate) fn process(&self) -> u32 {
+        self.child.id()
+    }
+
+    /// It stands still, whatever comes, until [`Server::thaw`].
+    pub(crate) fn freeze(&self) {
+        kill_process(pid(self.process()), Signal::STOP).expect("it runs");
+    }
+
+    /// It goes on.
+    pub(crate) fn thaw(&self) {
+        kill_process(pid(self.process()), Signal::CONT).expect("it is frozen");
+    }
+
     /// Stops in good order.
     pub(crate) fn stop(mut self) {
         drop(self.child.stdin.take());
@@ -124,7 +141,6 @@ fn note(told: BufReader<ChildStdout>, process: u32, samples: &Mutex<Vec<Sample>>
         let (Some(resident), Some((user, system))) = (resident(process), worked(&process.to_string())) else {
             return;
         };
-        let (Some((own, _)), Some(all)) = (worked("self"), worked_by_all()) else { return };
         let count = |number: u64| usize::try_from(number).expect("few");
         samples.lock().unwrap().push(Sample {
             at: Clock::system().now(),
@@ -135,30 +151,6 @@ fn note(told: BufReader<ChildStdout>, process: u32, samples: &Mutex<Vec<Sample>>
             weight,
             resident,
             worked: user + system,
-            elsewhere: all.saturating_sub(own + user),
         });
     }
-}
-
-/// proc_pid_status(5).
-fn resident(process: u32) -> Option<u64> {
-    let status = std::fs::read_to_string(format!("/proc/{process}/status")).ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"))?;
-    Some(line.trim().strip_suffix(" kB")?.parse::<u64>().ok()? * 1024)
-}
-
-/// proc_pid_stat(5): user and system time, in hundredths of a second.
-fn worked(process: &str) -> Option<(Duration, Duration)> {
-    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).ok()?;
-    let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_ascii_whitespace().collect();
-    let time = |field: usize| Some(Duration::from_millis(fields.get(field)?.parse::<u64>().ok()? * 10));
-    Some((time(11)?, time(12)?))
-}
-
-/// proc_stat(5): user and nice time of all processors, and what other machines took away.
-fn worked_by_all() -> Option<Duration> {
-    let stat = std::fs::read_to_string("/proc/stat").ok()?;
-    let fields: Vec<u64> = stat.lines().next()?.split_ascii_whitespace().flat_map(str::parse).collect();
-    let [user, nice, _system, _idle, _io, _irq, _soft, stolen, ..] = fields[..] else { return None };
-    Some(Duration::from_millis((user + nice + stolen) * 10))
 }

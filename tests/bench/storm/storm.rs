@@ -1,18 +1,25 @@
-//! [`measure`]: fill, quiet, storm, and the proof that each avatar that failed is tried again in its own time.
+//! [`measure`]: fill, storm and quiet by turns, and the proof that each avatar that failed is tried again in its own time.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use avatar_proxy::clock::{Clock, Stopwatch};
 
-use crate::plan::{AT_ONCE, Bounds, FRESH_FOR, Limits, Plan, QUIET, SLOW, STORM};
+use crate::neighbours::Neighbours;
+use crate::plan::{AT_ONCE, Bounds, FILLING, FRESH_FOR, FRESH_FOR_EVER, Limits, Plan, ROUNDS, SLICE, SLOW};
 use crate::provider::Provider;
 use crate::report::{Seen, report};
 use crate::retries::Retries;
+use crate::rounds::{Round, Rounds};
 use crate::server::Server;
 use crate::table::Table;
 use crate::viewers::{View, look};
 use crate::world::World;
 
+/// The server whose avatars become stale.
+const STORMY: &str = "storm";
+/// The one whose avatars do not.
+const QUIET: &str = "quiet";
 /// Views in a second where nothing is measured: reading all that is on disk into memory.
 const HURRY: u32 = 4000;
 /// No two avatars that were filled one after the other are viewed so.
@@ -37,47 +44,58 @@ pub(crate) fn measure(plan: &Plan) -> Table {
     let mut stage = Stage { plan, world, provider, turn: 0 };
     let watch = Stopwatch::start();
     stage.fill();
-    say(&format!("filled after {:?}", watch.elapsed()));
-    let server = stage.start(&plan.limits());
-    say("read from disk");
-    let every: Vec<u32> = (0..plan.avatars).collect();
-    assert_right(&look(server.address, &stage.world, &every, HURRY));
-    say(&format!("quiet after {:?}", watch.elapsed()));
-    let left = FRESH_FOR.saturating_sub(watch.elapsed() + Duration::from_secs(1));
-    assert!(left >= QUIET, "this machine is too slow for the plan: {left:?}");
-    stage.view(&server, left - QUIET);
-    stage.provider.reset();
-    let quiet = stage.view(&server, QUIET);
+    stage.world.copy(STORMY, QUIET);
+    say(&format!("filled after {:?}; both servers read what is on disk", watch.elapsed()));
+    let quiet = stage.start(QUIET, &plan.limits(), FRESH_FOR_EVER);
+    quiet.freeze();
+    let server = stage.start(STORMY, &plan.limits(), FRESH_FOR);
+    let neighbours = Neighbours::watch(vec![quiet.process(), server.process()]);
     let asked = stage.provider.calls().len();
     assert_eq!(asked, 0, "calls while all was fresh");
-    std::thread::sleep(FRESH_FOR.saturating_sub(watch.elapsed()));
-    say("storm");
+    let left = FRESH_FOR.checked_sub(watch.elapsed());
+    std::thread::sleep(left.expect("this machine is too slow for the plan"));
     stage.provider.storm(true);
     let began = Clock::system().now();
-    let storm = stage.view(&server, STORM);
+    let mut rounds = stage.rounds(&quiet, &server);
     let ended = Clock::system().now();
+    rounds.judge(&neighbours);
     let tail = stage.tail(&server);
     let shut = Clock::system().now();
     let proof = stage.prove(&server);
     let (samples, calls, most_calls) = (server.samples(), stage.provider.calls(), stage.provider.most());
+    assert!(quiet.samples().iter().all(|sample| sample.flights == 0), "the quiet server asked for pictures");
+    let quiet_samples = quiet.samples();
     server.stop();
-    report(plan, &Seen { quiet, storm, tail, proof, samples, calls, most_calls, began, ended, shut })
+    quiet.stop();
+    let seen = Seen { rounds, tail, proof, samples, quiet_samples, calls, most_calls, began, ended, shut };
+    report(plan, &seen)
 }
 
 impl Stage<'_> {
     /// Every avatar is fetched, one after the other, so that they become stale so, too.
     fn fill(&self) {
         say("fill");
-        let server = self.start(&Limits::FILLING);
-        let every: Vec<u32> = (0..self.plan.avatars).collect();
-        let rate = self.plan.avatars.div_ceil(u32::try_from(STORM.as_secs()).expect("short"));
-        assert_right(&look(server.address, &self.world, &every, rate));
+        let config = self.configure(STORMY, &Limits::FILLING, FRESH_FOR_EVER);
+        let server = Server::start(&config, &self.world.log());
+        let rate = self.plan.avatars.div_ceil(u32::try_from(FILLING.as_secs()).expect("short"));
+        assert_right(&look(server.address, &self.world, &self.every(), rate));
         server.stop();
+        self.provider.reset();
     }
 
-    fn start(&self, limits: &Limits) -> Server {
-        let config = self.world.configure(&format!("http://{}", self.provider.address), limits);
-        Server::start(&config, &self.world.log())
+    /// A server that holds all pictures in memory.
+    fn start(&self, name: &str, limits: &Limits, fresh_for: Duration) -> Server {
+        let server = Server::start(&self.configure(name, limits, fresh_for), &self.world.log());
+        assert_right(&look(server.address, &self.world, &self.every(), HURRY));
+        server
+    }
+
+    fn configure(&self, name: &str, limits: &Limits, fresh_for: Duration) -> PathBuf {
+        self.world.configure(name, &format!("http://{}", self.provider.address), limits, fresh_for)
+    }
+
+    fn every(&self) -> Vec<u32> {
+        (0..self.plan.avatars).collect()
     }
 
     /// Views all in turn for so long.
@@ -88,6 +106,25 @@ impl Stage<'_> {
         let avatars: Vec<u32> = (self.turn..self.turn + count).map(avatar).collect();
         self.turn += count;
         look(server.address, &self.world, &avatars, self.plan.rate)
+    }
+
+    /// The storm: both servers by turns.
+    fn rounds(&mut self, quiet: &Server, server: &Server) -> Rounds {
+        let mut rounds = Rounds::default();
+        for number in 1..=ROUNDS {
+            say(&format!("round {number} of {ROUNDS}"));
+            server.freeze();
+            self.provider.freeze();
+            quiet.thaw();
+            let calm = self.view(quiet, SLICE);
+            quiet.freeze();
+            self.provider.thaw();
+            server.thaw();
+            let storm = self.view(server, SLICE);
+            rounds.0.push(Round { quiet: calm, storm, disturbed: f64::INFINITY });
+        }
+        quiet.thaw();
+        rounds
     }
 
     /// Where the bounds are wide, until each avatar was asked for.

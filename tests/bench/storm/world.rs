@@ -10,7 +10,7 @@ use sqlx::Connection;
 use sqlx::sqlite::{SqliteConnectOptions, SqliteConnection, SqliteJournalMode};
 use tempfile::TempDir;
 
-use crate::plan::{FRESH_FOR, Limits, RETRY_MAX, RETRY_MIN, ROWS_FRESH_FOR};
+use crate::plan::{Limits, RETRY_MAX, RETRY_MIN, ROWS_FRESH_FOR};
 
 const TOKENS: &str = "keys = [\"sha256:the dashboard of the measurement\"]\nformat = \"auto\"";
 /// Different pictures; more would measure nothing else.
@@ -72,13 +72,30 @@ impl World {
         self.folder.path().join("log")
     }
 
-    /// Writes the server's configuration: config.toml but for the bounds and the times of the measurement.
-    pub(crate) fn configure(&self, provider: &str, limits: &Limits) -> PathBuf {
-        let folder = self.folder.path().display();
+    /// Where a server of that name keeps its pictures.
+    fn pictures_of(&self, server: &str) -> PathBuf {
+        self.folder.path().join(format!("{server}.db"))
+    }
+
+    /// What one server has kept another one has from the beginning. Neither may run.
+    pub(crate) fn copy(&self, from: &str, to: &str) {
+        std::fs::copy(self.pictures_of(from), self.pictures_of(to)).expect("copied");
+    }
+
+    /// Writes a server's configuration: config.toml but for the bounds and the times of the measurement.
+    pub(crate) fn configure(
+        &self,
+        server: &str,
+        provider: &str,
+        limits: &Limits,
+        fresh_for: Duration,
+    ) -> PathBuf {
+        let (folder, pictures) = (self.folder.path().display(), self.pictures_of(server));
+        let pictures = pictures.display();
         let Limits { refreshes, calls, per_second, queue, memory } = limits;
         let span = |span: Duration| format!("{}ms", span.as_millis());
         let cache_for = span(ROWS_FRESH_FOR);
-        let (fresh_for, retry_min, retry_max) = (span(FRESH_FOR), span(RETRY_MIN), span(RETRY_MAX));
+        let (fresh_for, retry_min, retry_max) = (span(fresh_for), span(RETRY_MIN), span(RETRY_MAX));
         let text = format!(
             r#"
 [server]
@@ -91,7 +108,7 @@ cache_for = "{cache_for}"
 [tokens]
 {TOKENS}
 [disk]
-path = "{folder}/avatar-proxy.db"
+path = "{pictures}"
 [memory]
 max_bytes = "{memory}B"
 [avatar]
@@ -111,7 +128,7 @@ allow_http = true
 allow_private = ["127.0.0.1"]
 "#
         );
-        let file = self.folder.path().join("config.toml");
+        let file = self.folder.path().join(format!("{server}.toml"));
         std::fs::write(&file, text).expect("written");
         file
     }
