@@ -10,6 +10,7 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::avatar::{Parts, Service};
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
@@ -37,29 +38,42 @@ pub struct App {
     listening: Option<JoinHandle<()>>,
     /// Tells the dashboard what has happened.
     sender: Option<Sender>,
-    tracker: TaskTracker,
+    background: Background,
 }
 
 impl App {
-    /// Opens the stores and binds the ports. The database and the providers may be down: they are asked when needed.
+    /// Opens the stores and binds the ports. The database and the providers may be down: they are asked when needed. What
+    /// the answers need not wait for runs in the `background`.
     ///
     /// # Errors
     /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
-    pub async fn build(config: Config, clock: Clock) -> anyhow::Result<Self> {
+    pub async fn build(config: Config, clock: Clock, background: Background) -> anyhow::Result<Self> {
+        // On the runtime of the answers, for which it will accept.
         let public = bind("server.listen", &config.server.listen).await?;
         let admin = match &config.admin.listen {
             Some(address) => Some(bind("admin.listen", address).await?),
             None => None,
         };
-        let tracker = TaskTracker::new();
+        let furnished = background.spawn(Self::furnish(config, clock, public, admin, background.clone()));
+        furnished.await.context("the start was broken off")?
+    }
+
+    /// All that is behind the ports. The connections to stores belong to the runtime on which they are opened.
+    async fn furnish(
+        config: Config,
+        clock: Clock,
+        public: Listener,
+        admin: Option<Listener>,
+        background: Background,
+    ) -> anyhow::Result<Self> {
         let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &tracker).await?;
+        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &background).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
                 let (redis, heard) =
-                    Redis::start(redis, purges, max_pixels, generations.clone(), clock.clone(), &tracker)
+                    Redis::start(redis, purges, max_pixels, generations.clone(), clock.clone(), &background)
                         .await;
                 (redis, Some(heard))
             }
@@ -88,13 +102,13 @@ impl App {
             redis,
             events,
             generations,
-            tracker: tracker.clone(),
+            background: background.clone(),
             config: config.avatar,
         })
         .await;
-        let listening = heard.map(|heard| tracker.spawn(service.clone().listen(heard)));
+        let listening = heard.map(|heard| background.spawn(service.clone().listen(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
-        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, tracker })
+        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, background })
     }
 
     /// Where browsers reach it; the port is the real one even if 0 was configured.
@@ -115,21 +129,22 @@ impl App {
     /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let Self { site, service, server, sweep, public, admin, listening, sender, tracker } = self;
-        let sweeping = tracker.spawn(service.clone().sweep_regularly(sweep));
+        let Self { site, service, server, sweep, public, admin, listening, sender, background } = self;
+        let answers = TaskTracker::new();
+        let sweeping = background.spawn(service.clone().sweep_regularly(sweep));
         if let Some(sender) = sender {
-            tracker.spawn(sender.run(shutdown.clone()));
+            background.spawn(sender.run(shutdown.clone()));
         }
         let public = {
             let site = site.clone();
             let handler = move |request| site.clone().public(request);
-            serve(public, server.limits(BodyLimit::None), handler, shutdown.clone(), tracker.clone())
+            serve(public, server.limits(BodyLimit::None), handler, shutdown.clone(), answers.clone())
         };
         let admin = async {
             let Some(admin) = admin else { return };
             let site = site.clone();
             let handler = move |request| site.clone().admin(request);
-            serve(admin, server.limits(ADMIN_BODY), handler, shutdown.clone(), tracker.clone()).await;
+            serve(admin, server.limits(ADMIN_BODY), handler, shutdown.clone(), answers.clone()).await;
         };
         let leaving = async {
             shutdown.cancelled().await;
@@ -144,11 +159,13 @@ impl App {
             listening.abort();
         }
         service.disk().close().await;
-        tracker.close();
+        answers.close();
         // The service and the disk's writer hold each other only through this handle.
         drop((site, service));
-        if tokio::time::timeout(SETTLE, tracker.wait()).await.is_err() {
-            tracing::warn!(tasks = tracker.len(), "stopped with background work under way");
+        let settled = async { tokio::join!(answers.wait(), background.ended()) };
+        if tokio::time::timeout(SETTLE, settled).await.is_err() {
+            let tasks = answers.len() + background.tasks();
+            tracing::warn!(tasks, "stopped with background work under way");
         }
         drained
     }

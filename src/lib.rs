@@ -14,13 +14,14 @@
 //! | | [`event`] | how the dashboard is told what has happened |
 //! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours, blind to each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
-//! | 0 ground | [`clock`], [`telemetry`] | time and logs |
+//! | 0 ground | [`clock`], [`telemetry`], [`background`] | time, logs, where work runs |
 //!
 //! One request goes through six files, down and up again: `routes/mod`, `routes/avatar`, `avatar/service`,
 //! `avatar/refresh`, `provider/<kind>`, `origin/fetch`. Read them in this order.
 
 pub mod app;
 pub mod avatar;
+pub mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;

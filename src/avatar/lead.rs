@@ -167,7 +167,7 @@ impl Service {
         // Too many at one time: the next fresh address is saved.
         let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
         let service = self.clone();
-        self.parts.tracker.spawn(async move {
+        self.parts.background.spawn(async move {
             let _permit = permit;
             let id = &row.connection.id;
             match service.parts.directory.write_back(&row.connection, &link.address).await {

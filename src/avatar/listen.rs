@@ -41,7 +41,7 @@ impl Service {
                         "a purge of the time without Redis is told to the other instances"
                     );
                     let service = self.clone();
-                    self.parts.tracker.spawn(async move { _ = service.purge(reach, hard).await });
+                    self.parts.background.spawn(async move { _ = service.purge(reach, hard).await });
                 }
             }
         }

@@ -23,7 +23,7 @@ impl Service {
     /// Purges, and answers when every instance that can be reached has. A caller that leaves stops nothing.
     pub async fn purge(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
         let service = self.clone();
-        let purge = self.parts.tracker.spawn(async move { service.purge_everywhere(reach, hard).await });
+        let purge = self.parts.background.spawn(async move { service.purge_everywhere(reach, hard).await });
         let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
         purge.await.unwrap_or_else(|_| failed())
     }
@@ -112,7 +112,7 @@ impl Service {
         self.erase_here(id).await;
         if self.parts.redis.is_on() {
             let (service, reach) = (self.clone(), Reach::Ids(vec![id.to_string()]));
-            self.parts.tracker.spawn(async move { _ = service.purge(reach, true).await });
+            self.parts.background.spawn(async move { _ = service.purge(reach, true).await });
         }
     }
 

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
-use tokio_util::task::TaskTracker;
 
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 
@@ -48,7 +48,7 @@ pub(super) struct Bounds {
 pub(super) struct Queue {
     bounds: Bounds,
     clock: Clock,
-    tracker: TaskTracker,
+    background: Background,
     /// The watched time is another, or the queue is closed.
     changed: Notify,
     // A plain mutex: held for map operations, never across an await, and a hit does not come here.
@@ -86,8 +86,8 @@ struct Waiter {
 }
 
 impl Queue {
-    pub(super) fn new(bounds: Bounds, clock: Clock, tracker: TaskTracker) -> Arc<Self> {
-        Arc::new(Self { bounds, clock, tracker, changed: Notify::new(), state: Mutex::default() })
+    pub(super) fn new(bounds: Bounds, clock: Clock, background: Background) -> Arc<Self> {
+        Arc::new(Self { bounds, clock, background, changed: Notify::new(), state: Mutex::default() })
     }
 
     /// A place now or when one is free and nobody who was viewed later waits for it.
@@ -203,7 +203,7 @@ impl Queue {
             Some(_) => self.changed.notify_one(),
             None => {
                 let queue = self.clone();
-                self.tracker.spawn(async move {
+                self.background.spawn(async move {
                     tokio::select! {
                         () = queue.clock.reached(next) => {}
                         () = queue.changed.notified() => {}

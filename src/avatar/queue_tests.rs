@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio_util::task::TaskTracker;
+use crate::background::Background;
 
 use super::queue::{Bounds, Full, Queue};
 use crate::clock::Clock;
@@ -21,7 +21,7 @@ fn at(secs: i64) -> Timestamp {
 
 fn queue(places: usize, waiting: usize) -> Arc<Queue> {
     let bounds = Bounds { places, waiting, of_provider: HashMap::new() };
-    Queue::new(bounds, Clock::manual(at(0)), TaskTracker::new())
+    Queue::new(bounds, Clock::manual(at(0)), Background::here())
 }
 
 #[tokio::test]
@@ -84,7 +84,7 @@ async fn a_provider_that_hangs_leaves_room_for_the_others() {
 async fn a_provider_has_a_bound_of_its_own_beside_its_share() {
     let of_provider = HashMap::from([(Provider::Facebook, 1)]);
     let bounds = Bounds { places: 4, waiting: 10, of_provider };
-    let queue = Queue::new(bounds, Clock::manual(at(0)), TaskTracker::new());
+    let queue = Queue::new(bounds, Clock::manual(at(0)), Background::here());
     let _first = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
     let b = id("b");
     assert!(futures_util::poll!(Box::pin(queue.enter(&b, Provider::Facebook, at(9)))).is_pending());
@@ -95,7 +95,7 @@ async fn a_provider_has_a_bound_of_its_own_beside_its_share() {
 async fn a_provider_near_its_limit_gets_one_place_at_a_time_and_the_last_viewed_first() {
     let (clock, every) = (Clock::manual(at(1000)), Duration::from_secs(5));
     let bounds = Bounds { places: 8, waiting: 10, of_provider: HashMap::new() };
-    let queue = Queue::new(bounds, clock.clone(), TaskTracker::new());
+    let queue = Queue::new(bounds, clock.clone(), Background::here());
     queue.pace(Provider::Facebook, Some(every));
     let enter = async |name: &str, viewed: i64| {
         drop(queue.enter(&id(name), Provider::Facebook, at(viewed)).await.unwrap());

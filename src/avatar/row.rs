@@ -13,7 +13,7 @@ impl Service {
     pub(super) fn look_at_row(self: &Arc<Self>, held: Arc<Held>) {
         let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
         let service = self.clone();
-        self.parts.tracker.spawn(async move {
+        self.parts.background.spawn(async move {
             let _permit = permit;
             let now = service.parts.clock.now();
             match service.parts.directory.read(&held.id, now).await {

@@ -4,7 +4,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
-use tokio_util::task::TaskTracker;
 
 use super::backlog::Backlog;
 use super::config::AvatarConfig;
@@ -14,6 +13,7 @@ use super::pauses::Pauses;
 use super::queue::{Bounds, Queue};
 use super::seldom::Seldom;
 use super::served::Served;
+use crate::background::Background;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::event::Events;
@@ -52,8 +52,8 @@ pub struct Parts {
     pub events: Events,
     /// Guards the stores against refreshes that began before a purge.
     pub generations: Arc<Generations>,
-    /// All background work; shutdown drains it.
-    pub tracker: TaskTracker,
+    /// Where refreshes and errands run.
+    pub background: Background,
 }
 
 /// Serves avatars. Cheap to share behind an [`Arc`].
@@ -104,7 +104,7 @@ impl Service {
                 (parts.config.max_refreshes + parts.config.queue / 20) * 2 + parts.config.queue,
             ),
             looks: Looks::default(),
-            queue: Queue::new(bounds, parts.clock.clone(), parts.tracker.clone()),
+            queue: Queue::new(bounds, parts.clock.clone(), parts.background.clone()),
             no_room: Seldom::default(),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
@@ -229,7 +229,7 @@ impl Service {
                 let flight = lead.flight().clone();
                 let service = self.clone();
                 // The leader runs in a task of its own: a client that leaves aborts nothing.
-                self.parts.tracker.spawn(async move { service.lead(lead, held, urgency, budget).await });
+                self.parts.background.spawn(async move { service.lead(lead, held, urgency, budget).await });
                 Some(flight)
             }
         }

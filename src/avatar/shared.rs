@@ -187,7 +187,7 @@ impl Service {
         if !matches!(new.entry.content, Content::Nothing) || !happened.is_empty() {
             // A view must not wait for a disk whose queue is full.
             let (disk, new) = (self.parts.disk.clone(), new.clone());
-            self.parts.tracker.spawn(async move { disk.put_with(new, happened).await });
+            self.parts.background.spawn(async move { disk.put_with(new, happened).await });
         }
         new
     }
@@ -196,7 +196,7 @@ impl Service {
     fn offer(&self, held: Arc<Held>) {
         let Ok(permit) = self.errands.clone().try_acquire_owned() else { return };
         let redis = self.parts.redis.clone();
-        self.parts.tracker.spawn(async move {
+        self.parts.background.spawn(async move {
             let _permit = permit;
             let _ = redis.put(&held, &mut redis.unhurried()).await;
         });

@@ -92,7 +92,7 @@ impl Service {
     fn work_off(self: &Arc<Self>) {
         for hand in self.backlog.hands() {
             let service = self.clone();
-            self.parts.tracker.spawn(async move {
+            self.parts.background.spawn(async move {
                 while let Some(chore) = service.backlog.next() {
                     service.see_to(&chore).await;
                 }

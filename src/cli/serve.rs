@@ -6,6 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::app::App;
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
 use crate::telemetry;
@@ -14,16 +15,20 @@ use crate::telemetry;
 pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
     telemetry::init(config.log).context("the log could not be started")?;
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
-    runtime.context("no runtime")?.block_on(run(config))?;
+    let [background, answers] = ["background", "answers"].map(|name| {
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name(name).build();
+        runtime.context("no runtime")
+    });
+    let (background, answers) = (background?, answers?);
+    answers.block_on(run(config, Background::on(background.handle().clone())))?;
     Ok(())
 }
 
-async fn run(config: Config) -> anyhow::Result<()> {
+async fn run(config: Config, background: Background) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let app = App::build(config, Clock::system()).await?;
+    let app = App::build(config, Clock::system(), background).await?;
     let (public, admin) = (app.public_address(), app.admin_address());
     let admin = admin.map_or_else(|| "off".to_owned(), |address| address.to_string());
     tracing::info!(version = env!("CARGO_PKG_VERSION"), listen = %public, %admin, "avatar-proxy serves");

@@ -8,7 +8,6 @@ use std::time::Duration;
 use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
-use tokio_util::task::TaskTracker;
 
 use super::disk_batch::Command;
 use super::disk_config::DiskConfig;
@@ -19,6 +18,7 @@ use super::disk_writer::Writer;
 use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_events, disk_file, disk_row};
+use crate::background::Background;
 use crate::model::{AvatarId, Entry, Generation, Happened, Provider, Timestamp};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
@@ -61,7 +61,7 @@ impl Disk {
         config: &DiskConfig,
         max_pixels: u64,
         generations: Arc<Generations>,
-        tracker: &TaskTracker,
+        background: &Background,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
         let Some(path) = &config.path else { return Ok(Self { open: None, state }) };
@@ -93,7 +93,7 @@ impl Disk {
             used: 0,
             noted: 0,
         };
-        tracker.spawn(writer.run(queue));
+        background.spawn(writer.run(queue));
         Ok(Self { open: Some(Open { pool, commands, max_pixels, events, _lock: lock }), state })
     }
 

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
+use crate::background::Background;
 use proptest::prelude::*;
 use sqlx::Connection;
-use tokio_util::task::TaskTracker;
 
 use super::*;
 use crate::model::{
@@ -49,7 +49,7 @@ fn id() -> AvatarId {
 struct Opened {
     disk: Disk,
     generations: Arc<Generations>,
-    tracker: TaskTracker,
+    background: Background,
     path: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -57,10 +57,10 @@ struct Opened {
 async fn open() -> Opened {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("x.db");
-    let (generations, tracker) = (Arc::new(Generations::default()), TaskTracker::new());
+    let (generations, background) = (Arc::new(Generations::default()), Background::here());
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, PIXELS, generations.clone(), &tracker).await.unwrap();
-    Opened { disk, generations, tracker, path, _folder: folder }
+    let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
+    Opened { disk, generations, background, path, _folder: folder }
 }
 
 impl Opened {
@@ -68,12 +68,11 @@ impl Opened {
     async fn restarted(self) -> Self {
         self.disk.close().await;
         drop(self.disk);
-        self.tracker.close();
-        self.tracker.wait().await;
-        let (generations, tracker) = (Arc::new(Generations::default()), TaskTracker::new());
+        self.background.ended().await;
+        let (generations, background) = (Arc::new(Generations::default()), Background::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
-        let disk = Disk::open(&config, PIXELS, generations.clone(), &tracker).await.unwrap();
-        Self { disk, generations, tracker, ..self }
+        let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
+        Self { disk, generations, background, ..self }
     }
 
     /// Changes the file behind the store's back.

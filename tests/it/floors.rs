@@ -11,7 +11,7 @@ use source::{Found, paths};
 
 /// The folders (and files at the top) on their floors, from the ground up.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "telemetry"],
+    &["clock", "telemetry", "background"],
     &["model"],
     &["origin", "directory", "store", "render", "http"],
     &["provider", "event"],
@@ -33,7 +33,7 @@ const HOMES: [(&[&str], &[&str], &str); 8] = [
     (&["hyper_util", "server"], &["http/"], "http/ is the only server"),
     (&["SystemTime", "now"], &["clock.rs"], "clock.rs alone reads the clock"),
     (&["Instant", "now"], &["clock.rs"], "clock.rs alone reads the clock"),
-    (&["tokio", "spawn"], &[], "spawn on the TaskTracker that shutdown drains"),
+    (&["tokio", "spawn"], &[], "spawn on Background, which a stop waits for"),
 ];
 
 /// What is wrong in one file, by its path below `src/`; each line begins with the place.

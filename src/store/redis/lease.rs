@@ -57,7 +57,7 @@ impl Redis {
             match open.pipe(&pipe, Access::Any, budget).await {
                 Ok(answer) => answer,
                 Err(Away) => {
-                    open.tracker.spawn(open.clone().call_off(id.clone(), owner));
+                    open.background.spawn(open.clone().call_off(id.clone(), owner));
                     return Err(Away);
                 }
             };
@@ -70,7 +70,7 @@ impl Redis {
             return Ok(Taken::Theirs(left));
         }
         let stop = CancellationToken::new();
-        open.tracker.spawn(open.clone().extend(key, owner.clone(), stop.clone()));
+        open.background.spawn(open.clone().extend(key, owner.clone(), stop.clone()));
         Ok(Taken::Ours(Lease { open: open.clone(), id: id.clone(), owner, _extending: stop.drop_guard() }))
     }
 
@@ -118,7 +118,7 @@ impl Lease {
         script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
         let freed = self.open.script::<i64>(&script, Access::Any, &mut self.open.unhurried()).await;
         if freed.is_err() {
-            self.open.tracker.spawn(self.open.clone().call_off(self.id, self.owner));
+            self.open.background.spawn(self.open.clone().call_off(self.id, self.owner));
         }
     }
 }

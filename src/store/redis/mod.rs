@@ -45,10 +45,10 @@ use std::time::Duration;
 
 use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
-use tokio_util::task::TaskTracker;
 
 use super::health::{Health, State};
 use super::{Generations, Held, KeptPurge, Purged};
+use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 use bus::{Bus, Mark};
@@ -100,7 +100,7 @@ pub(super) struct Open {
     missing: Notify,
     subscribed: State,
     closed: CancellationToken,
-    tracker: TaskTracker,
+    background: Background,
 }
 
 /// What happened so far.
@@ -147,7 +147,7 @@ impl Redis {
         max_pixels: u64,
         generations: Arc<Generations>,
         clock: Clock,
-        tracker: &TaskTracker,
+        background: &Background,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(bus::EVENTS);
         let pending = pending::Pending::default();
@@ -183,10 +183,10 @@ impl Redis {
                 "the other instances are not heard: what is held is checked in Redis at each view",
             ),
             closed: CancellationToken::new(),
-            tracker: tracker.clone(),
+            background: background.clone(),
         });
         let listening = open.clone();
-        tracker.spawn(listening.listen());
+        background.spawn(listening.listen());
         let _ = tokio::time::timeout(FIRST_CONNECTION, open.bus.first_joined()).await;
         (Self { open: Some(open) }, receiver)
     }

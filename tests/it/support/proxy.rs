@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use avatar_proxy::app::App;
 use avatar_proxy::avatar::Service;
+use avatar_proxy::background::Background;
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
 use avatar_proxy::http::ListenAddress;
@@ -97,7 +98,7 @@ impl Proxy {
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
         let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
             .unwrap_or_else(|e| panic!("{e}"));
-        let app = App::build(config, clock.clone()).await.expect("the app is built");
+        let app = App::build(config, clock.clone(), Background::here()).await.expect("the app is built");
         let (address, admin) =
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
         let (service, shutdown) = (app.service(), CancellationToken::new());

@@ -1,0 +1,68 @@
+//! GROUND: [`Background`]: where all work runs that is not an answer itself.
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tokio_util::task::TaskTracker;
+
+/// Refreshes, stores and errands run on a runtime beside that of the answers, and a stop waits for them.
+///
+/// A runtime polls what is ready in turn: on a common one a hit would stand behind every refresh whose provider answered
+/// in the same moment. Threads of their own let the kernel take the hit first.
+#[derive(Debug, Clone)]
+pub struct Background {
+    tracker: TaskTracker,
+    runtime: Handle,
+}
+
+impl Background {
+    /// On that runtime.
+    pub fn on(runtime: Handle) -> Self {
+        Self { tracker: TaskTracker::new(), runtime }
+    }
+
+    /// On the caller's own runtime, which then serves both.
+    ///
+    /// # Panics
+    /// Outside of a runtime.
+    pub fn here() -> Self {
+        Self::on(Handle::current())
+    }
+
+    /// Begins a task.
+    pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.tracker.spawn_on(task, &self.runtime)
+    }
+
+    /// Returns when the last task has ended.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+
+    /// How many tasks have not ended.
+    pub fn tasks(&self) -> usize {
+        self.tracker.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_task_runs_on_the_other_runtime_and_is_waited_for() {
+        let [answers, background] = ["answers", "background"].map(|name| {
+            tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()
+        });
+        let background = Background::on(background.handle().clone());
+        answers.block_on(async {
+            let task = background.spawn(async { std::thread::current().name().map(str::to_owned) });
+            background.ended().await;
+            assert_eq!((task.is_finished(), background.tasks()), (true, 0));
+            assert_eq!(task.await.unwrap().as_deref(), Some("background"));
+        });
+    }
+}
