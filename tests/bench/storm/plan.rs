@@ -32,7 +32,7 @@ pub(crate) const ROUNDS: u32 = (STORM.as_secs() / SLICE.as_secs()) as u32;
 /// The pictures are fetched, and become stale, in such a time: half of it the server under storm is frozen.
 pub(crate) const FILLING: Duration = STORM.saturating_mul(2);
 /// From the confirmation of a picture until it is stale: filling and starting again lie between.
-pub(crate) const FRESH_FOR: Duration = FILLING.saturating_add(Duration::from_secs(45));
+pub(crate) const FRESH_FOR: Duration = FILLING.saturating_add(Duration::from_secs(60));
 /// The same for the quiet server: no picture becomes stale.
 pub(crate) const FRESH_FOR_EVER: Duration = Duration::from_secs(24 * 3600);
 /// How long the provider takes in the storm.

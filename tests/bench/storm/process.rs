@@ -1,8 +1,9 @@
 //! What the kernel tells of processes, and where it lets them run.
 
+use std::process::Command;
 use std::time::Duration;
 
-use rustix::process::{Pid, setpriority_process};
+use rustix::process::Pid;
 use rustix::thread::{CpuSet, gettid, sched_setaffinity};
 
 /// The processor of the servers. They have one, so that nothing but their own work keeps a hit waiting.
@@ -17,9 +18,12 @@ pub(crate) fn pin(processor: usize) {
     sched_setaffinity(None, &set).expect("two processors: one for the server, one for all others");
 }
 
-/// This thread runs where no other one wants to.
+/// This thread runs where no other one of its processor wants to (sched(7), `SCHED_IDLE`; a low priority alone lets a
+/// thread that was woken wait for milliseconds).
 pub(crate) fn yield_to_others() {
-    setpriority_process(Some(gettid()), 19).expect("lower is always allowed");
+    let thread = gettid().as_raw_nonzero().to_string();
+    let set = Command::new("chrt").args(["--idle", "--pid", "0", &thread]).status();
+    assert!(set.is_ok_and(|set| set.success()), "chrt(1) of util-linux");
 }
 
 /// By the number that the standard library knows it under.
@@ -42,10 +46,10 @@ pub(crate) fn worked(process: &str) -> Option<(Duration, Duration)> {
     Some((time(11)?, time(12)?))
 }
 
-/// User and nice time of all processors, and what other machines took away (proc_stat(5)).
-pub(crate) fn worked_by_all() -> Option<Duration> {
+/// What other machines took away from all processors, and what programs of a low priority did (proc_stat(5)).
+pub(crate) fn stolen() -> Option<Duration> {
     let stat = std::fs::read_to_string("/proc/stat").ok()?;
     let fields: Vec<u64> = stat.lines().next()?.split_ascii_whitespace().flat_map(str::parse).collect();
-    let [user, nice, _system, _idle, _io, _irq, _soft, stolen, ..] = fields[..] else { return None };
-    Some(Duration::from_millis((user + nice + stolen) * 10))
+    let [_user, nice, _system, _idle, _io, _irq, _soft, stolen, ..] = fields[..] else { return None };
+    Some(Duration::from_millis((nice + stolen) * 10))
 }

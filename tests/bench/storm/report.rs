@@ -58,7 +58,7 @@ pub(crate) fn report(plan: &Plan, seen: &Seen) -> Table {
 fn answers(table: &mut Table, seen: &Seen) {
     let (calm, rounds) = seen.rounds.calm();
     table.hold(
-        "rounds, and those that no other program disturbed",
+        "rounds, and those that nobody disturbed",
         format!("{rounds}, {calm}"),
         "half of them",
         calm * 2 >= rounds,

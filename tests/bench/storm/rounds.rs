@@ -1,11 +1,13 @@
 //! [`Rounds`]: the quiet server and the one under storm by turns, so that the machine's own changes hit both alike.
 
-use crate::figures::Latency;
+use std::fmt;
+
+use crate::figures::{Latency, millis};
 use crate::neighbours::Neighbours;
 use crate::plan::SETTLE;
 use crate::viewers::View;
 
-/// What other programs may keep busy, as a share of one core, before a round counts no longer: 4 % of two.
+/// What others may take, as a share of one core, before a round counts no longer: 4 % of two.
 const DISTURBED: f64 = 0.08;
 
 /// One turn of each.
@@ -13,7 +15,7 @@ const DISTURBED: f64 = 0.08;
 pub(crate) struct Round {
     pub(crate) quiet: Vec<View>,
     pub(crate) storm: Vec<View>,
-    /// What other programs kept busy in the one or the other, in cores.
+    /// What others took in the one or the other, in cores.
     pub(crate) disturbed: f64,
 }
 
@@ -22,7 +24,7 @@ pub(crate) struct Round {
 pub(crate) struct Rounds(pub(crate) Vec<Round>);
 
 impl Round {
-    /// Notes what other programs did in it.
+    /// Notes what others took in it.
     fn judge(&mut self, neighbours: &Neighbours) {
         let cores = |views: &[View]| match (views.first(), views.last()) {
             (Some(first), Some(last)) => neighbours.cores(first.at, last.at),
@@ -41,7 +43,7 @@ impl Round {
 }
 
 impl Rounds {
-    /// Notes what other programs did meanwhile.
+    /// Notes what others took meanwhile.
     pub(crate) fn judge(&mut self, neighbours: &Neighbours) {
         self.0.iter_mut().for_each(|round| round.judge(neighbours));
     }
@@ -56,7 +58,7 @@ impl Rounds {
         self.0.iter().flat_map(|round| &round.storm)
     }
 
-    /// The rounds in which no other program disturbed, and all.
+    /// How many rounds nobody disturbed, and all.
     pub(crate) fn calm(&self) -> (usize, usize) {
         (self.0.iter().filter(|round| round.is_calm()).count(), self.0.len())
     }
@@ -73,6 +75,13 @@ impl Rounds {
         let mut ratios: Vec<f64> = self.0.iter().filter(|round| round.is_calm()).map(Round::ratio).collect();
         ratios.sort_unstable_by(f64::total_cmp);
         ratios
+    }
+}
+
+impl fmt::Display for Round {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let [quiet, storm] = [&self.quiet, &self.storm].map(|views| millis(Latency::of(&settled(views)).p99));
+        write!(f, "p99 quiet {quiet}, storm {storm}; others took {:.2} of a core", self.disturbed)
     }
 }
 

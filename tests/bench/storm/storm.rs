@@ -49,7 +49,7 @@ pub(crate) fn measure(plan: &Plan) -> Table {
     let quiet = stage.start(QUIET, &plan.limits(), FRESH_FOR_EVER);
     quiet.freeze();
     let server = stage.start(STORMY, &plan.limits(), FRESH_FOR);
-    let neighbours = Neighbours::watch(vec![quiet.process(), server.process()]);
+    let neighbours = Neighbours::watch();
     let asked = stage.provider.calls().len();
     assert_eq!(asked, 0, "calls while all was fresh");
     let left = FRESH_FOR.checked_sub(watch.elapsed());
@@ -59,6 +59,7 @@ pub(crate) fn measure(plan: &Plan) -> Table {
     let mut rounds = stage.rounds(&quiet, &server);
     let ended = Clock::system().now();
     rounds.judge(&neighbours);
+    rounds.0.iter().for_each(|round| say(&round.to_string()));
     let tail = stage.tail(&server);
     let shut = Clock::system().now();
     let proof = stage.prove(&server);
