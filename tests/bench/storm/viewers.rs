@@ -1,6 +1,6 @@
 //! [`look`]: viewers who come at their times, whether or not those before them have been answered.
 
-use std::io::{Read, Write};
+use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
@@ -13,13 +13,17 @@ const CONNECTIONS: usize = 32;
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(20);
 
+/// An answer that comes so soon is taken without having slept: to be woken takes longer than a hit.
+const AWAKE: Duration = Duration::from_millis(2);
+
 /// One view.
 #[derive(Debug)]
 pub(crate) struct View {
     pub(crate) avatar: u32,
     /// When it was sent.
     pub(crate) at: Timestamp,
-    /// From the time at which it was meant to be sent to the last byte of its answer.
+    /// From its first byte to the last one of its answer; where the answer before came too late for it, from the time at
+    /// which it was meant to be sent.
     pub(crate) took: Duration,
     /// Answered with what was held.
     pub(crate) hit: bool,
@@ -37,9 +41,12 @@ pub(crate) fn look(server: SocketAddr, world: &World, avatars: &[u32], rate: u32
                 let mut views = Vec::with_capacity(avatars.len() / CONNECTIONS + 1);
                 for n in (number..avatars.len()).step_by(CONNECTIONS) {
                     let due = Duration::from_secs_f64(n as f64 / f64::from(rate));
-                    std::thread::sleep(due.saturating_sub(began.elapsed()));
+                    let early = due.checked_sub(began.elapsed());
+                    std::thread::sleep(early.unwrap_or_default());
+                    // Whoever slept too long did not wait for the server; whoever comes late from an answer did.
+                    let from = if early.is_some() { began.elapsed() } else { due };
                     let (at, answer) = (Clock::system().now(), viewer.view(avatars[n]));
-                    let took = began.elapsed().saturating_sub(due);
+                    let took = began.elapsed().saturating_sub(from);
                     let (hit, wrong) = match answer {
                         Ok(hit) => (hit, None),
                         Err(error) => (false, Some(format!("{}: {error}", id(avatars[n])))),
@@ -89,7 +96,7 @@ impl Viewer<'_> {
         self.buffer.clear();
         let mut chunk = [0; 16 * 1024];
         let head = loop {
-            let read = stream.read(&mut chunk)?;
+            let read = read(stream, &mut chunk)?;
             self.buffer.extend_from_slice(&chunk[..read]);
             if let Some(end) = self.buffer.windows(4).position(|window| window == b"\r\n\r\n") {
                 break end + 4;
@@ -102,7 +109,7 @@ impl Viewer<'_> {
         let header = |name: &str| text.lines().find_map(|line| line.strip_prefix(name));
         let length: usize = header("content-length: ").and_then(|length| length.parse().ok()).unwrap_or(0);
         while self.buffer.len() < head + length {
-            let read = stream.read(&mut chunk)?;
+            let read = read(stream, &mut chunk)?;
             if read == 0 {
                 return wrong("the connection ended".to_owned());
             }
@@ -112,5 +119,23 @@ impl Viewer<'_> {
             return wrong(format!("not its picture: {text}"));
         }
         Ok(header("cache-status: ").is_some_and(|status| status.starts_with("avatar-proxy; hit")))
+    }
+}
+
+fn read(stream: &mut TcpStream, chunk: &mut [u8]) -> std::io::Result<usize> {
+    stream.set_nonblocking(true)?;
+    let watch = Stopwatch::start();
+    let awake = loop {
+        match stream.read(chunk) {
+            Err(error) if error.kind() == ErrorKind::WouldBlock && watch.elapsed() < AWAKE => {
+                std::hint::spin_loop();
+            }
+            read => break read,
+        }
+    };
+    stream.set_nonblocking(false)?;
+    match awake {
+        Err(error) if error.kind() == ErrorKind::WouldBlock => stream.read(chunk),
+        awake => awake,
     }
 }
