@@ -163,7 +163,7 @@ fn every_rule_finds_a_planted_violation() {
         ("app.rs", "use hyper_util::server::graceful::GracefulShutdown;", "http/ is the only server"),
         ("avatar/mod.rs", "let now = std::time::SystemTime::now();", "clock.rs alone"),
         ("avatar/mod.rs", "let now = tokio::time::Instant::now();", "clock.rs alone"),
-        ("avatar/mod.rs", "tokio::spawn(async {});", "TaskTracker"),
+        ("avatar/mod.rs", "tokio::spawn(async {});", "spawn on Background"),
         ("helper/mod.rs", "", "src/helper/mod.rs: `helper` is on no floor"),
     ] {
         let found = violations(file, planted);
