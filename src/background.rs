@@ -1,8 +1,35 @@
 //! GROUND: [`Background`]: where all work runs that is not an answer itself.
 
-use tokio::runtime::Handle;
+use std::io;
+
+use thread_priority::{
+    NormalThreadSchedulePolicy, ThreadPriority, ThreadSchedulePolicy, set_thread_priority_and_policy,
+    thread_native_id,
+};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+
+/// A runtime for the [`Background`] whose threads, and those that they start, step back for every other thread of the
+/// server (`SCHED_IDLE` of sched(7)).
+///
+/// At the same priority the kernel lets a thread run on for its slice, some milliseconds, before one that was woken has its
+/// turn: in a storm of refreshes a hit would wait for that. Other programs lose nothing and take nothing: where the server
+/// has a control group of its own, as under systemd and in a container, priorities count within it alone.
+///
+/// # Errors
+/// No thread can be started.
+pub fn runtime() -> io::Result<Runtime> {
+    Builder::new_multi_thread().enable_all().thread_name("background").on_thread_start(step_back).build()
+}
+
+/// Where the kernel does not allow it, hits wait a little longer in a storm.
+fn step_back() {
+    let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
+    if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
+        tracing::debug!(%error, "background work has the priority of answers");
+    }
+}
 
 /// Refreshes, stores and errands run on a runtime beside that of the answers, and a stop waits for them.
 ///

@@ -6,7 +6,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::app::App;
-use crate::background::Background;
+use crate::background::{self, Background};
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
 use crate::telemetry;
@@ -15,12 +15,9 @@ use crate::telemetry;
 pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
     telemetry::init(config.log).context("the log could not be started")?;
-    let [background, answers] = ["background", "answers"].map(|name| {
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name(name).build();
-        runtime.context("no runtime")
-    });
-    let (background, answers) = (background?, answers?);
-    answers.block_on(run(config, Background::on(background.handle().clone())))?;
+    let background = background::runtime().context("no runtime")?;
+    let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
+    answers.context("no runtime")?.block_on(run(config, Background::on(background.handle().clone())))?;
     Ok(())
 }
 

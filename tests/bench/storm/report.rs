@@ -77,10 +77,17 @@ fn answers(table: &mut Table, seen: &Seen) {
     table.note("storm", Latency::of(&storm));
     let all = ratio(&quiet, &storm);
     table.hold("p99, storm to quiet", format!("{all:.2}"), format!("at most {RATIO}"), all <= RATIO);
+    // A burst of the machine's own in one round is most of a p99 over all rounds, and nothing in the middle of them.
     let ratios = seen.rounds.ratios();
     let at = |quarter: usize| ratios[(ratios.len() - 1) * quarter / 4];
-    let quarters = format!("{:.2}, {:.2}, {:.2}", at(1), at(2), at(3));
-    table.note("the same within each round: lower quarter, middle, upper quarter", quarters);
+    let middle = at(2);
+    table.hold(
+        "the same within each round, the middle",
+        format!("{middle:.2}"),
+        format!("at most {RATIO}"),
+        middle <= RATIO,
+    );
+    table.note("the same within each round, lower and upper quarter", format!("{:.2}, {:.2}", at(1), at(3)));
 }
 
 fn calls(table: &mut Table, plan: &Plan, seen: &Seen) {

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avatar_proxy::app::App;
-use avatar_proxy::background::Background;
+use avatar_proxy::background::{self, Background};
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
 use avatar_proxy::telemetry;
@@ -35,8 +35,8 @@ pub(crate) fn serve(config: &Path) -> ExitCode {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.cancel();
     });
-    let runtime = || tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let (background, answers) = (runtime(), runtime());
+    let background = background::runtime().expect("a runtime");
+    let answers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let background = Background::on(background.handle().clone());
     answers.block_on(async {
         let app = App::build(config, Clock::system(), background).await.expect("the app is built");
