@@ -171,7 +171,7 @@ impl Service {
         };
         self.parts.directory.forget(id);
         if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
-            let stale = Arc::new(Held::new(id.clone(), self.stale(&entry, purge), Timestamp::EPOCH));
+            let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge), Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
             self.parts.disk.put(stale).await;
         }
@@ -190,11 +190,15 @@ impl Service {
     }
 
     /// What a soft purge leaves of an entry: stale now, and without a link, so that the provider is asked.
-    pub(super) fn stale(&self, entry: &Entry, purge: Generation) -> Entry {
+    pub(super) fn stale(&self, id: &AvatarId, entry: &Entry, purge: Generation) -> Entry {
+        let forgiven = match self.parts.generations.is_named(id, purge) {
+            true => Trouble::forgiven,
+            false => Trouble::forgiven_with_all,
+        };
         Entry {
             verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
             link: None,
-            trouble: entry.trouble.clone().map(Trouble::forgiven),
+            trouble: entry.trouble.clone().map(forgiven),
             obeyed: purge,
             ..entry.clone()
         }

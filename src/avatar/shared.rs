@@ -119,7 +119,7 @@ impl Service {
         Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
             Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
             Verdict::Stale(purge) => {
-                There { entry: Some(self.stale(&entry, purge)), is_purged: true, elsewhere: None }
+                There { entry: Some(self.stale(id, &entry, purge)), is_purged: true, elsewhere: None }
             }
             Verdict::Gone => There::default(),
         })
@@ -139,7 +139,7 @@ impl Service {
         let Entry { provider, generation, obeyed, .. } = held.entry;
         match self.parts.generations.verdict(&held.id, provider, generation, obeyed) {
             Verdict::Current => Some(held),
-            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.entry, purge))),
+            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge))),
             Verdict::Gone => {
                 tracing::info!(connection = %held.id, "purged by another instance");
                 self.remove_here(std::slice::from_ref(&held.id)).await;

@@ -102,6 +102,18 @@ impl Trouble {
         Self { retry_at: Some(Timestamp::EPOCH), failures: 0, ..self }
     }
 
+    /// What a purge of the whole provider or of all leaves of it: nobody has said that this token or this quota is mended,
+    /// so neither is tried.
+    pub fn forgiven_with_all(self) -> Self {
+        match self.class {
+            TroubleClass::NeedsReauth | TroubleClass::Throttled => self,
+            TroubleClass::Transient
+            | TroubleClass::Denied
+            | TroubleClass::NoConsent
+            | TroubleClass::Misconfigured => self.forgiven(),
+        }
+    }
+
     /// Whether it was forgiven.
     pub fn is_forgiven(&self) -> bool {
         self.retry_at == Some(Timestamp::EPOCH)

@@ -164,6 +164,11 @@ impl Generations {
         self.purged(id, provider).verdict(begun, obeyed)
     }
 
+    /// Whether a soft purge, or a later one, named this avatar, and not its whole provider or all.
+    pub fn is_named(&self, id: &AvatarId, purge: Generation) -> bool {
+        self.lock().avatars.get(id).is_some_and(|(purged, _)| purge <= purged.soft)
+    }
+
     /// Whether this avatar has been deleted since, by itself.
     pub fn deleted_since(&self, id: &AvatarId, generation: Generation) -> bool {
         self.lock().avatars.get(id).is_some_and(|(purged, _)| generation < purged.hard)
