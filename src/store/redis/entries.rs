@@ -86,6 +86,9 @@ impl Redis {
         if let Some(stored) = open.read_entry(&keys, entry) {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
             let (link, trouble) = (open.read_link(&keys, link), open.read_trouble(&keys, trouble));
+            if trouble.as_ref().is_some_and(|trouble| trouble.to_mend.is_some()) {
+                open.live_on(&keys.trouble, budget).await;
+            }
             elsewhere = stored.etag().filter(|_| picture.is_none()).map(|_| stored.verified_at());
             found = stored.into_entry(picture.as_ref(), link, trouble, open.clock.now());
         }
@@ -181,6 +184,13 @@ impl Open {
         let plain = self.opened(&keys.link, sealed)?;
         let stored = serde_json::from_slice::<StoredLink>(&plain).ok();
         self.understood(&keys.link, stored.and_then(StoredLink::into_link))
+    }
+
+    /// A dead token is remembered as long as its picture, or somebody would ask with it again.
+    async fn live_on(&self, trouble: &str, budget: &mut Budget) {
+        let mut pipe = redis::pipe();
+        pipe.cmd("PEXPIRE").arg(trouble).arg(millis(self.keep_bytes_for)).ignore();
+        let _: Result<(), Away> = self.pipe(&pipe, Access::Any, budget).await;
     }
 
     fn read_trouble(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Trouble> {
