@@ -7,13 +7,14 @@ use super::attempt::{Attempt, Found, settle};
 use super::expiring::report_end;
 use super::flight::{Lead, Outcome};
 use super::outcome::{Failure, THROTTLE_PAUSE};
-use super::queue::{Full, Place};
+use super::queue::{Full, Pace, Place};
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
 use super::turn::{Turn, Wanted};
 use crate::clock::Stopwatch;
 use crate::directory::{DirectoryError, Lookup, Row};
 use crate::model::{AvatarId, Generation, Provider, Scope, Timestamp, Trouble, TroubleClass};
+use crate::provider::Quota;
 use crate::store::{Budget, Held, Lease};
 
 impl Service {
@@ -142,19 +143,22 @@ impl Service {
     /// Code 4 stops every account of the app, over a restart too, and so does an app that says it has used up its quota:
     /// the next call would be that code. Before that it is asked more and more slowly.
     async fn obey_limits(&self, provider: Provider, failure: Option<&Failure>, now: Timestamp) {
-        let mut paused = self.parts.providers.used_up();
         let refused = failure
             .filter(|failure| failure.class == TroubleClass::Throttled && failure.scope == Scope::App)
-            .map(|failure| (provider, failure.retry_after.unwrap_or(THROTTLE_PAUSE)));
-        paused.extend(refused.filter(|_| paused.iter().all(|(other, _)| *other != provider)));
-        for (provider, pause) in paused {
-            let until = now + pause;
+            .map(|failure| (provider, now + failure.retry_after.unwrap_or(THROTTLE_PAUSE)));
+        let stopped = self.parts.providers.stopped().into_iter().chain(refused);
+        for (provider, until) in stopped {
+            if self.pauses.until(provider, now).is_some_and(|known| until <= known) {
+                continue;
+            }
+            let pause = until.since(now);
             tracing::warn!(%provider, ?pause, "the provider throttles the whole app: nobody asks until then");
-            self.pauses.set(provider, until);
-            self.parts.disk.put_pause(provider, until).await;
-            self.parts.redis.put_pause(provider, until).await;
+            if self.pauses.set(provider, until, now) {
+                self.parts.disk.put_pause(provider, until).await;
+                self.parts.redis.put_pause(provider, until).await;
+            }
         }
-        self.queue.pace(provider, pace(self.parts.providers.usage(provider)));
+        self.queue.pace(provider, self.parts.providers.quota(provider, now).and_then(pace));
     }
 
     /// Saves the fresh address in the row, as the dashboard did itself. Nobody waits for it.
@@ -181,8 +185,9 @@ impl Service {
 /// How long a provider is left alone between two refreshes, by the percentage of its quota that is used up: a second at
 /// 80, and twice as long with each 2 % more, so that apps with small and with large quotas both keep a rest for those that
 /// are viewed (PROVIDERS 12, 16).
-fn pace(percent: u32) -> Option<Duration> {
-    (percent >= 80).then(|| Duration::from_secs(1).mul_f64(2f64.powf(f64::from(percent.min(100) - 80) / 2.0)))
+fn pace(Quota { percent, until }: Quota) -> Option<Pace> {
+    let every = || Duration::from_secs(1).mul_f64(2f64.powf(f64::from(percent.min(100) - 80) / 2.0));
+    (percent >= 80).then(|| Pace { every: every(), until })
 }
 
 /// By which right a refresh was made, and what is to be done about it when it has ended.

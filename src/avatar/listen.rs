@@ -64,8 +64,9 @@ impl Service {
                 }
             }
             News::Pause { provider, until } => {
-                if let Some(provider) = Provider::from_name(&provider) {
-                    self.pauses.set(provider, until);
+                let provider = Provider::from_name(&provider);
+                let now = self.parts.clock.now();
+                if let Some(provider) = provider.filter(|provider| self.pauses.set(*provider, until, now)) {
                     self.parts.disk.put_pause(provider, until).await;
                 }
             }
@@ -101,8 +102,12 @@ impl Service {
         }
     }
 
-    /// Holds all that this instance keeps against the purges that Redis remembers: it may not have heard of all.
+    /// Holds all that this instance keeps against the purges that Redis remembers: it may not have heard of all. And the
+    /// others may not have heard of the pauses that it met while Redis was away.
     async fn make_good(&self) -> Result<(), Away> {
+        for (provider, until) in self.pauses.all(self.parts.clock.now()) {
+            self.parts.redis.put_pause(provider, until).await;
+        }
         // Of those that are configured it has been asked already; what is kept may be of others, too.
         let mut asked = self.parts.generations.providers();
         let mut pages = self.all_kept();

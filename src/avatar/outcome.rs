@@ -20,12 +20,14 @@ pub(super) struct Failure {
     pub(super) class: TroubleClass,
     pub(super) scope: Scope,
     pub(super) retry_after: Option<Duration>,
+    /// For how long the provider asks to leave the account alone beside that.
+    pub(super) rest: Option<Duration>,
     pub(super) reason: String,
 }
 
 impl Failure {
     pub(super) fn new(class: TroubleClass, reason: impl Into<String>) -> Self {
-        Self { class, scope: Scope::Account, retry_after: None, reason: reason.into() }
+        Self { class, scope: Scope::Account, retry_after: None, rest: None, reason: reason.into() }
     }
 
     /// When the next attempt may start; `None` = not until the row changes.
@@ -36,11 +38,11 @@ impl Failure {
         now: Timestamp,
         config: &AvatarConfig,
     ) -> Option<Timestamp> {
+        let own_pause = own_pause(id, failures, config.retry_min, config.retry_max);
         let pause = match self.class {
-            TroubleClass::Transient => self
-                .retry_after
-                .unwrap_or_else(|| own_pause(id, failures, config.retry_min, config.retry_max)),
-            TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE),
+            // Whatever a reply names, the avatar's own pause is kept: it may name none, or one that our clock has passed.
+            TroubleClass::Transient => self.retry_after.unwrap_or_default().max(own_pause),
+            TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE).max(own_pause),
             TroubleClass::NeedsReauth => self.retry_after?,
             TroubleClass::Denied | TroubleClass::NoConsent | TroubleClass::Misconfigured => {
                 self.retry_after.unwrap_or(LONG_PAUSE)
@@ -69,8 +71,8 @@ impl Failure {
 
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
-        let ProviderError { class, scope, retry_after, reason } = error;
-        Self { class, scope, retry_after, reason }
+        let ProviderError { class, scope, retry_after, rest, reason } = error;
+        Self { class, scope, retry_after, rest, reason }
     }
 }
 

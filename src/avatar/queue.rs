@@ -29,6 +29,15 @@ impl Place {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Full;
 
+/// How slowly a provider is asked whose quota is nearly used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Pace {
+    /// Between two refreshes.
+    pub(super) every: Duration,
+    /// Then it is over, if nothing more was heard.
+    pub(super) until: Timestamp,
+}
+
 /// The bounds of a [`Queue`].
 #[derive(Debug, Clone)]
 pub(super) struct Bounds {
@@ -73,8 +82,8 @@ struct State {
 struct Lane {
     running: usize,
     waiting: BTreeMap<Key, Waiter>,
-    /// Between two refreshes; none = as fast as there are places.
-    every: Option<Duration>,
+    /// None = as fast as there are places.
+    pace: Option<Pace>,
     /// When the next may begin.
     next: Timestamp,
 }
@@ -119,17 +128,39 @@ impl Queue {
         admitted.await.map_err(|_| Full)
     }
 
+    /// A place now or not at all, whatever the provider's pace: for a refresh that does not begin with a call of its API.
+    pub(super) fn enter_at_once(self: &Arc<Self>, provider: Provider) -> Option<Place> {
+        let mut state = self.lock();
+        let running = state.lanes.get(&provider).map_or(0, |lane| lane.running);
+        let has_room = state.running() < self.bounds.places && running < self.share_of(provider);
+        (has_room && !state.is_closed).then(|| {
+            state.lane(provider).running += 1;
+            Place { queue: self.clone(), provider }
+        })
+    }
+
     /// Sets how long a provider is left alone between two refreshes; `None` = as fast as there are places.
-    pub(super) fn pace(self: &Arc<Self>, provider: Provider, every: Option<Duration>) {
+    pub(super) fn pace(self: &Arc<Self>, provider: Provider, pace: Option<Pace>) {
         let now = self.clock.now();
         let mut state = self.lock();
         let lane = state.lane(provider);
-        if lane.every != every {
-            lane.every = every;
-            lane.next = every.map_or(Timestamp::EPOCH, |every| now + every);
+        let every = |pace: Option<Pace>| pace.map(|pace| pace.every);
+        let before = std::mem::replace(&mut lane.pace, pace);
+        if every(before) != every(pace) {
+            lane.next = pace.map_or(Timestamp::EPOCH, |pace| now + pace.every);
             drop(state);
             self.admit();
         }
+    }
+
+    /// Whether the refresh of an avatar has to wait for its provider's pace. Where the provider is not known, only of one
+    /// that waits already.
+    pub(super) fn is_delayed(&self, id: &AvatarId, provider: Option<Provider>) -> bool {
+        let now = self.clock.now();
+        let state = self.lock();
+        let provider = provider.or_else(|| state.keys.get(id).map(|(provider, _)| *provider));
+        let lane = provider.and_then(|provider| state.lanes.get(&provider));
+        lane.is_some_and(|lane| lane.pace(now).is_some() && (now < lane.next || lane.running > 0))
     }
 
     /// Notes that one who waits was viewed again.
@@ -163,21 +194,18 @@ impl Queue {
     }
 
     /// How many refreshes of a provider may run at one time.
-    fn share(&self, provider: Provider, lane: Option<&Lane>) -> usize {
-        match lane.and_then(|lane| lane.every) {
-            Some(_) => 1,
-            None => {
-                let share = (self.bounds.places * 3).div_ceil(4);
-                self.bounds.of_provider.get(&provider).map_or(share, |bound| share.min(*bound))
-            }
-        }
+    fn share_of(&self, provider: Provider) -> usize {
+        let share = (self.bounds.places * 3).div_ceil(4);
+        self.bounds.of_provider.get(&provider).map_or(share, |bound| share.min(*bound))
     }
 
     fn has_room(&self, state: &State, provider: Provider, now: Timestamp) -> bool {
-        let lane = state.lanes.get(&provider);
+        let Some(lane) = state.lanes.get(&provider) else { return state.running() < self.bounds.places };
         state.running() < self.bounds.places
-            && lane.map_or(0, |lane| lane.running) < self.share(provider, lane)
-            && lane.is_none_or(|lane| lane.every.is_none() || lane.next <= now)
+            && match lane.pace(now) {
+                Some(_) => lane.running == 0 && lane.next <= now,
+                None => lane.running < self.share_of(provider),
+            }
     }
 
     /// Lets the least recently viewed fall out while too many wait: its sender is dropped.
@@ -246,7 +274,7 @@ impl State {
         self.lanes.entry(provider).or_insert(Lane {
             running: 0,
             waiting: BTreeMap::new(),
-            every: None,
+            pace: None,
             next: Timestamp::EPOCH,
         })
     }
@@ -255,20 +283,26 @@ impl State {
         self.lanes.values().map(|lane| lane.running).sum()
     }
 
-    /// When the first of the paces for which somebody waits allows the next one. Where that time has come, those who
-    /// are running are waited for.
+    /// When the first of the paces for which somebody waits allows the next one, or is over. Where that time has come,
+    /// those who are running are waited for.
     fn next_turn(&self, now: Timestamp) -> Option<Timestamp> {
-        let paced = self.lanes.values().filter(|lane| lane.every.is_some() && !lane.waiting.is_empty());
-        paced.map(|lane| lane.next).filter(|next| now < *next).min()
+        let waited_for = self.lanes.values().filter(|lane| !lane.waiting.is_empty());
+        let paced = waited_for.filter_map(|lane| Some([lane.next, lane.pace(now)?.until]));
+        paced.flatten().filter(|next| now < *next).min()
     }
 }
 
 impl Lane {
     fn begin(&mut self, now: Timestamp) {
         self.running += 1;
-        if let Some(every) = self.every {
-            self.next = now + every;
+        if let Some(pace) = self.pace {
+            self.next = now + pace.every;
         }
+    }
+
+    /// Unless it is over.
+    fn pace(&self, now: Timestamp) -> Option<Pace> {
+        self.pace.filter(|pace| now < pace.until)
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::background::Background;
 
-use super::queue::{Bounds, Full, Queue};
+use super::queue::{Bounds, Full, Pace, Queue};
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 
@@ -96,7 +96,7 @@ async fn a_provider_near_its_limit_gets_one_place_at_a_time_and_the_last_viewed_
     let (clock, every) = (Clock::manual(at(1000)), Duration::from_secs(5));
     let bounds = Bounds { places: 8, waiting: 10, of_provider: HashMap::new() };
     let queue = Queue::new(bounds, clock.clone(), Background::here());
-    queue.pace(Provider::Facebook, Some(every));
+    queue.pace(Provider::Facebook, Some(Pace { every, until: at(2000) }));
     let enter = async |name: &str, viewed: i64| {
         drop(queue.enter(&id(name), Provider::Facebook, at(viewed)).await.unwrap());
         clock.now().as_secs() - 1000
@@ -112,6 +112,31 @@ async fn a_provider_near_its_limit_gets_one_place_at_a_time_and_the_last_viewed_
     assert!(queue.enter(&id("d"), Provider::Telegram, at(0)).await.is_ok(), "others are not slowed");
     queue.pace(Provider::Facebook, None);
     assert!(queue.enter(&id("e"), Provider::Facebook, at(0)).await.is_ok());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pace_of_which_nothing_more_is_heard_is_over_at_its_time() {
+    let clock = Clock::manual(at(1000));
+    let bounds = Bounds { places: 8, waiting: 10, of_provider: HashMap::new() };
+    let queue = Queue::new(bounds, clock.clone(), Background::here());
+    let every = Duration::from_secs(500);
+    queue.pace(Provider::Facebook, Some(Pace { every, until: at(1100) }));
+    let (a, b) = (id("a"), id("b"));
+    assert!(!queue.is_delayed(&a, None), "of whom nothing is known");
+    let both = async {
+        tokio::join!(queue.enter(&a, Provider::Facebook, at(1)), queue.enter(&b, Provider::Facebook, at(2)))
+    };
+    let mut both = Box::pin(both);
+    assert!(futures_util::poll!(&mut both).is_pending());
+    assert!(queue.is_delayed(&a, None) && queue.is_delayed(&id("c"), Some(Provider::Facebook)));
+    assert!(!queue.is_delayed(&id("c"), Some(Provider::Telegram)));
+    assert!(
+        queue.enter_at_once(Provider::Facebook).is_some(),
+        "whoever does not begin with a call is not held up"
+    );
+    clock.advance(Duration::from_secs(100));
+    let (a, b) = both.await;
+    assert!(a.is_ok() && b.is_ok(), "both at one time");
 }
 
 #[tokio::test]

@@ -7,6 +7,7 @@
 //! 5. Last good bytes, or 6. a placeholder: `service` knows.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use bytes::BytesMut;
 
@@ -91,11 +92,11 @@ impl Climb<'_> {
     async fn by_provider(&self, tried_row: bool) -> Attempt {
         let failure = match self.ask().await {
             Ok(Asked::Found(attempt)) => return *attempt,
-            Ok(Asked::LinkDead) => match self.ask().await {
+            // Whose quota is nearly used up is not asked twice.
+            Ok(Asked::LinkDead(Some(rest))) => refused_at_once(Some(rest)),
+            Ok(Asked::LinkDead(None)) => match self.ask().await {
                 Ok(Asked::Found(attempt)) => return *attempt,
-                Ok(Asked::LinkDead) => {
-                    Failure::new(TroubleClass::Transient, "the CDN refuses the address that was just given")
-                }
+                Ok(Asked::LinkDead(rest)) => refused_at_once(rest),
                 Err(failure) => failure,
             },
             Err(failure) => failure,
@@ -128,7 +129,7 @@ impl Climb<'_> {
             Asked::Found(attempt) => {
                 Ok(Asked::Found(Box::new(Attempt { name, rest, token_expires_at, ..*attempt })))
             }
-            Asked::LinkDead => Ok(Asked::LinkDead),
+            Asked::LinkDead(_) => Ok(Asked::LinkDead(rest)),
         }
     }
 
@@ -144,7 +145,7 @@ impl Climb<'_> {
         }
         match self.fetch(&link).await {
             Ok(picture) => Asked::Found(Box::new(found(picture, now, link))),
-            Err(error) if error.is_link_dead() => Asked::LinkDead,
+            Err(error) if error.is_link_dead() => Asked::LinkDead(None),
             // The link stays: the next attempt needs no API call.
             Err(error) => Asked::Found(Box::new(failed(Failure::from(error), Some(link)))),
         }
@@ -181,7 +182,8 @@ impl Climb<'_> {
 /// How asking the provider went.
 enum Asked {
     Found(Box<Attempt>),
-    LinkDead,
+    /// The CDN refuses the address, and for so long the provider asks to leave the account alone.
+    LinkDead(Option<Duration>),
 }
 
 impl Asked {
@@ -195,7 +197,12 @@ fn found(picture: Picture, verified_at: Timestamp, link: Link) -> Attempt {
 }
 
 fn failed(failure: Failure, link: Option<Link>) -> Attempt {
-    Attempt { link, failure: Some(failure), ..silent(Found::Nothing) }
+    Attempt { link, rest: failure.rest, failure: Some(failure), ..silent(Found::Nothing) }
+}
+
+fn refused_at_once(rest: Option<Duration>) -> Failure {
+    let reason = "the CDN refuses the address that was just given";
+    Failure { rest, ..Failure::new(TroubleClass::Transient, reason) }
 }
 
 /// What was found, without a word of the provider beside it.

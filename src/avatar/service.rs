@@ -90,7 +90,7 @@ impl Service {
     pub async fn start(parts: Parts) -> Arc<Self> {
         let pauses = Pauses::new(parts.providers.names());
         for (provider, until) in parts.disk.pauses().await {
-            pauses.set(provider, until);
+            pauses.set(provider, until, parts.clock.now());
         }
         let bounds = Bounds {
             places: parts.config.max_refreshes,
@@ -174,6 +174,10 @@ impl Service {
         let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget) else {
             return self.fall_back(held);
         };
+        // Its turn comes later than anybody waits: a provider near its limit is asked more and more slowly.
+        if self.queue.is_delayed(id, held.as_ref().map(|held| held.entry.provider)) {
+            return self.fall_back(held);
+        }
         let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
         // Whoever holds last good bytes is given whole pictures only; a stream could still break.
         let progress = match showable {

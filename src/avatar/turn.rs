@@ -65,7 +65,9 @@ impl Service {
                 return Turn::Over(over);
             }
             let viewed_at = held.as_ref().map_or(wanted.began, |held| held.viewed_at());
-            let place = match early.take() {
+            let at_once =
+                || self.asks_nobody(row, held.as_deref()).then(|| self.queue.enter_at_once(provider));
+            let place = match early.take().or_else(|| at_once().flatten()) {
                 Some(place) => place,
                 None => match self.place(id, provider, viewed_at).await {
                     Ok(place) => place,
@@ -131,6 +133,13 @@ impl Service {
         let never_tried =
             matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_forgiven);
         allowed && (paused.is_none() || never_tried)
+    }
+
+    /// Whether the row's own address is likely to bring a first picture, without a call of the provider's API.
+    fn asks_nobody(&self, row: &Row, held: Option<&Held>) -> bool {
+        let nothing = held.is_none_or(|held| matches!(held.entry.content, Content::Nothing));
+        let now = self.parts.clock.now();
+        nothing && self.parts.providers.stored_link(&row.connection, now).is_some()
     }
 
     /// The pause of the row's whole app, as a failure.

@@ -15,13 +15,15 @@ pub struct ProviderError {
     pub scope: Scope,
     /// The pause that the provider or its documentation names; `None` leaves it to the class.
     pub retry_after: Option<Duration>,
+    /// For how long the reply asks to leave the account alone beside that, since its quota is nearly used up.
+    pub rest: Option<Duration>,
     /// What happened, such as `code 190/463`. Never a secret, and never the provider's own text, which may repeat one.
     pub reason: String,
 }
 
 impl ProviderError {
     pub(super) fn new(class: TroubleClass, reason: impl Into<String>) -> Self {
-        Self { class, scope: Scope::Account, retry_after: None, reason: reason.into() }
+        Self { class, scope: Scope::Account, retry_after: None, rest: None, reason: reason.into() }
     }
 
     pub(super) fn after(self, pause: Duration) -> Self {

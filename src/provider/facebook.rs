@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::ProviderError;
 use super::graph::Graph;
 use super::{Asked, Said, node};
-use crate::model::{Connection, Secret};
+use crate::model::{Connection, Secret, Timestamp};
 use crate::origin::Origin;
 
 /// Asks for the page's picture with an edge of `size` pixels; without an account, for that of the token's page.
@@ -15,9 +15,10 @@ pub(super) async fn ask(
     size: u16,
     connection: &Connection,
     token: &Secret,
+    now: Timestamp,
 ) -> Result<Asked, ProviderError> {
     let node = node(connection.account.as_deref())?.unwrap_or_else(|| "me".to_owned());
-    let told = graph.get(origin, &node, &fields(size), token).await?;
+    let told = graph.get(origin, &node, &fields(size), token, now).await?;
     Ok(Asked { said: said(&told.body)?, rest: told.rest })
 }
 

@@ -8,12 +8,11 @@ use hyper::HeaderMap;
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::app::App;
 use super::config::GraphConfig;
 use super::error::ProviderError;
 use super::graph_error::classify;
-use super::rate::Rate;
-use super::usage::{FULL_PAUSE, Usage, rest};
-use crate::model::{Provider, Scope, Secret, TroubleClass};
+use crate::model::{Provider, Secret, Timestamp, TroubleClass};
 use crate::origin::{Call, Origin, Reply};
 
 /// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
@@ -25,8 +24,7 @@ pub(super) struct Graph {
     config: GraphConfig,
     /// Whether the log has been told that the version is over.
     upgrade_told: AtomicBool,
-    usage: Usage,
-    rate: Rate,
+    app: App,
 }
 
 /// A reply that tells no error.
@@ -39,13 +37,13 @@ pub(super) struct Told {
 
 impl Graph {
     pub(super) fn new(provider: Provider, config: GraphConfig) -> Self {
-        let rate = Rate::new(config.limits);
-        Self { provider, config, upgrade_told: AtomicBool::new(false), usage: Usage::default(), rate }
+        let app = App::new(config.limits);
+        Self { provider, config, upgrade_told: AtomicBool::new(false), app }
     }
 
-    /// How much of the app's quota is used up.
-    pub(super) fn usage(&self) -> &Usage {
-        &self.usage
+    /// Whose calls these are.
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// The reply to `node?fields=fields`, both encoded. The token travels in the header: queries end up in access logs.
@@ -55,6 +53,7 @@ impl Graph {
         node: &str,
         fields: &str,
         token: &Secret,
+        now: Timestamp,
     ) -> Result<Told, ProviderError> {
         if !is_visible(token) {
             let reason = "the token holds characters that no header can carry";
@@ -67,21 +66,23 @@ impl Graph {
             bearer: Some(token),
             headers: &[],
         };
-        self.rate.turn().await;
+        let turn = self.app.turn(now).await?;
         let reply = origin.call(call).await?;
-        self.usage.note(&reply.headers);
+        drop(turn);
+        let rest = self.app.heard(&reply.headers, now);
         if let Some(by) = upgraded(&reply.headers)
             && !self.upgrade_told.swap(true, Ordering::Relaxed)
         {
             let (provider, version) = (self.provider, &self.config.version);
             tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
         }
-        let body = read(&reply).inspect_err(|error| {
-            if error.class == TroubleClass::Throttled && error.scope == Scope::App {
-                self.usage.refused(error.retry_after.unwrap_or(FULL_PAUSE));
+        match read(&reply) {
+            Ok(body) => Ok(Told { body, rest }),
+            Err(error) => {
+                self.app.failed(&error, now);
+                Err(ProviderError { rest, ..error })
             }
-        })?;
-        Ok(Told { body, rest: rest(&reply.headers) })
+        }
     }
 }
 

@@ -5,7 +5,7 @@ use serde_json::Value;
 use super::error::ProviderError;
 use super::graph::Graph;
 use super::{Asked, Said, node};
-use crate::model::{Connection, Secret, TroubleClass};
+use crate::model::{Connection, Secret, Timestamp, TroubleClass};
 use crate::origin::Origin;
 
 const OWN_FIELDS: &str = "id,user_id,username,profile_picture_url";
@@ -25,10 +25,11 @@ pub(super) async fn ask(
     facebook: &Graph,
     connection: &Connection,
     token: &Secret,
+    now: Timestamp,
 ) -> Result<Asked, ProviderError> {
     let told = match request(connection.account.as_deref(), token)? {
-        Request::Own => instagram.get(origin, "me", OWN_FIELDS, token).await?,
-        Request::ByFacebook(node) => facebook.get(origin, &node, FACEBOOK_FIELDS, token).await?,
+        Request::Own => instagram.get(origin, "me", OWN_FIELDS, token, now).await?,
+        Request::ByFacebook(node) => facebook.get(origin, &node, FACEBOOK_FIELDS, token, now).await?,
     };
     Ok(Asked { said: said(&told.body)?, rest: told.rest })
 }

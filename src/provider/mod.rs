@@ -7,6 +7,7 @@
 //! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
 //! | any other | what its `[[providers.json]]` block says |
 
+mod app;
 mod config;
 mod error;
 mod facebook;
@@ -32,16 +33,17 @@ pub use config::{
 pub use error::ProviderError;
 pub use json::{JsonConfig, JsonWritten};
 pub use rate::CallLimits;
+pub use usage::Quota;
 
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
     expires_at,
 };
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
+use app::App;
 use graph::Graph;
 use json::JsonProvider;
 use telegram::Telegram;
-use usage::Usage;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
 const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
@@ -155,10 +157,11 @@ impl Providers {
     ) -> Result<Resolved, ProviderError> {
         let Asked { said, rest } = match connection.provider {
             Provider::Instagram => {
-                instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token).await?
+                instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token, now).await?
             }
             Provider::Facebook => {
-                facebook::ask(&self.origin, &self.facebook, self.facebook_size, connection, token).await?
+                facebook::ask(&self.origin, &self.facebook, self.facebook_size, connection, token, now)
+                    .await?
             }
             Provider::Telegram => {
                 let account = connection.account.as_deref();
@@ -179,41 +182,34 @@ impl Providers {
         Ok(Resolved { resolution, name: None, rest, token_expires_at: None })
     }
 
-    /// How much of its app's quota a provider says is used up, in per cent; 0 where it says nothing. Instagram accounts
-    /// may be asked by either of Meta's hosts, so the one that is fuller counts.
-    pub fn usage(&self, provider: Provider) -> u32 {
-        self.apps(provider).iter().map(|usage| usage.percent()).max().unwrap_or(0)
+    /// How much of its app's quota a provider says is used up, if it has said so lately. Instagram accounts may be asked by
+    /// either of Meta's hosts, so the one that is fuller counts.
+    pub fn quota(&self, provider: Provider, now: Timestamp) -> Option<Quota> {
+        let apps = match provider {
+            Provider::Instagram => vec![self.instagram.app(), self.facebook.app()],
+            Provider::Facebook => vec![self.facebook.app()],
+            Provider::Telegram => Vec::new(),
+            Provider::Json(name) => self.json.get(&name).map(JsonProvider::app).into_iter().collect(),
+        };
+        apps.into_iter().filter_map(|app| app.usage().quota(now)).max_by_key(|quota| quota.percent)
     }
 
-    /// Whose app has used up all that it may, and for how long it must not be asked; told once. Instagram accounts may
-    /// hang on either of Meta's two.
-    pub fn used_up(&self) -> Vec<(Provider, Duration)> {
-        let mut used_up = Vec::new();
-        if let Some(pause) = self.facebook.usage().take_full() {
-            used_up.extend([(Provider::Facebook, pause), (Provider::Instagram, pause)]);
-        }
-        if let Some(pause) = self.instagram.usage().take_full() {
-            used_up.push((Provider::Instagram, pause));
-        }
+    /// Whose app must not be asked, and until when; told once. Instagram accounts may hang on either of Meta's two.
+    pub fn stopped(&self) -> Vec<(Provider, Timestamp)> {
+        let news = |app: &App| app.usage().take_news();
+        let facebook = news(self.facebook.app()).into_iter();
+        let mut stopped: Vec<_> = facebook
+            .flat_map(|until| [(Provider::Facebook, until), (Provider::Instagram, until)])
+            .chain(news(self.instagram.app()).map(|until| (Provider::Instagram, until)))
+            .collect();
         let of_json = self.json.iter();
-        used_up.extend(
-            of_json.filter_map(|(name, json)| Some((Provider::Json(*name), json.usage().take_full()?))),
-        );
-        used_up
+        stopped.extend(of_json.filter_map(|(name, json)| Some((Provider::Json(*name), news(json.app())?))));
+        stopped
     }
 
     /// How many refreshes of each provider may ask at one time.
     pub fn at_once(&self) -> HashMap<Provider, usize> {
         self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
-    }
-
-    fn apps(&self, provider: Provider) -> Vec<&Usage> {
-        match provider {
-            Provider::Instagram => vec![self.instagram.usage(), self.facebook.usage()],
-            Provider::Facebook => vec![self.facebook.usage()],
-            Provider::Telegram => Vec::new(),
-            Provider::Json(name) => self.json.get(&name).map(JsonProvider::usage).into_iter().collect(),
-        }
     }
 
     /// Opens a picture's address as far as its provider's pictures may lie.

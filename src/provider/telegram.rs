@@ -5,9 +5,9 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
+use super::app::App;
 use super::config::TelegramConfig;
 use super::error::ProviderError;
-use super::rate::Rate;
 use super::telegram_error::classify;
 use super::{Resolution, encoded};
 use crate::model::{Address, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
@@ -22,12 +22,12 @@ const LONGEST_TOKEN: usize = 80;
 pub(super) struct Telegram {
     /// Of calls and of files.
     pub(super) base: BaseUrl,
-    rate: Rate,
+    app: App,
 }
 
 impl Telegram {
     pub(super) fn new(config: TelegramConfig) -> Self {
-        Self { rate: Rate::new(config.limits), base: config.base_url }
+        Self { app: App::new(config.limits), base: config.base_url }
     }
 }
 
@@ -48,13 +48,14 @@ pub(super) async fn ask(
     config: &LinkConfig,
 ) -> Result<Resolution, ProviderError> {
     let bot = bot(token)?;
-    let result = call(origin, api, token, &question(account, bot)).await?;
+    let result = call(origin, api, token, &question(account, bot), now).await?;
     let photo = match account.filter(|account| !account.is_empty()) {
         Some(_) => of_chat(&result)?,
         None => of_bot(&result)?,
     };
     let Some(photo) = photo else { return Ok(Resolution::NoPicture) };
-    let file = call(origin, api, token, &format!("getFile?file_id={}", encoded(&photo.file_id))).await?;
+    let question = format!("getFile?file_id={}", encoded(&photo.file_id));
+    let file = call(origin, api, token, &question, now).await?;
     let address = file_address(&api.base, token, &file)?;
     Ok(Resolution::Picture(Link {
         address,
@@ -95,9 +96,10 @@ async fn call(
     api: &Telegram,
     token: &Secret,
     question: &str,
+    now: Timestamp,
 ) -> Result<Value, ProviderError> {
     let path_and_query = Zeroizing::new(format!("/bot{}/{question}", token.expose()));
-    api.rate.turn().await;
+    let _turn = api.app.turn(now).await?;
     let call = Call { base: &api.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
     read(&origin.call(call).await?)
 }

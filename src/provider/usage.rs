@@ -8,6 +8,8 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use serde_json::Value;
 
+use crate::model::Timestamp;
+
 const APP: &str = "x-app-usage";
 const PAGE: &str = "x-page-usage";
 const BUSINESS: &str = "x-business-use-case-usage";
@@ -25,38 +27,56 @@ const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);
 #[derive(Debug, Default)]
 pub(super) struct Usage(Mutex<Said>);
 
-#[derive(Debug, Default, Clone, Copy)]
+#[derive(Debug, Default)]
 struct Said {
-    percent: u32,
-    /// It is used up, and for how long: told once.
-    full: Option<Duration>,
+    quota: Option<Quota>,
+    /// Nobody asks before then.
+    stopped_until: Option<Timestamp>,
+    /// The service has not been told of that yet.
+    is_news: bool,
+}
+
+/// How much of its quota an app has used up.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Quota {
+    /// Of all that it may use; 100 and more: nothing is left.
+    pub percent: u32,
+    /// Then this is no longer known, and nothing speaks against asking: what was used an hour before counts no longer.
+    pub until: Timestamp,
 }
 
 impl Usage {
-    /// Notes what a reply says; one that says nothing changes nothing.
-    pub(super) fn note(&self, headers: &HeaderMap) {
-        if let Some(percent) = app_percent(headers) {
-            let full = (percent >= 100).then_some(FULL_PAUSE);
-            *self.lock() = Said { percent, full };
+    /// Notes what a reply says; one that says nothing changes nothing, and none shortens a stop.
+    pub(super) fn note(&self, headers: &HeaderMap, now: Timestamp) {
+        let Some(percent) = app_percent(headers) else { return };
+        self.lock().quota = Some(Quota { percent, until: now + FULL_PAUSE });
+        if percent >= 100 {
+            self.refused(FULL_PAUSE, now);
         }
     }
 
-    /// Notes that the app was refused, for so long.
-    pub(super) fn refused(&self, pause: Duration) {
-        self.lock().full = Some(pause);
-    }
-
-    /// In per cent of what the app may use.
-    pub(super) fn percent(&self) -> u32 {
-        self.lock().percent
-    }
-
-    /// For how long the app must not be asked, if it has used up what it may; told once. Until the next reply nothing is
-    /// known then.
-    pub(super) fn take_full(&self) -> Option<Duration> {
+    /// Notes that the app must not be asked for so long.
+    pub(super) fn refused(&self, pause: Duration, now: Timestamp) {
         let mut said = self.lock();
-        said.full?;
-        std::mem::take(&mut *said).full
+        if said.stopped_until.is_none_or(|known| known < now + pause) {
+            (said.stopped_until, said.is_news) = (Some(now + pause), true);
+        }
+    }
+
+    /// How much is used up, as far as that is known.
+    pub(super) fn quota(&self, now: Timestamp) -> Option<Quota> {
+        self.lock().quota.filter(|quota| now < quota.until)
+    }
+
+    /// Until when the app must not be asked, if it must not.
+    pub(super) fn stopped_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lock().stopped_until.filter(|until| now < *until)
+    }
+
+    /// The same, told once.
+    pub(super) fn take_news(&self) -> Option<Timestamp> {
+        let mut said = self.lock();
+        std::mem::take(&mut said.is_news).then_some(said.stopped_until).flatten()
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Said> {
@@ -131,15 +151,33 @@ mod tests {
     }
 
     #[test]
-    fn a_full_app_is_told_once_and_a_reply_without_the_header_changes_nothing() {
-        let usage = Usage::default();
-        usage.note(&headers(APP, r#"{"call_count":100}"#));
-        usage.note(&HeaderMap::new());
-        assert_eq!(usage.percent(), 100);
-        assert_eq!((usage.take_full(), usage.take_full(), usage.percent()), (Some(FULL_PAUSE), None, 0));
-        usage.refused(Duration::from_secs(60));
-        usage.note(&HeaderMap::new());
-        assert_eq!(usage.take_full(), Some(Duration::from_secs(60)));
+    fn a_full_app_is_stopped_for_an_hour_and_told_once() {
+        let (usage, now) = (Usage::default(), Timestamp::from_secs(1000));
+        usage.note(&headers(APP, r#"{"call_count":100}"#), now);
+        let until = Some(now + FULL_PAUSE);
+        assert_eq!((usage.take_news(), usage.take_news()), (until, None));
+        assert_eq!(usage.stopped_until(now), until);
+        assert_eq!(usage.stopped_until(now + FULL_PAUSE), None);
+    }
+
+    #[test]
+    fn no_reply_that_was_under_way_shortens_a_stop() {
+        let (usage, now, hours) = (Usage::default(), Timestamp::from_secs(1000), 3 * FULL_PAUSE);
+        usage.refused(hours, now);
+        usage.note(&headers(APP, r#"{"call_count":100}"#), now);
+        usage.note(&headers(APP, r#"{"call_count":99}"#), now);
+        usage.refused(FULL_PAUSE, now);
+        assert_eq!((usage.take_news(), usage.stopped_until(now)), (Some(now + hours), Some(now + hours)));
+    }
+
+    #[test]
+    fn what_an_app_has_used_is_forgotten_after_an_hour_without_the_header() {
+        let (usage, now) = (Usage::default(), Timestamp::from_secs(1000));
+        usage.note(&headers(APP, r#"{"call_count":99}"#), now);
+        let later = now + FULL_PAUSE - Duration::from_millis(1);
+        usage.note(&HeaderMap::new(), later);
+        assert_eq!(usage.quota(later), Some(Quota { percent: 99, until: now + FULL_PAUSE }));
+        assert_eq!(usage.quota(now + FULL_PAUSE), None);
     }
 
     #[test]

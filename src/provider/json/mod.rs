@@ -15,9 +15,8 @@ pub use config::{JsonConfig, JsonWritten};
 
 use zeroize::Zeroizing;
 
+use super::app::App;
 use super::error::ProviderError;
-use super::rate::Rate;
-use super::usage::{Usage, rest};
 use super::{Resolution, Resolved, Said};
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, expires_at,
@@ -29,19 +28,17 @@ use reply::Read;
 /// One API.
 pub(super) struct JsonProvider {
     config: JsonConfig,
-    rate: Rate,
-    /// Where its errors are Meta's, so are its headers.
-    usage: Usage,
+    app: App,
 }
 
 impl JsonProvider {
     pub(super) fn new(config: JsonConfig) -> Self {
-        Self { rate: Rate::new(config.limits), usage: Usage::default(), config }
+        Self { app: App::new(config.limits), config }
     }
 
-    /// How much of the app's quota is used up.
-    pub(super) fn usage(&self) -> &Usage {
-        &self.usage
+    /// Whose calls these are.
+    pub(super) fn app(&self) -> &App {
+        &self.app
     }
 
     /// Whether a row's token has to be opened.
@@ -66,14 +63,15 @@ impl JsonProvider {
         headers.extend(auth.in_header(token)?);
         let call =
             Call { base: question.base(), path_and_query: &path_and_query, bearer: None, headers: &headers };
-        self.rate.turn().await;
+        let turn = self.app.turn(now).await?;
         let reply = origin.call(call).await?;
-        // Of others' headers nothing is known.
+        drop(turn);
+        // Where its errors are Meta's, so are its headers; of others' nothing is known.
         let is_meta = self.config.errors == Errors::Meta;
-        if is_meta {
-            self.usage.note(&reply.headers);
-        }
-        let Read { said, name, identity, ends, token_ends } = self.config.read(&reply, token, now)?;
+        let rest = is_meta.then(|| self.app.heard(&reply.headers, now)).flatten();
+        let read = self.config.read(&reply, token, now).inspect_err(|error| self.app.failed(error, now));
+        let Read { said, name, identity, ends, token_ends } =
+            read.map_err(|error| ProviderError { rest, ..error })?;
         let resolution = match said {
             Said::NoPicture => Resolution::NoPicture,
             Said::FieldMissing => Resolution::FieldMissing,
@@ -87,7 +85,6 @@ impl JsonProvider {
                 }
             }
         };
-        let rest = is_meta.then(|| rest(&reply.headers)).flatten();
         let token_expires_at = token_ends.and_then(|number| end_of(number, now));
         Ok(Resolved { resolution, name, rest, token_expires_at })
     }

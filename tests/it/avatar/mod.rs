@@ -6,6 +6,7 @@ mod day;
 pub(crate) mod deletion;
 pub(crate) mod faults;
 pub(crate) mod limits;
+pub(crate) mod near_limits;
 pub(crate) mod promise;
 pub(crate) mod restart;
 pub(crate) mod rows;

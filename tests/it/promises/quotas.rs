@@ -8,7 +8,7 @@ use graphsim::Fault;
 use super::row::Row;
 use super::rules::{ACCOUNT_PAUSE, SECOND, THROTTLE_PAUSE, fresh_for, written};
 use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
-use crate::avatar::limits;
+use crate::avatar::{limits, near_limits};
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::proxy::{Proxy, START, stand_in};
 
@@ -25,14 +25,16 @@ pub(super) fn rows() -> Vec<Row> {
         ),
         Row::new(
             "Meta says that 80 % of an app's quota are used up",
-            "the last good picture",
+            "the last good picture, at once",
             format!(
                 "one at a time, the last viewed first, a second apart, and twice as far with each 2 % more; at 100 % \
-                 nobody for {throttle}"
+                 nobody for {throttle}; after {throttle} without a word as ever"
             ),
             &[
                 an_app_near_its_limit_is_asked_more_and_more_slowly_the_last_viewed_first,
                 limits::an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile,
+                near_limits::nobody_who_can_be_shown_a_picture_waits_for_an_app_that_is_slowed_down,
+                near_limits::an_app_that_says_nothing_more_of_its_quota_is_asked_as_ever_after_an_hour,
                 limits::an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes,
             ],
         ),
@@ -57,6 +59,9 @@ async fn a_throttle_holds_until_the_time_it_names() {
     let telegrams = Fault::TooManyRequests { retry_after: 90 };
     tokio::join!(
         fails_and_leaves_alone_for(&FACEBOOK, code(17, None), THROTTLE_PAUSE),
+        fails_and_leaves_alone_for(&FACEBOOK, code(32, None), THROTTLE_PAUSE),
+        fails_and_leaves_alone_for(&FACEBOOK, code(613, None), THROTTLE_PAUSE),
+        fails_and_leaves_alone_for(&FACEBOOK, code(80001, None), THROTTLE_PAUSE),
         fails_and_leaves_alone_for(&INSTAGRAM, code(80002, None), THROTTLE_PAUSE),
         fails_and_leaves_alone_for(&FACEBOOK, named, Duration::from_secs(25 * 60)),
         fails_and_leaves_alone_for(&TELEGRAM, telegrams, Duration::from_secs(90)),
@@ -140,8 +145,15 @@ async fn an_account_near_its_limit_is_left_alone_longer_and_longer() {
     {
         let scene = Scene::confirmed(&FACEBOOK, "[avatar]\nfresh_for = \"1s\"\n").await;
         scene.wait(SECOND);
-        let said = format!(r#"{{"{}":[{{"type":"pages","call_count":{percent}}}]}}"#, FACEBOOK.account);
-        scene.api(usage("X-Business-Use-Case-Usage", said));
+        // Pages under Platform limits say it in another header.
+        scene.api(match percent {
+            85 => usage("X-Page-Usage", r#"{"call_count":85,"total_cputime":3}"#.to_owned()),
+            _ => {
+                let said =
+                    format!(r#"{{"{}":[{{"type":"pages","call_count":{percent}}}]}}"#, FACEBOOK.account);
+                usage("X-Business-Use-Case-Usage", said)
+            }
+        });
         scene.sees(Shown::Picture, 1).await;
         scene.wait(pause - SECOND);
         scene.sees(Shown::Picture, 0).await;

@@ -110,13 +110,53 @@ async fn a_throttled_app_is_paused_for_every_instance() {
     })
     .await;
     assert_eq!(all.sim.total_api_calls(), calls);
-    // An instance that starts during the pause keeps it, too.
+    // An instance that starts during the pause keeps it, too: of this account nobody knows anything yet.
     let third = on(&all.sim, &all.clock, &all.redis.url(), "").await;
-    third.get(&FACEBOOK.path()).await;
+    third.get(&INSTAGRAM.path()).await;
+    third.settled().await;
     assert_eq!(all.sim.total_api_calls(), calls);
     all.sim.api_fault(None, None);
     all.clock.advance(Duration::from_secs(31 * 60));
-    assert_eq!(third.get(&FACEBOOK.path()).await.state(), "fresh");
+    assert_eq!(third.get(&INSTAGRAM.path()).await.state(), "fresh");
+}
+
+#[tokio::test]
+async fn a_pause_that_an_instance_met_without_redis_is_told_when_it_is_back() {
+    let all = together(1, "").await;
+    let (chaos, url) = disturbed(&all.redis);
+    let alone = on(&all.sim, &all.clock, &url, "").await;
+    chaos.set(Mode::Cut);
+    until("the cut is noticed", async || status(&alone).await["subscribed"] == false).await;
+    all.sim.api_fault(None, Some(Fault::Throttled { code: 4, minutes: 30 }));
+    assert_eq!(alone.get(&FACEBOOK.path()).await.state(), "placeholder");
+    alone.settled().await;
+    chaos.set(Mode::Pass);
+    let is_paused = async || all.redis.keys().iter().any(|key| key.ends_with("{all}:pause:instagram"));
+    until("Redis knows of the pause", is_paused).await;
+    let newcomer = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    assert_eq!(newcomer.get(&INSTAGRAM.path()).await.state(), "placeholder");
+    assert_eq!(all.sim.total_api_calls(), 1);
+}
+
+#[tokio::test]
+async fn a_dead_token_is_remembered_as_long_as_its_picture_is_viewed() {
+    let all = together(1, "").await;
+    let viewed = async || {
+        all.instances[0].get(&FACEBOOK.path()).await;
+        all.instances[0].settled().await;
+    };
+    viewed().await;
+    all.sim.revoke_token(FACEBOOK.account);
+    all.clock.advance(STALE);
+    viewed().await;
+    let keys = all.redis.keys();
+    let key = keys.iter().find(|key| key.ends_with("{clx3facebook}:trouble")).expect("it is known to all");
+    all.redis.cli(&["PEXPIRE", key, "60000"]);
+    let left = || all.redis.cli(&["PTTL", key]).trim().parse::<i64>().expect("a number");
+    assert!((1..=60_000).contains(&left()), "{}", left());
+    let newcomer = on(&all.sim, &all.clock, &all.redis.url(), "").await;
+    assert_eq!(newcomer.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
+    assert!(left() > 60_000, "the picture would outlive what is known of its token");
 }
 
 /// A provider's reply, seen by one instance; then how often each account was asked until so long afterwards, by another.
