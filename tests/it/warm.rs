@@ -147,6 +147,28 @@ async fn everything_is_warm_afterwards() {
 }
 
 #[tokio::test]
+async fn on_a_terminal_a_bar_fills_up() {
+    let world = World::of(Kind::Sqlite, 30).await;
+    let server = world.serve().await;
+    let config = config_of(world.folder.path(), &server);
+    let line = format!("{BINARY} warm --config {config} --rate 20");
+    // script(1) gives it a terminal, and tells what it was written.
+    let mut script = Command::new("script");
+    script.args(["-qec", &line, "/dev/null"]).stdin(Stdio::null()).stdout(Stdio::piped());
+    let output = ended(script.kill_on_drop(true).spawn().expect("script(1) of bsdutils")).await;
+    let shown = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert_eq!(output.status.code(), Some(0), "{shown}");
+    let bars: Vec<usize> = shown
+        .split('\r')
+        .filter(|line| line.starts_with('['))
+        .map(|line| line.chars().filter(|mark| *mark == '#').count())
+        .collect();
+    assert!(bars.len() > 1 && bars.is_sorted(), "{bars:?} in {shown}");
+    assert_eq!(bars.last(), Some(&30), "{shown}");
+    assert!(shown.contains("30 of 30 (100 %) avatars") && shown.contains("done: 30 avatars"), "{shown}");
+}
+
+#[tokio::test]
 async fn everything_is_warm_afterwards_with_postgres_and_with_mariadb() {
     tokio::join!(
         everything_is_warm_afterwards_on(Kind::Postgres),
