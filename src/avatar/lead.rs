@@ -28,7 +28,7 @@ impl Service {
         urgency: Urgency,
         mut budget: Budget,
     ) {
-        let (outcome, right) = match self.early_place(lead.id(), held.as_deref()).await {
+        let (outcome, right) = match self.early_place(&lead, held.as_deref()).await {
             Ok(early) => Box::pin(self.refresh(&lead, early, held, urgency, &mut budget)).await,
             Err(Full) => (Outcome::Unavailable, Right::None),
         };
@@ -69,7 +69,7 @@ impl Service {
         let held = self.parts.memory.get(id.as_str()).or_else(|| seen.clone());
         let held = held.filter(|held| self.admits(held));
         let mark = self.parts.redis.mark(id);
-        let wanted = Wanted { id, row: &row, urgency, began: self.parts.clock.now() };
+        let wanted = Wanted { id, flight: lead.flight(), row: &row, urgency, began: self.parts.clock.now() };
         let (place, lease, held) = match self.turn(&wanted, early, seen, held, budget).await {
             Turn::Over(outcome) => return (outcome, Right::None),
             Turn::Ours(place, lease, held) => (place, lease, held),

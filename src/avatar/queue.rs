@@ -153,14 +153,12 @@ impl Queue {
         }
     }
 
-    /// Whether the refresh of an avatar has to wait for its provider's pace. Where the provider is not known, only of one
-    /// that waits already.
-    pub(super) fn is_delayed(&self, id: &AvatarId, provider: Option<Provider>) -> bool {
+    /// When the next refresh of a provider may begin at the earliest, where its pace does not allow one now.
+    pub(super) fn next_turn(&self, provider: Provider) -> Option<Timestamp> {
         let now = self.clock.now();
         let state = self.lock();
-        let provider = provider.or_else(|| state.keys.get(id).map(|(provider, _)| *provider));
-        let lane = provider.and_then(|provider| state.lanes.get(&provider));
-        lane.is_some_and(|lane| lane.pace(now).is_some() && (now < lane.next || lane.running > 0))
+        let lane = state.lanes.get(&provider)?;
+        lane.pace(now).filter(|_| now < lane.next || lane.running > 0).map(|pace| lane.next.min(pace.until))
     }
 
     /// Notes that one who waits was viewed again.

@@ -122,14 +122,13 @@ async fn a_pace_of_which_nothing_more_is_heard_is_over_at_its_time() {
     let every = Duration::from_secs(500);
     queue.pace(Provider::Facebook, Some(Pace { every, until: at(1100) }));
     let (a, b) = (id("a"), id("b"));
-    assert!(!queue.is_delayed(&a, None), "of whom nothing is known");
     let both = async {
         tokio::join!(queue.enter(&a, Provider::Facebook, at(1)), queue.enter(&b, Provider::Facebook, at(2)))
     };
     let mut both = Box::pin(both);
     assert!(futures_util::poll!(&mut both).is_pending());
-    assert!(queue.is_delayed(&a, None) && queue.is_delayed(&id("c"), Some(Provider::Facebook)));
-    assert!(!queue.is_delayed(&id("c"), Some(Provider::Telegram)));
+    assert_eq!(queue.next_turn(Provider::Facebook), Some(at(1100)));
+    assert_eq!(queue.next_turn(Provider::Telegram), None);
     assert!(
         queue.enter_at_once(Provider::Facebook).is_some(),
         "whoever does not begin with a call is not held up"

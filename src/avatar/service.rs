@@ -174,15 +174,15 @@ impl Service {
         let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget) else {
             return self.fall_back(held);
         };
-        // Its turn comes later than anybody waits: a provider near its limit is asked more and more slowly.
-        if self.queue.is_delayed(id, held.as_ref().map(|held| held.entry.provider)) {
+        // A provider near its limit is asked more and more slowly: who can be shown something does not wait for it.
+        if held.as_ref().is_some_and(|held| self.queue.next_turn(held.entry.provider).is_some()) {
             return self.fall_back(held);
         }
         let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
         // Whoever holds last good bytes is given whole pictures only; a stream could still break.
         let progress = match showable {
             true => flight.ended(patience).await.map(Progress::Done),
-            false => flight.wait(patience).await,
+            false => flight.wait(patience, self.parts.clock.now()).await,
         };
         let now = self.parts.clock.now();
         match progress {
@@ -204,7 +204,9 @@ impl Service {
                 let status = if showable { CacheStatus::Refreshed } else { CacheStatus::Miss };
                 self.present(new, now, status)
             }
-            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending) | None => self.fall_back(held),
+            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending | Progress::Delayed(_)) | None => {
+                self.fall_back(held)
+            }
         }
     }
 

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::flight::Outcome;
+use super::flight::{Flight, Lead, Outcome};
 use super::outcome::Failure;
 use super::queue::{Full, Place};
 use super::service::{Service, Urgency};
@@ -23,6 +23,7 @@ pub(super) enum Turn {
 /// What a refresh wants to know of itself while it waits.
 pub(super) struct Wanted<'a> {
     pub(super) id: &'a AvatarId,
+    pub(super) flight: &'a Flight,
     pub(super) row: &'a Row,
     pub(super) urgency: Urgency,
     pub(super) began: Timestamp,
@@ -31,16 +32,21 @@ pub(super) struct Wanted<'a> {
 impl Service {
     /// A place before the row is read, where the provider is known: a storm of stale avatars must not become one of
     /// queries, and a row is newer that is read after the wait.
-    pub(super) async fn early_place(
-        &self,
-        id: &AvatarId,
-        seen: Option<&Held>,
-    ) -> Result<Option<Place>, Full> {
+    pub(super) async fn early_place(&self, lead: &Lead, seen: Option<&Held>) -> Result<Option<Place>, Full> {
         let Some(seen) = seen else { return Ok(None) };
-        self.place(id, seen.entry.provider, seen.viewed_at()).await.map(Some)
+        self.place(lead.id(), lead.flight(), seen.entry.provider, seen.viewed_at()).await.map(Some)
     }
 
-    async fn place(&self, id: &AvatarId, provider: Provider, viewed_at: Timestamp) -> Result<Place, Full> {
+    async fn place(
+        &self,
+        id: &AvatarId,
+        flight: &Flight,
+        provider: Provider,
+        viewed_at: Timestamp,
+    ) -> Result<Place, Full> {
+        if let Some(turn) = self.queue.next_turn(provider) {
+            flight.delay(turn);
+        }
         let place = self.queue.enter(id, provider, viewed_at).await;
         place.inspect_err(|Full| self.tell_no_room(id))
     }
@@ -55,7 +61,7 @@ impl Service {
         mut held: Option<Arc<Held>>,
         budget: &mut Budget,
     ) -> Turn {
-        let Wanted { id, row, .. } = *wanted;
+        let Wanted { id, flight, row, .. } = *wanted;
         let provider = row.connection.provider;
         let mut early = early.filter(|place| place.is_for(provider));
         let mut watch = self.parts.redis.watch(id);
@@ -69,7 +75,7 @@ impl Service {
                 || self.asks_nobody(row, held.as_deref()).then(|| self.queue.enter_at_once(provider));
             let place = match early.take().or_else(|| at_once().flatten()) {
                 Some(place) => place,
-                None => match self.place(id, provider, viewed_at).await {
+                None => match self.place(id, flight, provider, viewed_at).await {
                     Ok(place) => place,
                     Err(Full) => return Turn::Over(Outcome::Unavailable),
                 },
@@ -135,11 +141,13 @@ impl Service {
         allowed && (paused.is_none() || never_tried)
     }
 
-    /// Whether the row's own address is likely to bring a first picture, without a call of the provider's API.
+    /// Whether the climb begins without a call of the provider's API: the row's own address is likely to bring a first
+    /// picture, or the app may not be asked anyway.
     fn asks_nobody(&self, row: &Row, held: Option<&Held>) -> bool {
         let nothing = held.is_none_or(|held| matches!(held.entry.content, Content::Nothing));
         let now = self.parts.clock.now();
-        nothing && self.parts.providers.stored_link(&row.connection, now).is_some()
+        let by_row = || self.parts.providers.stored_link(&row.connection, now).is_some();
+        nothing && (self.paused(row, now).is_some() || by_row())
     }
 
     /// The pause of the row's whole app, as a failure.

@@ -45,7 +45,7 @@ fn app_used(percent: u32) -> Fault {
 
 /// A view of somebody who must not wait: it hangs where he has to.
 async fn at_once(proxy: &Proxy, whose: &Connected) -> Answer {
-    let answer = tokio::time::timeout(Duration::from_secs(20), proxy.get(&whose.path())).await;
+    let answer = tokio::time::timeout(Duration::from_secs(15), proxy.get(&whose.path())).await;
     answer.expect("he waits for a provider that is slowed down")
 }
 
@@ -103,6 +103,37 @@ async fn a_first_picture_that_needs_no_call_does_not_wait_for_an_app_that_is_slo
     proxy.get(&FACEBOOK.path()).await;
     proxy.settled().await;
     assert_eq!(at_once(&proxy, &SECOND_PAGE).await.hash(), hash(&small(2).bytes));
+    assert_eq!(sim.api_calls(SECOND_PAGE.account), 0);
+}
+
+#[tokio::test]
+async fn a_first_picture_is_waited_for_only_where_its_turn_comes_in_time() {
+    for (percent, state) in [(99, "placeholder"), (80, "fresh")] {
+        let (sim, proxy) = world(&[FACEBOOK, SECOND_PAGE], "").await;
+        sim.api_fault(None, Some(app_used(percent)));
+        assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
+        proxy.settled().await;
+        let clock = proxy.clock.clone();
+        let view = at_once(&proxy, &SECOND_PAGE);
+        let time = async {
+            // The turn comes while he waits, if he does.
+            tokio::time::sleep(Duration::from_millis(300)).await;
+            clock.advance(MINUTE);
+        };
+        let (shown, ()) = tokio::join!(view, time);
+        assert_eq!(shown.state(), state, "at {percent} %");
+    }
+}
+
+#[tokio::test]
+async fn nobody_waits_for_a_first_picture_while_the_app_may_not_be_asked() {
+    let (sim, proxy) = world(&[FACEBOOK, SECOND_PAGE], SETTINGS).await;
+    sim.api_fault(None, Some(app_used(100)));
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
+    proxy.settled().await;
+    for _ in 0..2 {
+        assert_eq!(at_once(&proxy, &SECOND_PAGE).await.state(), "placeholder");
+    }
     assert_eq!(sim.api_calls(SECOND_PAGE.account), 0);
 }
 
