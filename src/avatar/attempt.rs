@@ -32,6 +32,8 @@ pub(super) struct Attempt {
     /// The link that is good from now on.
     pub(super) link: Option<Link>,
     pub(super) failure: Option<Failure>,
+    /// Whether the provider was asked and answered, so that what it does not say any more is over.
+    pub(super) heard: bool,
     /// The account's name at the provider.
     pub(super) name: Option<Arc<str>>,
     /// For how long the account is to be left alone, by the provider's word.
@@ -55,14 +57,14 @@ pub(super) fn settle(
     now: Timestamp,
     config: &AvatarConfig,
 ) -> Entry {
-    let Attempt { found, link, mut failure, name, rest, token_expires_at } = attempt;
+    let Attempt { found, link, mut failure, heard, name, rest, token_expires_at } = attempt;
     let is_json = matches!(row.connection.provider, Provider::Json(_));
-    // An attempt that did not get so far as to hear it takes nothing away.
-    let before = || old.filter(|_| is_json && failure.is_some());
+    // What it said of this account and this token stands until it is heard again.
+    let before = || old.filter(|old| is_json && !heard && old.fingerprint == row.fingerprint);
     let told = name.or_else(|| before()?.name.clone());
-    let ends = token_expires_at.or_else(|| Some(before()?.token_end?.at));
-    let token_end = row.connection.token_expires_at.or(ends);
-    let token_end = token_end.map(|at| TokenEnd::seen(at, old.and_then(|old| old.token_end), now));
+    let ends = token_expires_at.or_else(|| before()?.token_end?.told_at());
+    let token_end = old.and_then(|old| old.token_end);
+    let token_end = TokenEnd::seen(row.connection.token_expires_at, ends, token_end, now);
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));

@@ -3,8 +3,7 @@
 use std::sync::Arc;
 
 use super::service::Service;
-use crate::directory::Row;
-use crate::model::{AvatarId, Entry, Provider, Timestamp, TokenEnd};
+use crate::model::{AvatarId, Entry, Timestamp, TokenEnd};
 use crate::store::Held;
 
 /// Ids asked for in one query.
@@ -23,11 +22,11 @@ impl Service {
                 }
             };
             for (id, at) in ends {
-                if !TokenEnd::seen(at, None, now).is_soon(now) {
+                if !TokenEnd::seen(Some(at), None, None, now).is_some_and(|end| end.is_soon(now)) {
                     continue;
                 }
                 if let Some(held) = self.held(&id, now, &mut self.parts.redis.unhurried()).await {
-                    let token_end = Some(TokenEnd::seen(at, held.entry.token_end, now));
+                    let token_end = token_end(&held.entry, Some(at), now);
                     if held.entry.token_end != token_end {
                         self.amend(&held, Entry { token_end, ..held.entry.clone() }).await;
                     }
@@ -58,9 +57,7 @@ pub(super) fn report_end(id: &AvatarId, old: Option<&Entry>, new: &Entry, now: T
     }
 }
 
-/// The end of a row's token as it is to be held. Where the row gives none, a JSON provider's word stands in its place.
-pub(super) fn token_end(held: &Entry, row: &Row, now: Timestamp) -> Option<TokenEnd> {
-    let told = held.token_end.filter(|_| matches!(row.connection.provider, Provider::Json(_)));
-    let at = row.connection.token_expires_at.or(told.map(|end| end.at));
-    at.map(|at| TokenEnd::seen(at, held.token_end, now))
+/// The end of a token as it is to be held by what its row says now.
+pub(super) fn token_end(held: &Entry, row: Option<Timestamp>, now: Timestamp) -> Option<TokenEnd> {
+    TokenEnd::seen(row, held.token_end.and_then(TokenEnd::told_at), held.token_end, now)
 }

@@ -127,7 +127,7 @@ impl Climb<'_> {
             self.providers.resolve(connection, &token, now).await?;
         match self.follow(resolution, now).await {
             Asked::Found(attempt) => {
-                Ok(Asked::Found(Box::new(Attempt { name, rest, token_expires_at, ..*attempt })))
+                Ok(Asked::Found(Box::new(Attempt { heard: true, name, rest, token_expires_at, ..*attempt })))
             }
             Asked::LinkDead(_) => Ok(Asked::LinkDead(rest)),
         }
@@ -207,7 +207,7 @@ fn refused_at_once(rest: Option<Duration>) -> Failure {
 
 /// What was found, without a word of the provider beside it.
 fn silent(found: Found) -> Attempt {
-    Attempt { found, link: None, failure: None, name: None, rest: None, token_expires_at: None }
+    Attempt { found, link: None, failure: None, heard: false, name: None, rest: None, token_expires_at: None }
 }
 
 async fn pump(download: &mut Download, filling: &Filling) -> Result<bytes::Bytes, FetchError> {

@@ -35,7 +35,8 @@ impl Service {
             self.begin(&held.id, Some(held.clone()), Urgency::Forced, self.parts.redis.budget());
             return;
         }
-        let (name, token_end) = (name(&held.entry, row), token_end(&held.entry, row, now));
+        let end = row.connection.token_expires_at;
+        let (name, token_end) = (name(&held.entry, row), token_end(&held.entry, end, now));
         if name != held.entry.name || token_end != held.entry.token_end {
             self.amend(&held, Entry { name, token_end, ..held.entry.clone() }).await;
         }

@@ -128,9 +128,10 @@ fn an_entry() -> impl Strategy<Value = Entry> {
     let missing = proptest::option::of((any::<u32>(), any::<i64>()));
     let row = (proptest::option::of("[^\0]{0,20}"), any::<[u8; 32]>());
     let token_end =
-        proptest::option::of((any::<i64>(), proptest::option::of(any::<i64>())).prop_map(|(at, noted)| {
-            TokenEnd { at: Timestamp::from_millis(at), noted_at: noted.map(Timestamp::from_millis) }
-        }));
+        (any::<i64>(), proptest::option::of(any::<i64>()), any::<bool>()).prop_map(|(at, noted, told)| {
+            TokenEnd { at: Timestamp::from_millis(at), noted_at: noted.map(Timestamp::from_millis), told }
+        });
+    let token_end = proptest::option::of(token_end);
     (content, any::<i64>(), proptest::option::of(a_trouble()), missing, row, token_end).prop_map(
         |(content, verified_at, trouble, missing, (name, fingerprint), token_end)| Entry {
             token_end,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use graphsim::{Endpoint, Fault};
 use serde_json::{Value, json};
 
 use super::util::{MINUTE, STALE, World, tried, until, view, world};
-use crate::support::accounts::FACEBOOK;
+use crate::support::accounts::{FACEBOOK, small};
 use crate::support::proxy::{Proxy, START};
 use crate::support::webhooks::{OK, Reply};
 
@@ -128,4 +129,86 @@ async fn an_end_that_cannot_be_one_is_none_and_the_picture_is_shown() {
         assert_eq!(said(&proxy).await, (Value::Null, json!(false)), "{end}");
     }
     world.receiver.expect(0).await;
+}
+
+/// A row of a JSON provider that says when its token ends: in so many days.
+fn told_by_the_provider(world: &World, days: u32) -> String {
+    let picture = world.sim.put_file("/p/a.jpg", small(1));
+    let ends = (START + DAY * days).as_secs();
+    world.sim.serve(Endpoint::new("/me", None, json!({"picture": picture, "ends": ends})));
+    format!(
+        "[[connection]]\nid = '{}'\nprovider = 'other'\n[[providers.json]]\nname = 'other'\nurl = '{}/me'\nauth = 'none'\n\
+         pointer = '/picture'\ntoken_expires_pointer = '/ends'\nhosts = ['127.0.0.1']\n",
+        FACEBOOK.id,
+        world.sim.other_url()
+    )
+}
+
+#[tokio::test]
+pub(crate) async fn an_end_that_only_the_provider_names_is_told_once_by_a_view_or_by_the_sweep() {
+    for viewed in [true, false] {
+        let world = world().await;
+        let block = told_by_the_provider(&world, 8);
+        let proxy = world.proxy(&block).await;
+        view(&proxy).await;
+        let end = (START + DAY * 8).as_millis();
+        assert_eq!(said(&proxy).await, (json!(end), json!(false)));
+        let proxy = world.proxy_in(proxy.stop().await, &block).await;
+        proxy.service.sweep().await;
+        world.receiver.expect(0).await;
+        world.clock.advance(DAY * 2);
+        let calls = world.sim.endpoint_calls("/me");
+        for _ in 0..2 {
+            match viewed {
+                true => view(&proxy).await,
+                false => _ = proxy.service.sweep().await,
+            }
+            let [soon] = world.receiver.expect(1).await.try_into().unwrap();
+            assert_eq!(soon.kind(), "expires_soon");
+            assert_eq!(soon.data()["token_expires_at"], "2026-01-09T00:00:00.000Z");
+        }
+        assert_eq!(said(&proxy).await, (json!(end), json!(true)));
+        assert_eq!(
+            world.sim.endpoint_calls("/me"),
+            calls + usize::from(viewed),
+            "a stale view asks, no sweep does"
+        );
+    }
+}
+
+#[tokio::test]
+async fn a_row_that_is_read_while_a_refresh_fails_does_not_undo_the_failure() {
+    let world = ending_in(30).await;
+    let proxy = world.proxy(TABLE).await;
+    view(&proxy).await;
+    world.clock.advance(MINUTE);
+    world.sim.revoke_token(FACEBOOK.account);
+    world.sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(400))));
+    let calls = world.sim.total_api_calls();
+    let path = format!("/api/avatars/{}/refresh", FACEBOOK.id);
+    let read_meanwhile = async {
+        until("the provider is asked", async || world.sim.total_api_calls() > calls).await;
+        write_end(&world, 60).await;
+        let mut locked = world.db.sqlite().await;
+        sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut locked).await.unwrap();
+        // It has the row read again, which must wait for the lock.
+        proxy.get(&FACEBOOK.path()).await;
+        until("the refresh has failed", async || trouble(&proxy).await == "needs_reauth").await;
+        sqlx::raw_sql("COMMIT").execute(&mut locked).await.unwrap();
+    };
+    tokio::join!(proxy.admin("POST", &path), read_meanwhile);
+    world.receiver.expect(1).await;
+    assert_eq!(trouble(&proxy).await, "needs_reauth");
+    world.clock.advance(MINUTE);
+    view(&proxy).await;
+    let end = json!((START + DAY * 60).as_millis());
+    until("the new end is known", async || said(&proxy).await.0 == end).await;
+    assert_eq!(trouble(&proxy).await, "needs_reauth");
+}
+
+/// The class of the last failure.
+async fn trouble(proxy: &Proxy) -> Value {
+    let answer = proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    let said: Value = serde_json::from_slice(&answer.body).unwrap();
+    said["trouble"]["class"].clone()
 }
