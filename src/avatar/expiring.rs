@@ -1,5 +1,6 @@
 //! Tokens that end soon: noted with the entry, so that the dashboard is told once. Nobody is asked earlier or later.
 
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use super::service::Service;
@@ -10,28 +11,33 @@ use crate::store::Held;
 const BATCH: usize = 200;
 
 impl Service {
-    /// Looks at the ends of the tokens behind avatars that nobody may have viewed for long.
-    pub(super) async fn look_at_token_ends(self: &Arc<Self>, ids: &[AvatarId]) {
+    /// Looks at the ends of the tokens behind avatars that nobody may have viewed for long: those in the rows, and for rows
+    /// without one those in `ending`, which end soon by the provider's word.
+    pub(super) async fn look_at_token_ends(self: &Arc<Self>, ids: &[AvatarId], ending: &BTreeSet<AvatarId>) {
         for batch in ids.chunks(BATCH) {
             let now = self.parts.clock.now();
-            let ends = match self.parts.directory.token_ends(batch, now).await {
-                Ok(ends) => ends,
+            let ends: HashMap<AvatarId, Timestamp> = match self.parts.directory.token_ends(batch, now).await {
+                Ok(ends) => ends.into_iter().collect(),
                 Err(error) => {
                     tracing::warn!(%error, "sweep: the ends of tokens cannot be read");
                     return;
                 }
             };
-            for (id, at) in ends {
-                if !TokenEnd::seen(Some(at), None, None, now).is_some_and(|end| end.is_soon(now)) {
-                    continue;
-                }
-                if let Some(held) = self.held(&id, now, &mut self.parts.redis.unhurried()).await {
-                    let token_end = token_end(&held.entry, Some(at), now);
-                    if held.entry.token_end != token_end {
-                        self.amend(&held, Entry { token_end, ..held.entry.clone() }).await;
-                    }
+            for id in batch {
+                let row = ends.get(id).copied();
+                let seen = TokenEnd::seen(row, None, None, now);
+                if seen.map_or(ending.contains(id), |end| end.is_soon(now)) {
+                    self.note_end(id, row, now).await;
                 }
             }
+        }
+    }
+
+    async fn note_end(self: &Arc<Self>, id: &AvatarId, row: Option<Timestamp>, now: Timestamp) {
+        let Some(held) = self.held(id, now, &mut self.parts.redis.unhurried()).await else { return };
+        let token_end = token_end(&held.entry, row, now);
+        if held.entry.token_end != token_end {
+            self.amend(&held, Entry { token_end, ..held.entry.clone() }).await;
         }
     }
 

@@ -13,6 +13,16 @@ const BATCH: usize = 200;
 /// How often the loop looks at the clock.
 const TICK: Duration = Duration::from_secs(30);
 
+/// What is in memory and on disk.
+#[derive(Default)]
+struct Walked {
+    kept: BTreeSet<AvatarId>,
+    /// Too old to be kept.
+    old: Vec<AvatarId>,
+    /// Their tokens end soon by the provider's word, and nobody has noted it.
+    ending: BTreeSet<AvatarId>,
+}
+
 /// How a sweep went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Swept {
@@ -46,7 +56,7 @@ impl Service {
 
     /// The same; what lies in Redis alone is looked at by one instance for all.
     async fn sweep_all(self: &Arc<Self>, shared: bool) -> Swept {
-        let (mut kept, old) = self.kept_and_old().await;
+        let Walked { mut kept, old, mut ending } = self.walk().await;
         if shared {
             kept.extend(self.kept_in_redis().await);
         }
@@ -68,7 +78,8 @@ impl Service {
                 }
             }
         }
-        self.look_at_token_ends(&kept).await;
+        gone.iter().for_each(|id| _ = ending.remove(id));
+        self.look_at_token_ends(&kept, &ending).await;
         // SECURITY: a wrong schema or an emptied table must not wipe what is held. One alone may always go.
         if gone.len() > (kept.len() / 5).max(1) {
             tracing::error!(
@@ -89,22 +100,25 @@ impl Service {
         Swept::Deleted(gone.len(), kept.len())
     }
 
-    /// The ids in memory and on disk, and those that are too old to be kept.
-    async fn kept_and_old(&self) -> (BTreeSet<AvatarId>, Vec<AvatarId>) {
+    /// Looks through memory and disk.
+    async fn walk(&self) -> Walked {
         let now = self.parts.clock.now();
-        let (mut kept, mut old) = (BTreeSet::new(), Vec::new());
+        let mut walked = Walked::default();
         let mut pages = self.all_kept();
         while let Some(page) = pages.next().await {
-            for Kept { id, verified_at, .. } in page {
+            for Kept { id, verified_at, token_end, .. } in page {
                 let never = verified_at == Timestamp::EPOCH;
                 if !never && now.since(verified_at) >= self.parts.config.windows.forget {
-                    old.push(id);
-                } else {
-                    kept.insert(id);
+                    walked.old.push(id);
+                    continue;
                 }
+                if token_end.is_some_and(|end| end.told && end.noted_at.is_none() && end.is_soon(now)) {
+                    walked.ending.insert(id.clone());
+                }
+                walked.kept.insert(id);
             }
         }
-        (kept, old)
+        walked
     }
 
     /// The ids in Redis; as many as it tells while it is there.

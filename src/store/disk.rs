@@ -173,8 +173,9 @@ impl Disk {
     /// What is kept of an avatar, without its bytes.
     pub async fn kept(&self, id: &AvatarId) -> Option<Kept> {
         let open = self.open.as_ref()?;
-        let query =
-            sqlx::query("SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id = ?");
+        let query = sqlx::query(
+            "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id = ?",
+        );
         let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
         Kept::read(&row)
     }
@@ -228,7 +229,8 @@ impl Disk {
     pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
         let Some(open) = &self.open else { return Vec::new() };
         let query = sqlx::query(
-            "SELECT id, provider, verified_at, generation, obeyed FROM avatar WHERE id > ? ORDER BY id LIMIT ?",
+            "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id > ? ORDER BY id
+             LIMIT ?",
         );
         let rows =
             self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();

@@ -4,8 +4,9 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use super::Held;
+use super::disk_row::read_json;
 use super::generations::Subject;
-use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp, TokenEnd};
 
 /// What a walk over all that is kept is told of an avatar.
 #[derive(Debug, Clone)]
@@ -20,6 +21,8 @@ pub struct Kept {
     pub generation: Generation,
     /// The last soft purge that has made it stale.
     pub obeyed: Generation,
+    /// When its token ends.
+    pub token_end: Option<TokenEnd>,
 }
 
 /// A purge that outlives the process.
@@ -38,8 +41,8 @@ pub struct KeptPurge {
 impl Kept {
     /// Of what is in memory.
     pub fn of(held: &Held) -> Self {
-        let Entry { provider, verified_at, generation, obeyed, .. } = held.entry;
-        Self { id: held.id.clone(), provider, verified_at, generation, obeyed }
+        let Entry { provider, verified_at, generation, obeyed, token_end, .. } = held.entry;
+        Self { id: held.id.clone(), provider, verified_at, generation, obeyed, token_end }
     }
 
     pub(super) fn read(row: &SqliteRow) -> Option<Self> {
@@ -50,6 +53,7 @@ impl Kept {
             verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
             generation: generation("generation")?,
             obeyed: generation("obeyed")?,
+            token_end: read_json(row, "token_end").ok()?,
         })
     }
 }

@@ -138,7 +138,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
 }
 
 /// What a later version wrote otherwise is nothing.
-fn read_json<T: serde::de::DeserializeOwned>(
+pub(super) fn read_json<T: serde::de::DeserializeOwned>(
     row: &SqliteRow,
     column: &str,
 ) -> Result<Option<T>, sqlx::Error> {

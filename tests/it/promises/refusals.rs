@@ -27,12 +27,13 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         Row::new(
-            "the row says that the token ends within 7 d (`token_expires_at`)",
+            "row or provider say that the token ends within 7 d (`token_expires_at`, `token_expires_pointer`)",
             "the picture",
             "as ever; the event `avatar.expires_soon`, once",
             &[
                 expiry::a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts,
                 expiry::the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep,
+                expiry::an_end_that_only_the_provider_names_is_told_once_by_a_view_or_by_the_sweep,
             ],
         ),
         Row::new(
