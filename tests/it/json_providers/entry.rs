@@ -151,6 +151,22 @@ impl Shown {
         self.takes(401, body, "needs_reauth", reason).await
     }
 
+    /// The account without the picture's member: no proof that the picture is gone, which goes on being shown.
+    pub(super) async fn takes_for_no_proof(self, body: Value) -> Self {
+        self.takes(200, body, "transient", "the reply has no picture field").await
+    }
+
+    /// Further such replies, over a day, are one together.
+    pub(super) async fn has_none_after_a_day(self) -> Self {
+        self.proxy.clock.advance(Duration::from_secs(24 * 3600 - 1));
+        for _ in 0..3 {
+            assert_eq!(self.refresh().await["content"], "picture");
+        }
+        self.proxy.clock.advance(Duration::from_secs(1));
+        assert_eq!(self.refresh().await["content"], "no_picture");
+        self
+    }
+
     /// Such a reply is "no picture": a placeholder, with the initials of the provider's name.
     pub(super) async fn has_none_with(self, body: Value) -> Self {
         self.entry.answers(&self.sim, 200, body.clone(), &[]);

@@ -32,13 +32,18 @@ async fn linkedin_shows_a_persons_picture() {
     .await
     .takes(429, json!({"status": 429}), "throttled", "HTTP 429")
     .await
-    .has_none_with(json!({"sub": "1", "name": "Ada Lovelace"}))
+    .takes_for_no_proof(json!({"sub": "1", "name": "Ada Lovelace"}))
+    .await
+    .has_none_with(json!({"sub": "1", "name": "Ada Lovelace", "picture": null}))
     .await;
 }
 
 #[tokio::test]
 async fn linkedin_shows_an_organisations_logo_until_the_reply_says_that_its_address_ends() {
     fn organisation(url: &str) -> Value {
+        organisation_with(url.into())
+    }
+    fn organisation_with(url: Value) -> Value {
         let identifier = json!({"identifier": url, "identifierExpiresInSeconds": 1_773_878_400});
         let logo = json!({"original": "urn:li:digitalmediaAsset:C4", "original~": {"elements": [{"identifiers": [identifier]}]}});
         json!({"localizedName": "Analytical Engines", "logoV2": logo})
@@ -62,7 +67,9 @@ async fn linkedin_shows_an_organisations_logo_until_the_reply_says_that_its_addr
     .await
     .takes(404, json!({"status": 404}), "denied", "HTTP 404")
     .await
-    .has_none_with(json!({"localizedName": "Analytical Engines"}))
+    .takes_for_no_proof(json!({"localizedName": "Analytical Engines"}))
+    .await
+    .has_none_with(organisation_with(Value::Null))
     .await;
 }
 
@@ -192,7 +199,11 @@ async fn pinterest_shows_the_picture() {
     .await
     .takes(429, json!({"code": 8, "message": "no"}), "throttled", "HTTP 429")
     .await
-    .has_none_with(json!({"username": "ada"}))
+    .takes_for_no_proof(json!({"username": "ada"}))
+    .await
+    .has_none_after_a_day()
+    .await
+    .has_none_with(json!({"username": "ada", "profile_image": ""}))
     .await;
 }
 
