@@ -211,6 +211,10 @@ fn a_throttle_lasts_as_long_as_its_reply_says() {
     }
     assert_eq!(wait(&[("retry-after", "17")], 503).retry_after.map(|wait| wait.as_secs()), Some(17));
     assert_eq!(wait(&[("retry-after", "17")], 401).retry_after, None, "a dead token does not come back");
+    for name in ["x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset"] {
+        let error = wait(&[(name, "900")], 503);
+        assert_eq!((error.class, error.retry_after), (Transient, None), "{name} tells of the quota alone");
+    }
 }
 
 #[test]

@@ -77,7 +77,9 @@ pub(super) fn classify(
         None => format!("HTTP {}", reply.status),
     };
     let retry_after = match class {
-        TroubleClass::Throttled | TroubleClass::Transient => wait(&reply.headers, now),
+        TroubleClass::Throttled => asked_wait(&reply.headers, now).or_else(|| reset(&reply.headers, now)),
+        // Such replies tell of the quota, too, which has nothing to do with when the fault is over.
+        TroubleClass::Transient => asked_wait(&reply.headers, now),
         _ => None,
     };
     ProviderError { scope, retry_after, ..ProviderError::new(class, reason) }
@@ -98,23 +100,30 @@ fn by_status(config: &JsonConfig, status: u16) -> TroubleClass {
     }
 }
 
-/// How long a reply asks to wait: in seconds or until a date (RFC 9110, 10.2.3), or until the quota begins again.
-fn wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    let text = |name: &str| headers.get(name)?.to_str().ok().map(str::trim);
-    let until = |end: Timestamp| end.since(now);
-    let number = |text: &str| {
-        let number = text.split('.').next()?.parse::<i64>().ok().filter(|number| *number >= 0)?;
-        Some(if number > EPOCH_ABOVE {
-            until(Timestamp::from_secs(number))
-        } else {
-            Duration::from_secs(number.unsigned_abs())
-        })
-    };
-    let named = text(RETRY_AFTER.as_str()).and_then(|text| {
-        let date = || httpdate::parse_http_date(text).ok();
-        number(text).or_else(|| Some(until(Timestamp::from_system_time(date()?))))
-    });
-    named.or_else(|| RESETS.iter().find_map(|name| number(text(name)?))).map(|wait| wait.min(LONGEST_WAIT))
+/// How long a reply asks to wait: in seconds or until a date (RFC 9110, 10.2.3).
+fn asked_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    let text = text(headers, RETRY_AFTER.as_str())?;
+    let date = || httpdate::parse_http_date(text).ok();
+    let wait = span(text, now).or_else(|| Some(Timestamp::from_system_time(date()?).since(now)));
+    wait.map(|wait| wait.min(LONGEST_WAIT))
+}
+
+/// How long it is until the quota begins again.
+fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    RESETS.iter().find_map(|name| span(text(headers, name)?, now)).map(|wait| wait.min(LONGEST_WAIT))
+}
+
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name)?.to_str().ok().map(str::trim)
+}
+
+/// A wait in seconds, or the seconds since the epoch at which it is over.
+fn span(text: &str, now: Timestamp) -> Option<Duration> {
+    let number = text.split('.').next()?.parse::<i64>().ok().filter(|number| *number >= 0)?;
+    Some(match number > EPOCH_ABOVE {
+        true => Timestamp::from_secs(number).since(now),
+        false => Duration::from_secs(number.unsigned_abs()),
+    })
 }
 
 /// SECURITY: a code is the API's own text. Only what is short and plain is repeated, and nothing that has to do with the
