@@ -58,7 +58,7 @@ impl Climb<'_> {
     async fn by_held_link(&self) -> Result<Attempt, bool> {
         let now = self.clock.now();
         if let Some(link) = self.held.and_then(|entry| entry.link.as_ref()).filter(|link| link.is_live(now)) {
-            if self.picture().is_some_and(|picture| picture.identity.same(&link.identity)) {
+            if self.held.is_some_and(|entry| holds_bytes_of(entry, link)) {
                 return Err(false);
             }
             return match self.fetch(link).await {
@@ -177,6 +177,15 @@ impl Climb<'_> {
         }
         Ok(Picture::new(bytes, header, link.identity.clone(), last_modified))
     }
+}
+
+/// Whether the bytes behind an entry's own link are held. Where nothing names the picture, they are as old as the link or
+/// newer.
+fn holds_bytes_of(entry: &Entry, link: &Link) -> bool {
+    entry.picture().is_some_and(|picture| match link.identity.as_deref() {
+        Some(_) => picture.identity.same(&link.identity),
+        None => entry.verified_at >= link.resolved_at,
+    })
 }
 
 /// How asking the provider went.

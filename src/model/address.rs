@@ -71,6 +71,12 @@ impl Address {
         self.url.host_str().unwrap_or("")
     }
 
+    /// Whether the host is that domain, or a name below it.
+    pub fn is_at(&self, domain: &str) -> bool {
+        let below = self.host().strip_suffix(domain);
+        below.is_some_and(|label| label.is_empty() || label.ends_with('.'))
+    }
+
     /// Whether the scheme is `https`.
     pub fn is_https(&self) -> bool {
         self.url.scheme() == "https"
@@ -167,6 +173,18 @@ mod tests {
         assert_eq!(Address::parse("https://u:p@example.com/"), Err(AddressError::Credentials));
         assert_eq!(Address::parse("file:///etc/passwd"), Err(AddressError::NotAnAddress));
         assert_eq!(Address::parse("data:image/png;base64,AAAA"), Err(AddressError::NotAnAddress));
+    }
+
+    #[test]
+    fn a_domain_holds_itself_and_what_is_below_it() {
+        for (text, is_at) in [
+            ("https://licdn.com/a", true),
+            ("https://media.LICDN.com/a", true),
+            ("https://notlicdn.com/a", false),
+            ("https://licdn.com.evil.example/a", false),
+        ] {
+            assert_eq!(Address::parse(text).unwrap().is_at("licdn.com"), is_at, "{text}");
+        }
     }
 
     #[test]

@@ -94,10 +94,7 @@ impl Only {
     fn holds(&self, address: &Address) -> bool {
         match self {
             Self::Always => true,
-            Self::Host(domain) => {
-                let below = address.host().strip_suffix(domain);
-                below.is_some_and(|label| label.is_empty() || label.ends_with('.'))
-            }
+            Self::Host(domain) => address.is_at(domain),
             Self::With(names) => names.iter().all(|name| parameter(address, name).is_some()),
         }
     }

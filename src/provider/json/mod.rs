@@ -123,19 +123,31 @@ impl JsonProvider {
     }
 }
 
-/// Which picture an address leads to. A signature changes and the path stays, so a signed one is known by its path and
-/// `stp` (PROVIDERS 5.4, 7). Of one that is not signed every character counts: it may name the picture in its query.
+/// Where another picture has another path, as far as is known: the hosts of Meta, TikTok, LinkedIn and Discord
+/// (PROVIDERS 5.4, 7). Lookaside is none of them: it has one path for all.
+const NAMED_BY_PATH: [&str; 8] = [
+    "fbcdn.net",
+    "cdninstagram.com",
+    "whatsapp.net",
+    "tiktokcdn.com",
+    "tiktokcdn-us.com",
+    "tiktokcdn-eu.com",
+    "licdn.com",
+    "cdn.discordapp.com",
+];
+
+/// Which picture an address leads to. Of one that is not signed every character counts: it may name the picture in its
+/// query. A signature changes while the picture stays, so a signed one tells only where its path is known to name the
+/// picture, together with `stp`; elsewhere the path may be that of the account, and only the bytes tell.
 pub(in crate::provider) fn identity_of(address: &Address, now: Timestamp) -> Identity {
-    let path = address.path_and_query().0;
-    match expires_at(address, now) {
-        None => Identity::hashed(address.expose()),
-        // A fixed path, such as Meta's lookaside: only the parameters would tell, and these are the signature.
-        Some(_) if path.ends_with('/') => Identity::UNKNOWN,
-        Some(_) => {
-            let stp = address.parameters("stp").next().unwrap_or("");
-            Identity::hashed(&format!("{path}?stp={stp}"))
-        }
+    if expires_at(address, now).is_none() {
+        return Identity::hashed(address.expose());
     }
+    if !NAMED_BY_PATH.iter().any(|domain| address.is_at(domain)) {
+        return Identity::UNKNOWN;
+    }
+    let stp = address.parameters("stp").next().unwrap_or("");
+    Identity::hashed(&format!("{}?stp={stp}", address.path_and_query().0))
 }
 
 #[cfg(test)]

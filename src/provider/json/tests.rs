@@ -311,6 +311,24 @@ fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
             "https://b.fbsbx.com/platform/profilepic/?asid=1&ext=1767300000",
             false,
         ),
+        // Discord's attachments.
+        (
+            "https://cdn.discordapp.com/attachments/1/2/a.png?ex=69557900&is=69542780&hm=a",
+            "https://cdn.discordapp.com/attachments/1/2/a.png?ex=6956ca80&is=69557900&hm=b",
+            true,
+        ),
+        // Anybody's storage: a path that stays while its bytes change, or a version in the query.
+        (
+            "https://b.s3.amazonaws.com/avatars/7.png?X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-Signature=a",
+            "https://b.s3.amazonaws.com/avatars/7.png?X-Amz-Date=20260101T040000Z&X-Amz-Expires=3600&X-Amz-Signature=b",
+            false,
+        ),
+        (
+            "https://storage.example/7.png?versionId=A&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600",
+            "https://storage.example/7.png?versionId=B&X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600",
+            false,
+        ),
+        ("https://a.example/7.png?oe=69570000", "https://a.example/7.png?oe=69580000", false),
         // Not signed: the same file name in another folder, or another query, is another picture.
         (
             "https://lh3.googleusercontent.com/-a/photo.jpg",

@@ -184,12 +184,6 @@ impl Shown {
         self
     }
 
-    /// The API answers so from now on.
-    pub(super) fn answers_with(self, body: Value) -> Self {
-        self.entry.answers(&self.sim, 200, body, &[]);
-        self
-    }
-
     /// 429 with these headers.
     pub(super) async fn takes_a_throttle(self, headers: &[(&'static str, &str)]) -> Self {
         self.entry.answers(&self.sim, 429, Value::Null, headers);

@@ -1,11 +1,13 @@
 //! A provider that nobody configures any more, an API that sends elsewhere, a picture that lies elsewhere.
 
+use std::time::Duration;
+
 use avatar_proxy::clock::Clock;
 use graphsim::{Endpoint, Graphsim};
 use serde_json::{Value, json};
 
 use crate::support::accounts::small;
-use crate::support::client::{self, Answer};
+use crate::support::client::{self, Answer, hash};
 use crate::support::proxy::{Proxy, START, stand_in};
 
 async fn api(picture: impl Fn(&Graphsim) -> String) -> (Graphsim, Clock, String) {
@@ -59,6 +61,30 @@ async fn what_is_held_of_a_provider_that_nobody_configures_any_more_can_be_read_
         assert_eq!((purged.status, &report["avatars"]), (200, &json!(1)), "{order}");
         assert_eq!(proxy.admin("GET", "/api/avatars/acme").await.status, 404, "{order}");
     }
+}
+
+#[tokio::test]
+async fn behind_a_signature_of_anybodys_storage_a_changed_picture_is_seen_and_an_equal_one_is_the_same() {
+    let (sim, clock, extra) = api(at_the_cdn).await;
+    let lies_at = |signature: &str, seed: u32| {
+        let target = format!(
+            "/avatars/7.png?X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-Signature={signature}"
+        );
+        let picture = sim.put_file(&target, small(seed));
+        sim.serve(Endpoint::new("/me", None, json!({"picture": picture})));
+    };
+    lies_at("a", 1);
+    let proxy = Proxy::start(&sim, &clock, &extra).await;
+    let first = proxy.get("/avatar/acme").await;
+    assert_eq!(first.hash(), hash(&small(1).bytes));
+    lies_at("b", 1);
+    clock.advance(Duration::from_secs(60));
+    inspect(&proxy).await;
+    let again = proxy.get("/avatar/acme").await;
+    assert_eq!(again.header("last-modified"), first.header("last-modified"), "equal bytes");
+    lies_at("c", 2);
+    inspect(&proxy).await;
+    assert_eq!(proxy.get("/avatar/acme").await.hash(), hash(&small(2).bytes));
 }
 
 #[tokio::test]

@@ -26,8 +26,6 @@ async fn threads_shows_the_picture_and_speaks_metas_errors() {
     }
     .shows_the_picture()
     .await
-    .fetches_only_what_is_new()
-    .await
     .takes(400, error(190, 463), "needs_reauth", "code 190/463")
     .await
     .takes(400, error(17, 1), "throttled", "code 17/1")
@@ -58,8 +56,6 @@ async fn whatsapp_shows_the_picture_and_takes_a_missing_member_for_none() {
         initials: "",
     }
     .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
     .await
     .takes(400, error(80_008, 1), "throttled", "code 80008/1")
     .await

@@ -49,26 +49,6 @@ async fn tiktok_login_kit_shows_the_picture_and_its_codes_decide() {
 }
 
 #[tokio::test]
-async fn tiktoks_new_signature_on_the_same_path_is_the_same_picture() {
-    let shown = Entry {
-        file: include_str!("../../../providers/tiktok.toml"),
-        account: "",
-        asked: "/v2/user/info/?fields=open_id,avatar_large_url,display_name",
-        header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
-        picture: "https://p16-sign-va.tiktokcdn.com/a/accb~c5.jpeg?x-expires=1767247200&x-signature=a",
-        fetched: "/a/accb~c5.jpeg?x-expires=1767247200&x-signature=a",
-        reply: |url| user(url.into()),
-        ends: Some(X_EXPIRES),
-        initials: "AL",
-    }
-    .shows_the_picture()
-    .await;
-    let again =
-        shown.at("https://p19-sign-va.tiktokcdn.com/a/accb~c5.jpeg?x-expires=1767268800&x-signature=b&t=1");
-    shown.answers_with(user(again.into())).fetches_only_what_is_new().await;
-}
-
-#[tokio::test]
 async fn tiktok_business_shows_the_picture_and_its_errors_are_errors_although_they_come_as_200() {
     let error = |code: i64| json!({"code": code, "message": "no", "request_id": "1", "data": {}});
     Entry {
@@ -83,8 +63,6 @@ async fn tiktok_business_shows_the_picture_and_its_errors_are_errors_although_th
         initials: "A",
     }
     .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
     .await
     .takes(200, error(40_105), "needs_reauth", "HTTP 200, error 40105")
     .await
