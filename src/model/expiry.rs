@@ -54,7 +54,7 @@ const RULES: [Rule; 15] = [
     rule("x-expires", Only::Always, Read::Decimal), // TikTok, ByteDance
     rule("e", Only::Host("licdn.com"), Read::Decimal), // LinkedIn
     rule("ex", Only::With(&["is", "hm"]), Read::Hex), // Discord
-    rule("Expires", Only::Always, Read::Decimal), // CloudFront, S3 v2, GCS v2, Alibaba
+    rule("Expires", Only::With(&["Signature"]), Read::Decimal), // CloudFront, S3 v2, GCS v2, Alibaba
     rule("Policy", Only::Always, Read::Policy), // CloudFront with its own policy
     rule("X-Amz-Expires", Only::Always, Read::SecondsAfter("X-Amz-Date")), // S3 v4, R2, MinIO
     rule("X-Goog-Expires", Only::Always, Read::SecondsAfter("X-Goog-Date")), // GCS v4
@@ -64,6 +64,11 @@ const RULES: [Rule; 15] = [
     rule("__token__", Only::Always, Read::ExpOf),
     rule("expires", Only::Always, Read::Decimal), // imgix and others, sometimes in milliseconds
 ];
+
+/// Parameters that sign an address without telling when it ends: Cloudflare's `verify`, and what stands beside an end that
+/// may be left out or not be sane. In lower case; everybody writes them otherwise.
+const SIGNATURES: [&str; 8] =
+    ["verify", "signature", "sig", "hmac", "oh", "x-signature", "x-amz-signature", "x-goog-signature"];
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// S3, GCS and R2 refuse a signature of version 4 that is to hold longer than a week, in seconds.
@@ -81,6 +86,15 @@ pub fn expires_at(address: &Address, now: Timestamp) -> Option<Timestamp> {
         .chain(in_path(address))
         .filter_map(|number| end_of(number, now))
         .min()
+}
+
+/// Whether the address is signed, as far as the names of its parameters tell: no character of it may be changed. It may be
+/// without an end for all that.
+pub fn is_signed(address: &Address) -> bool {
+    let mut names = address.path_and_query().1.split('&').map(|pair| pair.split('=').next().unwrap_or(""));
+    let is_signature = |name: &str| SIGNATURES.iter().any(|known| known.eq_ignore_ascii_case(name));
+    let tells = |rule: &Rule| rule.only.holds(address) && address.parameters(rule.name).next().is_some();
+    names.any(is_signature) || RULES.iter().any(tells) || in_path(address).is_some()
 }
 
 /// A number that somebody calls an end, in seconds or milliseconds since the epoch; `None` if it is not sane.
@@ -378,12 +392,12 @@ mod tests {
             "2023-11-14T22:13:20Z",
         );
         assert_eq!(
-            end("https://a.example/a.jpg?expires=1700000000500&Expires=1700000001", "2023-11-14"),
+            end("https://a.example/a.jpg?expires=1700000000500&Expires=1700000001&Signature=x", "2023-11-14"),
             Some(1_700_000_000_500),
             "milliseconds are held against seconds"
         );
         assert_ends(
-            "https://a.example/a.jpg?Expires=1700000500&oe=6553F100&ext=1700000900",
+            "https://a.example/a.jpg?Expires=1700000500&Signature=x&oe=6553F100&ext=1700000900",
             "2023-11-14",
             "2023-11-14T22:13:20Z",
         );
@@ -398,9 +412,10 @@ mod tests {
             "https://a.example/a.jpg?ex=6554a880",
             "https://a.example/a.jpg?se=2023-11-20",
             "https://a.example/a.jpg?verify=1700000000-mac",
+            "https://a.example/a.jpg?Expires=1700000000",
             "https://a.example/a.jpg?oe=",
-            "https://a.example/a.jpg?oe=zz&Expires=-5&ext=+1700000000&expires=soon",
-            "https://a.example/a.jpg?oe=1&ext=0&Expires=9999999999",
+            "https://a.example/a.jpg?oe=zz&Expires=-5&Signature=x&ext=+1700000000&expires=soon",
+            "https://a.example/a.jpg?oe=1&ext=0&Expires=9999999999&Signature=x",
             "https://a.example/a.jpg?oe=FFFFFFFFFFFFFFFF&ext=999999999999999999999",
             "https://a.example/a.jpg?X-Amz-Expires=3600",
             "https://a.example/a.jpg?X-Amz-Date=20231114T000000Z&X-Amz-Expires=604801",
@@ -415,6 +430,31 @@ mod tests {
             "https://a.example/vp/short/5DA39AF1/a.jpg",
         ] {
             assert_eq!(end(address, "2023-11-14"), None, "{address}");
+        }
+    }
+
+    #[test]
+    fn an_address_is_signed_by_the_names_of_its_parameters_whether_or_not_they_tell_an_end() {
+        let is_signed = |text: &str| is_signed(&Address::parse(text).unwrap());
+        for text in [
+            "https://a.example/a.jpg?verify=1700000000-mac",
+            "https://a.example/a.jpg?oe=1",
+            "https://a.example/a.jpg?Expires=1&Signature=x",
+            "https://d1.cloudfront.net/a.jpg?Policy=x&Signature=y",
+            "https://a.example/a.jpg?x=1&X-Amz-Signature=0a",
+            "https://a.blob.core.windows.net/a.jpg?sv=1&sig=x",
+            "https://media.licdn.com/a?e=1&v=beta&t=x",
+            "https://a.akamaized.net/a.jpg?hdnts=x",
+            "https://a.example/vp/0123456789abcdef0123456789abcdef/5DA39AF1/a.jpg",
+        ] {
+            assert!(is_signed(text), "{text}");
+        }
+        for text in [
+            "https://pbs.twimg.com/profile_images/1/a_normal.jpg",
+            "https://a.example/a.jpg?e=1&ex=1&se=1&Expires=1&size=96&signed=no",
+            "https://a.example/verify/a.jpg?v=1",
+        ] {
+            assert!(!is_signed(text), "{text}");
         }
     }
 

@@ -26,7 +26,7 @@ pub use address::{Address, AddressError};
 pub use cache_status::CacheStatus;
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
-pub use expiry::{end_of, expires_at};
+pub use expiry::{end_of, expires_at, is_signed};
 pub use freshness::{AvatarState, Decision, Windows, decide, state};
 pub use happened::{Dimension, EventKind, Happened};
 pub use id::{AvatarId, InvalidId};

@@ -239,7 +239,7 @@ impl Providers {
             Provider::Json(name) => {
                 let provider = self.json.get(&name)?;
                 let link = stored_link(connection, provider.hosts(), now, &self.link)?;
-                let identity = json::identity_of(&link.address, now);
+                let identity = json::identity_of(&link.address);
                 return Some(Link { identity, ..link })
                     .filter(|link| !provider.is_no_picture(link.address.expose()));
             }

@@ -19,7 +19,7 @@ use super::app::App;
 use super::error::ProviderError;
 use super::{Resolution, Resolved, Said};
 use crate::model::{
-    Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, expires_at,
+    Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, is_signed,
 };
 use crate::origin::{Call, HostList, Origin, Reach};
 use config::Errors;
@@ -76,13 +76,11 @@ impl JsonProvider {
             Said::NoPicture => Resolution::NoPicture,
             Said::FieldMissing => Resolution::FieldMissing,
             Said::Address(text) => {
-                let mut link = self.link(&text, identity, now, links)?;
+                let ends = ends.and_then(|number| end_of(number, now));
+                let mut link = self.link(&text, identity, ends, now, links)?;
                 // SECURITY: what holds the credential itself is not written back.
                 link.is_secret = !token.is_empty() && text.contains(token.expose());
-                match ends.and_then(|number| end_of(number, now)) {
-                    Some(end) => Resolution::Picture(link.ending(end, links)),
-                    None => Resolution::Picture(link),
-                }
+                Resolution::Picture(link)
             }
         };
         let token_expires_at = token_ends.and_then(|number| end_of(number, now));
@@ -112,14 +110,20 @@ impl JsonProvider {
         &self,
         text: &str,
         identity: Option<String>,
+        ends: Option<Timestamp>,
         now: Timestamp,
         links: &LinkConfig,
     ) -> Result<Link, ProviderError> {
         let address = Address::parse(text)
             .map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))?;
-        let address = self.config.resized(address, now);
-        let identity = identity.map_or_else(|| identity_of(&address, now), Identity::named);
-        Ok(Link::new(address, identity, false, now, links))
+        // What ends is signed, whatever its parameters are called.
+        let address = if ends.is_none() { self.config.resized(address) } else { address };
+        let identity = identity.map_or_else(|| identity_of(&address), Identity::named);
+        let link = Link::new(address, identity, false, now, links);
+        Ok(match ends {
+            Some(end) => link.ending(end, links),
+            None => link,
+        })
     }
 }
 
@@ -139,8 +143,8 @@ const NAMED_BY_PATH: [&str; 8] = [
 /// Which picture an address leads to. Of one that is not signed every character counts: it may name the picture in its
 /// query. A signature changes while the picture stays, so a signed one tells only where its path is known to name the
 /// picture, together with `stp`; elsewhere the path may be that of the account, and only the bytes tell.
-pub(in crate::provider) fn identity_of(address: &Address, now: Timestamp) -> Identity {
-    if expires_at(address, now).is_none() {
+pub(in crate::provider) fn identity_of(address: &Address) -> Identity {
+    if !is_signed(address) {
         return Identity::hashed(address.expose());
     }
     if !NAMED_BY_PATH.iter().any(|domain| address.is_at(domain)) {

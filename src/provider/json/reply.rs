@@ -8,7 +8,7 @@ use super::config::{Errors, JsonConfig, Source};
 use super::made::no_text;
 use super::pointer::Pointer;
 use super::trouble::{classify, code_of};
-use crate::model::{Address, Secret, Timestamp, expires_at};
+use crate::model::{Address, Secret, Timestamp, is_signed};
 use crate::origin::Reply;
 use crate::provider::error::ProviderError;
 use crate::provider::{Said, graph};
@@ -88,9 +88,9 @@ impl JsonConfig {
 
     /// The same picture in the size that is wanted. The size stands in the last segment of the path; where it does not
     /// stand there exactly once, or a signature covers it, the address stays as it is.
-    pub(super) fn resized(&self, address: Address, now: Timestamp) -> Address {
+    pub(super) fn resized(&self, address: Address) -> Address {
         let Some((from, to)) = &self.resize else { return address };
-        if expires_at(&address, now).is_some() {
+        if is_signed(&address) {
             return address;
         }
         let text = address.expose();

@@ -255,17 +255,22 @@ fn the_size_is_changed_in_the_last_segment_where_it_stands_once_and_nowhere_else
             "https://pbs.twimg.com/p/a_normal.jpg?x-expires=1767300000",
         ),
         (
+            &x,
+            "https://a.example/p/a_normal.jpg?verify=1767200000-mac",
+            "https://a.example/p/a_normal.jpg?verify=1767200000-mac",
+        ),
+        (
             &google,
             "https://yt3.ggpht.com/ytc/A-b_=s88-c-k-c0x00ffffff-no-rj",
             "https://yt3.ggpht.com/ytc/A-b_=s320-c-k-c0x00ffffff-no-rj",
         ),
         (&google, "https://yt3.ggpht.com/a=s880-c", "https://yt3.ggpht.com/a=s880-c"),
     ] {
-        assert_eq!(config.resized(Address::parse(given).unwrap(), NOW).expose(), resized);
+        assert_eq!(config.resized(Address::parse(given).unwrap()).expose(), resized);
     }
     let breaks = config_with_resize("b.", "/../");
     assert_eq!(
-        breaks.resized(Address::parse("https://a.example/x/b.jpg").unwrap(), NOW).expose(),
+        breaks.resized(Address::parse("https://a.example/x/b.jpg").unwrap()).expose(),
         "https://a.example/x/b.jpg"
     );
 }
@@ -276,7 +281,7 @@ fn config_with_resize(from: &str, to: &str) -> JsonConfig {
 
 #[test]
 fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
-    let of = |text: &str| identity_of(&Address::parse(text).unwrap(), NOW);
+    let of = |text: &str| identity_of(&Address::parse(text).unwrap());
     for (one, two, same) in [
         // TikTok: the path is a hash, the rest rotates (PROVIDERS 7).
         (

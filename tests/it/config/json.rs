@@ -126,6 +126,8 @@ async fn the_picture_is_the_one_that_is_pointed_at() {
     differs("providers.json.pointer", "", "pointer = '/picture2'", fetched).await;
     differs("providers.json.address", "", "pointer = ''\naddress = 'CDN/p/{/file}.jpg'", fetched).await;
     differs("providers.json.resize", "", "resize = ['_small.', '_large.']", fetched).await;
+    let told = seen("resize = ['_small.', '_large.']\nexpires_pointer = '/ends'").await.fetched;
+    assert_eq!(told.as_deref(), Some("GET /p/a_small.jpg HTTP/1.1"), "what ends is signed");
     differs("providers.json.hosts", "", "hosts = ['cdn.example']", |seen| seen.state.clone()).await;
     let content = |seen: &Seen| seen.content.clone();
     differs("providers.json.no_picture", "", "no_picture = ['/a_small']", content).await;
