@@ -41,16 +41,18 @@ impl Service {
         }
     }
 
-    /// Keeps an entry that differs from the held one in what its row says, and tells.
-    pub(super) async fn amend(&self, held: &Held, entry: Entry) {
-        report_end(&held.id, Some(&held.entry), &entry, self.parts.clock.now());
-        let happened = self.happened(&held.id, Some(&held.entry), &entry);
+    /// Keeps an entry that differs from the held one in what its row says, and tells. What a refresh has brought meanwhile
+    /// stays: it has read the row, too, and may have met a trouble.
+    pub(super) async fn amend(&self, held: &Arc<Held>, entry: Entry) {
         let new = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
         new.view(held.viewed_at());
-        if self.parts.memory.put(new.clone()).is_some() {
-            self.parts.disk.put_with(new.clone(), happened).await;
-            self.parts.redis.land(Some(&new), None).await;
+        if !self.parts.memory.replace(held, &new) {
+            return;
         }
+        report_end(&held.id, Some(&held.entry), &new.entry, self.parts.clock.now());
+        let happened = self.happened(&held.id, Some(&held.entry), &new.entry);
+        self.parts.disk.put_with(new.clone(), happened).await;
+        self.parts.redis.land(Some(&new), None).await;
     }
 }
 

@@ -206,6 +206,19 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
 }
 
+#[test]
+fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
+    let generations = Arc::new(Generations::default());
+    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, generations.clone());
+    let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
+    assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
+    assert!(!memory.replace(&seen, &later), "another is held");
+    assert!(memory.replace(&new, &later));
+    assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
+    generations.note(&Subject::Avatar(id()), Purged::new(true, generations.next()));
+    assert!(!memory.replace(&later, &new), "it was purged");
+}
+
 #[tokio::test]
 async fn a_file_of_the_first_release_is_taken_over() {
     let opened = open().await;

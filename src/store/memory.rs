@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
-use moka::ops::compute::Op;
+use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
 use super::Generations;
@@ -139,11 +139,25 @@ impl Memory {
         // Left to itself moka would evict some views later, and hold more than `memory.max_bytes` until then.
         self.entries.run_pending_tasks();
         match entry {
-            moka::ops::compute::CompResult::StillNone(_) | moka::ops::compute::CompResult::Removed(_) => None,
-            moka::ops::compute::CompResult::Inserted(entry)
-            | moka::ops::compute::CompResult::ReplacedWith(entry)
-            | moka::ops::compute::CompResult::Unchanged(entry) => Some(entry.into_value()),
+            CompResult::StillNone(_) | CompResult::Removed(_) => None,
+            CompResult::Inserted(entry) | CompResult::ReplacedWith(entry) | CompResult::Unchanged(entry) => {
+                Some(entry.into_value())
+            }
         }
+    }
+
+    /// Puts an entry in the place of the one that it was made from, and tells whether it did: not where another is held
+    /// meanwhile, which knows more, and not where the avatar was purged.
+    pub fn replace(&self, seen: &Arc<Held>, new: &Arc<Held>) -> bool {
+        let result = self.entries.entry_by_ref(&new.id).and_compute_with(|present| {
+            let is_seen = present.is_none_or(|present| Arc::ptr_eq(present.value(), seen));
+            match is_seen && self.generations.admits(&new.id, &new.entry) {
+                true => Op::Put(new.clone()),
+                false => Op::Nop,
+            }
+        });
+        self.entries.run_pending_tasks();
+        matches!(result, CompResult::Inserted(_) | CompResult::ReplacedWith(_))
     }
 
     /// Drops what is held. The caller has raised the generation before.
