@@ -13,6 +13,7 @@ mod trouble;
 
 pub use config::{JsonConfig, JsonWritten};
 
+use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
 use super::app::App;
@@ -78,8 +79,7 @@ impl JsonProvider {
             Said::Address(text) => {
                 let ends = ends.and_then(|number| end_of(number, now));
                 let mut link = self.link(&text, identity, ends, now, links)?;
-                // SECURITY: what holds the credential itself is not written back.
-                link.is_secret = !token.is_empty() && text.contains(token.expose());
+                link.is_secret = holds(&text, token);
                 Resolution::Picture(link)
             }
         };
@@ -125,6 +125,15 @@ impl JsonProvider {
             None => link,
         })
     }
+}
+
+/// Whether an address holds the token, in any spelling of a query. SECURITY: what holds the credential itself is not
+/// written back into a row that others may read.
+fn holds(address: &str, token: &Secret) -> bool {
+    let decoded = Zeroizing::new(percent_decode_str(address).collect::<Vec<u8>>());
+    let token = token.expose();
+    let in_bytes = |bytes: &[u8]| bytes.windows(token.len()).any(|window| window == token.as_bytes());
+    !token.is_empty() && (address.contains(token) || in_bytes(&decoded))
 }
 
 /// Where another picture has another path, as far as is known: the hosts of Meta, TikTok, LinkedIn and Discord

@@ -349,6 +349,22 @@ fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
 }
 
 #[test]
+fn an_address_that_holds_the_token_is_a_secret_however_it_is_written() {
+    let token = Secret::new("a+b/c=%41");
+    for (address, holds_it) in [
+        ("https://a.example/x?t=a+b/c=%41", true),
+        ("https://a.example/x?t=a%2Bb%2Fc%3D%2541", true),
+        ("https://a.example/x?t=a%2bb/c%3d%2541", true),
+        ("https://a.example/a+b/c=%2541/x.jpg", true),
+        ("https://a.example/x?t=a%2Bb%2Fc", false),
+        ("https://a.example/%", false),
+    ] {
+        assert_eq!(holds(address, &token), holds_it, "{address}");
+    }
+    assert!(!holds("https://a.example/x", &Secret::new("")), "an API that needs none");
+}
+
+#[test]
 fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
     for (block, key, value) in [
         ("name = 'facebook'", "name", "\"facebook\""),

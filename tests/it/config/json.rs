@@ -6,7 +6,8 @@ use avatar_proxy::clock::Clock;
 use graphsim::{Endpoint, Fault, Graphsim};
 use serde_json::{Value, json};
 
-use super::util::{Database, inspect};
+use super::providers::sealed;
+use super::util::{Database, inspect, set};
 use crate::support::accounts::small;
 use crate::support::proxy::{Proxy, START, stand_in};
 
@@ -197,26 +198,53 @@ async fn what_an_error_is_and_what_it_means_is_what_is_written() {
     assert_eq!(seen(&codes).await.trouble, "denied");
 }
 
-#[tokio::test]
-async fn rows_of_a_table_name_a_json_provider_and_are_given_the_fresh_address() {
-    let (sim, clock) = api().await;
-    let database = Database::new(
+/// What stands in the rows' columns after both were viewed, and the second was given its fresh address.
+async fn saved(sim: &Graphsim, clock: &Clock, tokens: [&str; 2], changes: &str) -> [Option<String>; 2] {
+    let [first, second] = tokens.map(|token| sealed(token, "sha256:k"));
+    let database = Database::new(&format!(
         "CREATE TABLE other (key TEXT, account TEXT, token TEXT, picture TEXT);
-         INSERT INTO other VALUES ('a', '7', 'plain:token-7', NULL);",
-    )
+         INSERT INTO other VALUES ('a', '7', '{first}', NULL), ('b', '8', '{second}', NULL);",
+    ))
     .await;
     let table = "[[directory.table]]\nprovider = 'other'\ntable = 'other'\nid = 'key'\naccount = 'account'\n\
                  token = 'token'\npicture_url = 'picture'\n";
-    let proxy =
-        Proxy::start(&sim, &clock, &format!("{}{table}{}", database.url(), block(&sim, "auth = 'none'")))
-            .await;
-    assert_eq!(proxy.get("/avatar/a").await.state(), "fresh");
+    let keys = set("tokens.keys", "[\"sha256:k\"]");
+    let settings = format!("{}{keys}{table}{}", database.url(), block(sim, changes));
+    let proxy = Proxy::start(sim, clock, &settings).await;
+    for id in ["a", "b"] {
+        assert_eq!(proxy.get(&format!("/avatar/{id}")).await.state(), "fresh");
+        proxy.settled().await;
+    }
+    let column =
+        async |key: &str| database.text(&format!("SELECT picture FROM other WHERE key = '{key}'")).await;
     for _ in 0..200 {
-        if database.text("SELECT picture FROM other").await.is_some() {
+        if column("b").await.is_some() {
             break;
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let saved = database.text("SELECT picture FROM other").await;
-    assert_eq!(saved, Some(format!("{}/p/a_small.jpg", sim.cdn_url())));
+    [column("a").await, column("b").await]
+}
+
+#[tokio::test]
+async fn rows_of_a_table_name_a_json_provider_and_are_given_the_fresh_address() {
+    let (sim, clock) = api().await;
+    let picture = sim.put_file("/p/a_small.jpg", small(1));
+    sim.serve(Endpoint::new("/v1/8", None, json!({"picture": picture})));
+    assert_eq!(
+        saved(&sim, &clock, ["x", "y"], "auth = 'none'").await,
+        [Some(picture.clone()), Some(picture)]
+    );
+}
+
+#[tokio::test]
+async fn no_row_is_given_an_address_that_holds_its_token() {
+    for written in ["to+ken/7", "to%2Bken%2F7", "to%2bken/7"] {
+        let (sim, clock) = api().await;
+        let secret = sim.put_file(&format!("/p/a.jpg?key={written}"), small(1));
+        sim.serve(Endpoint::new("/v1/7", None, json!({"picture": secret})));
+        let other = sim.put_file("/p/b.jpg", small(1));
+        sim.serve(Endpoint::new("/v1/8", None, json!({"picture": other})));
+        assert_eq!(saved(&sim, &clock, ["to+ken/7", "y"], "").await, [None, Some(other)], "{written}");
+    }
 }
