@@ -136,10 +136,14 @@ impl Dialect {
                 "timestamp" => Some(self.text(&format!("CAST(UNIX_TIMESTAMP({name}) * 1000 AS SIGNED)"))),
                 _ => None,
             },
-            // Whatever the column is declared as, each value has a type of its own.
+            // Whatever the column is declared as, each value has a type of its own. Of texts only dates are given to
+            // strftime, for which `now` is a time, too, and so is every number: a Julian day.
             Self::Sqlite => Some(format!(
-                "CASE typeof({name}) WHEN 'text' THEN CAST(strftime('%s', {name}) AS TEXT) \
-                 WHEN 'integer' THEN CAST({name} AS TEXT) END"
+                "CASE WHEN typeof({name}) IN ('integer', 'real') \
+                 OR typeof({name}) = 'text' AND {name} NOT GLOB '*[^0-9]*' \
+                 THEN CAST(CAST({name} AS INTEGER) AS TEXT) \
+                 WHEN typeof({name}) = 'text' AND {name} GLOB '[0-9][0-9][0-9][0-9]-*' \
+                 THEN CAST(strftime('%s', {name}) AS TEXT) END"
             )),
         }
     }

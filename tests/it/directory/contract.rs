@@ -403,6 +403,10 @@ fn times(kind: Kind) -> &'static [(&'static str, &'static str, &'static str)] {
             ("spelled", "DATETIME", "'2027-02-14T08:00:00.000+00:00'"),
             ("zulu", "TEXT", "'2027-02-14T08:00:00Z'"),
             ("seconds", "INTEGER", "1802592000"),
+            ("digits", "TEXT", "'1802592000'"),
+            ("milli_digits", "VARCHAR(20)", "'1802592000000'"),
+            ("floating", "REAL", "1802592000"),
+            ("milli_floating", "DOUBLE", "1802592000000.5"),
         ],
     }
 }

@@ -122,7 +122,8 @@ async fn an_end_that_was_near_for_long_when_it_was_seen_first_waits_for_its_rece
 #[tokio::test]
 async fn an_end_that_cannot_be_one_is_none_and_the_picture_is_shown() {
     let world = ending_in(3).await;
-    for end in ["NULL", "0", "-1", "'soon'", "7"] {
+    // To SQLite's own functions "now" is a time.
+    for end in ["NULL", "0", "-1", "'soon'", "7", "'now'", "''", "1e300", "x'31373637323235363030'"] {
         world.db.sql(&format!(r#"UPDATE "PageConnection" SET "tokenExpiresAt" = {end}"#)).await;
         let proxy = world.proxy(TABLE).await;
         assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh", "{end}");
