@@ -383,6 +383,28 @@ mod tests {
     }
 
     #[test]
+    fn an_end_is_sane_within_a_year_past_and_ten_years_ahead_and_a_number_is_seconds_up_to_1e11() {
+        let (year, first_millis) = (366 * 86_400, 100_000_000_001);
+        for (now, number, is_end) in [
+            (1_660_000_000, 1_660_000_000 - year, false),
+            (1_660_000_000, 1_660_000_001 - year, true),
+            (1_660_000_000, 1_659_999_999 + 10 * year, true),
+            (1_660_000_000, 1_660_000_000 + 10 * year, false),
+            (1_660_000_000, (1_660_000_000 - year) * 1000, false),
+            (1_660_000_000, (1_660_000_000 - year) * 1000 + 1, true),
+            (1_660_000_000, (1_660_000_000 + 10 * year) * 1000 - 1, true),
+            (1_660_000_000, (1_660_000_000 + 10 * year) * 1000, false),
+            // In the year 5138, and in 1973.
+            (100_000_000_000, 100_000_000_000, true),
+            (100_000_000_000, first_millis, false),
+            (100_000_000, 100_000_000_000, false),
+            (100_000_000, first_millis, true),
+        ] {
+            assert_eq!(end_of(number, Timestamp::from_secs(now)).is_some(), is_end, "{number} at {now}");
+        }
+    }
+
+    #[test]
     fn the_earliest_of_several_ends_counts() {
         // By one name, by two names, in the path.
         assert_ends("https://a.example/a.jpg?oe=6553F200&oe=6553F100", "2023-11-14", "2023-11-14T22:13:20Z");
