@@ -35,18 +35,32 @@ pub enum Swept {
 }
 
 impl Service {
-    /// Sweeps each time `every` has passed, until the task is dropped; `None` = never.
+    /// Sweeps each time `every` has passed, until the task is dropped; `None` = never. What an earlier process left to do
+    /// is done after the first tick, when the start is over.
     pub async fn sweep_regularly(self: Arc<Self>, every: Option<Duration>) {
         let Some(every) = every else { return };
-        let mut last = self.parts.clock.now();
+        let mut last = self.last_sweep().await;
         loop {
             tokio::time::sleep(TICK.min(every)).await;
-            if self.parts.clock.now().since(last) >= every {
-                last = self.parts.clock.now();
+            let now = self.parts.clock.now();
+            if now.since(last) >= every {
+                last = now;
                 let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
                 self.sweep_all(shared).await;
+                self.parts.disk.put_swept(last).await;
             }
         }
+    }
+
+    /// When the last sweep was; a first process counts from its start.
+    async fn last_sweep(&self) -> Timestamp {
+        let now = self.parts.clock.now();
+        // One in the future was kept by a clock that was wrong.
+        if let Some(last) = self.parts.disk.swept().await.filter(|last| *last <= now) {
+            return last;
+        }
+        self.parts.disk.put_swept(now).await;
+        now
     }
 
     /// Holds all kept ids against the directory once, those in Redis, too, and forgets what is too old.

@@ -225,6 +225,20 @@ impl Disk {
             .collect()
     }
 
+    /// Keeps when the last sweep was.
+    pub async fn put_swept(&self, at: Timestamp) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Swept(at)).await;
+        }
+    }
+
+    /// When the last sweep was, as far as it was kept.
+    pub async fn swept(&self) -> Option<Timestamp> {
+        let open = self.open.as_ref()?;
+        let at = sqlx::query_scalar::<_, i64>("SELECT at FROM swept").fetch_optional(&open.pool).await;
+        self.state.looked(at)?.map(Timestamp::from_millis)
+    }
+
     /// A page of what is kept behind `after`, in the order of ids.
     pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
         let Some(open) = &self.open else { return Vec::new() };

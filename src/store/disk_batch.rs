@@ -32,6 +32,8 @@ pub(super) enum Command {
     Purges(Vec<KeptPurge>),
     /// Keep the pause of an app.
     Pause(Provider, Timestamp),
+    /// Keep when the last sweep was.
+    Swept(Timestamp),
     /// Tell when all before is written.
     Flush(Waiter),
 }
@@ -44,6 +46,7 @@ pub(super) struct Batch {
     pub(super) purges: Vec<KeptPurge>,
     pub(super) touched: Vec<(AvatarId, Timestamp)>,
     pub(super) pauses: Vec<(Provider, Timestamp)>,
+    pub(super) swept: Option<Timestamp>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
     /// With the entry that each came with: an entry that is refused has brought nothing about.
     pub(super) happened: Vec<Happening>,
@@ -71,6 +74,7 @@ impl Batch {
             }
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
+            Command::Swept(at) => self.swept = Some(at),
             Command::Flush(waiter) => self.waiters.push(waiter),
             Command::Purges(purges) => self.purges.extend(purges),
             Command::Remove(ids, waiter) => {
@@ -104,6 +108,10 @@ impl Batch {
                  ON CONFLICT (provider) DO UPDATE SET until = MAX(pause.until, excluded.until)",
             );
             query.bind(provider.as_str()).bind(until.as_millis()).execute(&mut *connection).await?;
+        }
+        if let Some(at) = self.swept {
+            let query = sqlx::query("INSERT OR REPLACE INTO swept (one, at) VALUES (1, ?)");
+            query.bind(at.as_millis()).execute(&mut *connection).await?;
         }
         Ok(())
     }

@@ -232,6 +232,19 @@ async fn a_file_of_the_first_release_is_taken_over() {
 }
 
 #[tokio::test]
+async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
+    let opened = open().await;
+    opened.damage("DROP TABLE swept").await;
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.swept().await, None);
+    for secs in [10, 20] {
+        opened.disk.put_swept(Timestamp::from_secs(secs)).await;
+    }
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.swept().await, Some(Timestamp::from_secs(20)));
+}
+
+#[tokio::test]
 async fn generations_go_on_after_a_restart() {
     let opened = open().await;
     opened.generations.catch_up(Generation(7));

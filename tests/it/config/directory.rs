@@ -131,6 +131,29 @@ async fn what_is_gone_from_the_database_is_looked_for_as_often_as_is_written() {
 }
 
 #[tokio::test]
+async fn a_sweep_that_restarts_put_off_is_made_up_for() {
+    let (sim, clock) = one(&FACEBOOK).await;
+    let database = Database::new(&(TABLE.to_owned() + &row())).await;
+    let sweep = set("directory.sweep", "\"3s\"");
+    let extra = format!("{}tokens.keys = [\"sha256:k\"]\n{sweep}", database.url());
+    let mut proxy = Proxy::start(&sim, &clock, &extra).await;
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
+    database.run(r#"DELETE FROM "PageConnection""#).await;
+    for _ in 0..2 {
+        clock.advance(SECOND * 2);
+        proxy = Proxy::start_in(&sim, &clock, &extra, proxy.stop().await).await;
+    }
+    assert!(!inspect(&proxy, FACEBOOK.id).await.is_null(), "not at once");
+    for _ in 0..500 {
+        if inspect(&proxy, FACEBOOK.id).await.is_null() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("never swept");
+}
+
+#[tokio::test]
 async fn fresh_addresses_are_saved_where_that_is_written() {
     for (value, saved) in [("true", true), ("false", false)] {
         let (sim, clock) = one(&FACEBOOK).await;
