@@ -59,6 +59,29 @@ pub enum Reach<'a> {
     Hosts(&'a HostList),
     /// From what the operator wrote, by exactly its scheme, host and port.
     Operator(&'a BaseUrl),
+    /// From these hosts; one of them that the operator wrote as well is his own, by exactly its scheme, host and port.
+    Both(&'a HostList, &'a BaseUrl),
+}
+
+impl Reach<'_> {
+    /// Whether an address, the first one or one that a redirect leads to, is the operator's own.
+    ///
+    /// SECURITY: it may be plain HTTP and private, so nothing but scheme, host and port decides, each time anew.
+    fn is_operators(self, address: &Address) -> bool {
+        match self {
+            Self::Hosts(_) => false,
+            Self::Operator(base) => base.is_origin_of(address.url()),
+            Self::Both(hosts, base) => base.is_origin_of(address.url()) && hosts.allows(address.host()),
+        }
+    }
+
+    /// Whether a foreign address lies where it may.
+    fn lists(self, address: &Address) -> bool {
+        match self {
+            Self::Hosts(hosts) | Self::Both(hosts, _) => hosts.allows(address.host()),
+            Self::Operator(_) => false,
+        }
+    }
 }
 
 /// The door to the outside.
@@ -168,18 +191,16 @@ impl Origin {
 
     /// Whether an address may be asked at all. The same for the first one and for every redirect.
     fn judge(&self, address: &Address, reach: Reach<'_>) -> Result<(), FetchError> {
-        let url = address.url();
-        let hosts = match reach {
-            Reach::Operator(base) if base.is_origin_of(url) => return Ok(()),
-            Reach::Operator(_) => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
-            Reach::Hosts(hosts) => hosts,
-        };
+        if reach.is_operators(address) {
+            return Ok(());
+        }
+        if !reach.lists(address) {
+            return Err(FetchError::HostNotAllowed(address.host().to_owned()));
+        }
         if !address.is_https() && !self.config.allow_http {
             return Err(FetchError::NotHttps);
         }
-        if !hosts.allows(address.host()) {
-            return Err(FetchError::HostNotAllowed(address.host().to_owned()));
-        }
+        let url = address.url();
         let development = self.config.allow_http || !self.config.allow_private.is_empty();
         if url.port().is_some() && !development {
             return Err(FetchError::Port);
@@ -202,10 +223,10 @@ impl Origin {
         reach: Reach<'_>,
         response: &Response,
     ) -> Result<(), FetchError> {
-        match (reach, response.remote_addr()) {
-            (Reach::Operator(_), _) => Ok(()),
-            (Reach::Hosts(_), Some(dialled)) if self.guard.allows(dialled.ip()) => Ok(()),
-            (Reach::Hosts(_), _) => Err(FetchError::NotPublic(address.host().to_owned())),
+        let is_public = || response.remote_addr().is_some_and(|dialled| self.guard.allows(dialled.ip()));
+        match reach.is_operators(address) || is_public() {
+            true => Ok(()),
+            false => Err(FetchError::NotPublic(address.host().to_owned())),
         }
     }
 }

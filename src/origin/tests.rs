@@ -203,6 +203,65 @@ async fn a_foreign_address_profits_from_no_exception() {
     assert_eq!(peer.requests().len(), 2);
 }
 
+/// As on the word of an API that the operator wrote with its host in the list, or without.
+async fn fetch_both(
+    origin: &Origin,
+    listed: &[&str],
+    base: &BaseUrl,
+    text: &str,
+) -> Result<Vec<u8>, FetchError> {
+    let hosts = hosts(listed);
+    let download = origin.open(&Address::parse(text).unwrap(), Reach::Both(&hosts, base)).await?;
+    download.gather().await.map(|bytes| bytes.to_vec())
+}
+
+#[tokio::test]
+async fn a_redirect_leads_from_the_operators_own_host_to_a_listed_one_and_back() {
+    let files = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let file = files.at("/a.png");
+    let own = Peer::plain(move |target| match target {
+        "/a.png" => reply("200 OK", "", &picture()),
+        _ => redirect(file.clone()),
+    });
+    let home = own.at("/a.png");
+    let back = Peer::plain(move |_| redirect(home.clone()));
+    let base = own.base();
+    let origin = origin(config(), std::slice::from_ref(&base));
+    for (from, asked) in [(own.at("/moved"), &files), (back.at("/"), &own)] {
+        assert_eq!(fetch_both(&origin, &["127.0.0.1"], &base, &from).await, Ok(picture()), "{from}");
+        assert!(asked.lines().contains(&"GET /a.png HTTP/1.1".to_owned()), "{from}");
+    }
+}
+
+#[tokio::test]
+async fn the_operators_exemption_is_his_hosts_alone_on_every_hop() {
+    let inner = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let (other_port, other_scheme) = (inner.at("/a.png"), inner.at("/a.png").replace("http:", "https:"));
+    let own = Peer::plain(move |target| match target {
+        "/port" => redirect(other_port.clone()),
+        "/scheme" => redirect(other_scheme.clone()),
+        _ => reply("200 OK", "", &picture()),
+    });
+    let base = own.base();
+    let closed = OriginConfig { allow_http: false, allow_private: Vec::new(), ..config() };
+    let origin = origin(closed, std::slice::from_ref(&base));
+    let listed: &[&str] = &["127.0.0.1", "cdn.example"];
+    let at = |target: &str| own.at(target);
+    assert_eq!(fetch_both(&origin, listed, &base, &at("/a.png")).await, Ok(picture()));
+    for (from, expected) in [
+        (at("/port"), FetchError::NotHttps),
+        (inner.at("/a.png"), FetchError::NotHttps),
+        (at("/scheme"), FetchError::Port),
+        (at("/a.png").replace("http:", "https:"), FetchError::Port),
+        ("https://127.0.0.1/a.png".to_owned(), FetchError::NotPublic("127.0.0.1".to_owned())),
+    ] {
+        assert_eq!(fetch_both(&origin, listed, &base, &from).await, Err(expected), "{from}");
+    }
+    let unlisted = Err(FetchError::HostNotAllowed("127.0.0.1".to_owned()));
+    assert_eq!(fetch_both(&origin, &["cdn.example"], &base, &at("/a.png")).await, unlisted);
+    assert_eq!(inner.requests().len(), 0);
+}
+
 #[tokio::test]
 async fn only_200_with_the_bytes_of_a_picture_is_one() {
     let refused = |status: &'static str, headers: &'static str, body: Vec<u8>| {

@@ -222,7 +222,7 @@ impl Providers {
             Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
             Provider::Telegram => Reach::Operator(&self.telegram.base),
             Provider::Json(name) => match self.json.get(&name) {
-                Some(provider) => provider.reach(address),
+                Some(provider) => provider.reach(),
                 None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
             },
         };

@@ -88,12 +88,8 @@ impl JsonProvider {
     }
 
     /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.
-    pub(super) fn reach(&self, address: &Address) -> Reach<'_> {
-        let JsonConfig { question, hosts, .. } = &self.config;
-        if question.base().is_origin_of(address.url()) && hosts.allows(address.host()) {
-            return Reach::Operator(question.base());
-        }
-        Reach::Hosts(hosts)
+    pub(super) fn reach(&self) -> Reach<'_> {
+        Reach::Both(&self.config.hosts, self.config.question.base())
     }
 
     /// Where its pictures may lie.

@@ -424,15 +424,3 @@ proptest::proptest! {
         proptest::prop_assert!(read.is_err() || (200..300).contains(&status));
     }
 }
-
-#[test]
-fn the_apis_own_host_counts_as_the_operators_where_he_lists_it() {
-    let own = JsonProvider::new(config("url = 'http://10.0.0.1:8080/me'\nhosts = ['10.0.0.1']"));
-    let other = JsonProvider::new(config("url = 'http://10.0.0.1:8080/me'"));
-    let at = |text: &str| Address::parse(text).unwrap();
-    assert!(matches!(own.reach(&at("http://10.0.0.1:8080/a.png")), Reach::Operator(_)));
-    for text in ["http://10.0.0.1:8081/a.png", "https://10.0.0.1:8080/a.png", "http://10.0.0.2:8080/a.png"] {
-        assert!(matches!(own.reach(&at(text)), Reach::Hosts(_)), "{text}");
-    }
-    assert!(matches!(other.reach(&at("http://10.0.0.1:8080/a.png")), Reach::Hosts(_)), "not listed");
-}

@@ -106,6 +106,15 @@ async fn no_redirect_of_an_api_is_followed_since_the_token_must_not_travel() {
 }
 
 #[tokio::test]
+async fn a_picture_with_the_api_itself_may_have_moved_to_a_listed_host() {
+    let (sim, clock, extra) = api(|sim| format!("{}/moved.jpg", sim.other_url())).await;
+    let headers = vec![("Location", at_the_cdn(&sim))];
+    sim.serve(Endpoint { status: 302, headers, ..Endpoint::new("/moved.jpg", None, json!({})) });
+    let proxy = Proxy::start(&sim, &clock, &extra).await;
+    assert_eq!(proxy.get("/avatar/acme").await.hash(), hash(&small(1).bytes));
+}
+
+#[tokio::test]
 async fn a_picture_that_lies_elsewhere_than_listed_is_not_fetched() {
     for picture in ["http://localhost:1/a.jpg", "file:///etc/passwd", "http://127.0.0.1.example/a.jpg"] {
         let (sim, clock, extra) = api(|_| picture.to_owned()).await;
