@@ -134,12 +134,12 @@ async fn slack_shows_the_picture_and_its_errors_are_errors_although_they_come_as
     .takes_with(
         429,
         error("ratelimited"),
-        &[("Retry-After", "30")],
+        &[("Retry-After", "300")],
         "throttled",
         "HTTP 429, error ratelimited",
     )
     .await;
-    assert_eq!(shown.pause().await, Duration::from_secs(30));
+    assert_eq!(shown.pause().await, Duration::from_secs(300));
     shown
         .has_none_with(user(
             "https://secure.gravatar.com/avatar/0af.jpg?s=512&d=https%3A%2F%2Fa.slack-edge.com",
