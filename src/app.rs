@@ -38,7 +38,17 @@ pub struct App {
     listening: Option<JoinHandle<()>>,
     /// Tells the dashboard what has happened.
     sender: Option<Sender>,
+    work: Work,
+}
+
+/// Where it runs.
+#[derive(Clone)]
+struct Work {
+    /// What answers need not wait for; it steps back for them.
     background: Background,
+    /// Beside the answers: the connections to Redis and the signs of life. Where hits keep every processor busy they would
+    /// come too late in the background, and an instance that does not hear itself trusts nothing that it holds.
+    prompt: Background,
 }
 
 impl App {
@@ -48,13 +58,14 @@ impl App {
     /// # Errors
     /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
     pub async fn build(config: Config, clock: Clock, background: Background) -> anyhow::Result<Self> {
+        let work = Work { background, prompt: Background::here() };
         // On the runtime of the answers, for which it will accept.
         let public = bind("server.listen", &config.server.listen).await?;
         let admin = match &config.admin.listen {
             Some(address) => Some(bind("admin.listen", address).await?),
             None => None,
         };
-        let furnished = background.spawn(Self::furnish(config, clock, public, admin, background.clone()));
+        let furnished = work.background.spawn(Self::furnish(config, clock, public, admin, work.clone()));
         furnished.await.context("the start was broken off")?
     }
 
@@ -64,17 +75,20 @@ impl App {
         clock: Clock,
         public: Listener,
         admin: Option<Listener>,
-        background: Background,
+        work: Work,
     ) -> anyhow::Result<Self> {
+        let Work { background, prompt } = &work;
         let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), &background).await?;
+        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), background).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
-                let (redis, heard) =
-                    Redis::start(redis, purges, max_pixels, generations.clone(), clock.clone(), &background)
-                        .await;
+                let (generations, clock, own) = (generations.clone(), clock.clone(), prompt.clone());
+                let started = prompt.spawn(async move {
+                    Redis::start(redis, purges, max_pixels, generations, clock, &own).await
+                });
+                let (redis, heard) = started.await.context("the start was broken off")?;
                 (redis, Some(heard))
             }
             None => (Redis::off(), None),
@@ -108,7 +122,7 @@ impl App {
         .await;
         let listening = heard.map(|heard| background.spawn(service.clone().listen(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
-        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, background })
+        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, work })
     }
 
     /// Where browsers reach it; the port is the real one even if 0 was configured.
@@ -129,7 +143,8 @@ impl App {
     /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let Self { site, service, server, sweep, public, admin, listening, sender, background } = self;
+        let Self { site, service, server, sweep, public, admin, listening, sender, work } = self;
+        let Work { background, prompt } = work;
         let answers = TaskTracker::new();
         let sweeping = background.spawn(service.clone().sweep_regularly(sweep));
         if let Some(sender) = sender {
@@ -162,9 +177,9 @@ impl App {
         answers.close();
         // The service and the disk's writer hold each other only through this handle.
         drop((site, service));
-        let settled = async { tokio::join!(answers.wait(), background.ended()) };
+        let settled = async { tokio::join!(answers.wait(), prompt.ended(), background.ended()) };
         if tokio::time::timeout(SETTLE, settled).await.is_err() {
-            let tasks = answers.len() + background.tasks();
+            let tasks = answers.len() + prompt.tasks() + background.tasks();
             tracing::warn!(tasks, "stopped with background work under way");
         }
         drained

@@ -80,6 +80,21 @@ mod tests {
     use super::*;
 
     #[test]
+    fn its_threads_have_the_priority_of_what_is_idle() {
+        let runtime = runtime().unwrap();
+        let policy = || {
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            // The forty-first field; the second one, a name in brackets, may hold anything (proc_pid_stat(5)).
+            stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(38).map(str::to_owned)
+        };
+        let own = policy();
+        let background = Background::on(runtime.handle().clone()).spawn(async move { policy() });
+        let background = runtime.block_on(background).unwrap();
+        const SCHED_IDLE: &str = "5";
+        assert_eq!((background.as_deref(), policy()), (Some(SCHED_IDLE), own), "and no other thread has");
+    }
+
+    #[test]
     fn a_task_runs_on_the_other_runtime_and_is_waited_for() {
         let [answers, background] = ["answers", "background"].map(|name| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()

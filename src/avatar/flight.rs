@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 
 use super::filling::Filling;
-use crate::model::{AvatarId, Timestamp};
+use crate::model::{AvatarId, Provider};
 use crate::store::Held;
 
 /// How a refresh ended.
@@ -26,8 +26,8 @@ pub(super) enum Outcome {
 #[derive(Debug, Clone)]
 pub(super) enum Progress {
     Pending,
-    /// Its provider is asked slowly, and has its next turn then at the earliest.
-    Delayed(Timestamp),
+    /// It waits for a place among the refreshes of that provider.
+    Queued(Provider),
     Streaming(Arc<Filling>),
     Done(Outcome),
 }
@@ -44,23 +44,27 @@ impl Flight {
         self.progress.send_replace(Progress::Streaming(filling));
     }
 
-    /// Lets nobody wait in vain who has less patience than that.
-    pub(super) fn delay(&self, until: Timestamp) {
+    /// It waits for a place, or (`None`) has one.
+    pub(super) fn queue_for(&self, provider: Option<Provider>) {
         self.progress.send_if_modified(|progress| {
-            let is_pending = matches!(progress, Progress::Pending | Progress::Delayed(_));
-            if is_pending {
-                *progress = Progress::Delayed(until);
+            let is_early = matches!(progress, Progress::Pending | Progress::Queued(_));
+            if is_early {
+                *progress = provider.map_or(Progress::Pending, Progress::Queued);
             }
-            is_pending
+            is_early
         });
     }
 
-    /// The first thing there is to show, or that it comes too late; `None` after `patience`.
-    pub(super) async fn wait(&self, patience: Duration, now: Timestamp) -> Option<Progress> {
+    /// The first thing there is to show, or that it waits for a provider whose turn comes too late; `None` after `patience`.
+    pub(super) async fn wait(
+        &self,
+        patience: Duration,
+        is_too_late: impl Fn(Provider) -> bool,
+    ) -> Option<Progress> {
         let mut progress = self.progress.subscribe();
         let shown = progress.wait_for(|progress| match progress {
             Progress::Pending => false,
-            Progress::Delayed(until) => until.since(now) > patience,
+            Progress::Queued(provider) => is_too_late(*provider),
             Progress::Streaming(_) | Progress::Done(_) => true,
         });
         tokio::time::timeout(patience, shown).await.ok()?.ok().map(|progress| progress.clone())
@@ -72,7 +76,7 @@ impl Flight {
         let ended = progress.wait_for(|progress| matches!(progress, Progress::Done(_)));
         match tokio::time::timeout(patience, ended).await.ok()?.ok()?.clone() {
             Progress::Done(outcome) => Some(outcome),
-            Progress::Pending | Progress::Delayed(_) | Progress::Streaming(_) => None,
+            Progress::Pending | Progress::Queued(_) | Progress::Streaming(_) => None,
         }
     }
 }
@@ -167,7 +171,10 @@ mod tests {
     use super::*;
 
     const LONG: Duration = Duration::from_secs(60);
-    const NOW: Timestamp = Timestamp::from_secs(1000);
+
+    fn never(_: Provider) -> bool {
+        false
+    }
 
     #[tokio::test]
     async fn all_who_board_wait_for_one_leader() {
@@ -176,7 +183,7 @@ mod tests {
         let Boarding::Waiter(flight) = flights.board(&id) else { panic!("the second waits") };
         lead.tell(Outcome::Unknown);
         drop(lead);
-        assert!(matches!(flight.wait(LONG, NOW).await, Some(Progress::Done(Outcome::Unknown))));
+        assert!(matches!(flight.wait(LONG, never).await, Some(Progress::Done(Outcome::Unknown))));
         assert_eq!(flights.count(), 0);
     }
 
@@ -198,19 +205,23 @@ mod tests {
     async fn a_waiter_leaves_after_its_own_patience() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
         let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
-        assert!(lead.flight().wait(LONG, NOW).await.is_none());
+        assert!(lead.flight().wait(LONG, never).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_leaves_at_once_where_the_turn_comes_later_than_his_patience() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
         let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
-        lead.flight().delay(NOW + LONG * 2);
-        assert!(matches!(lead.flight().wait(LONG, NOW).await, Some(Progress::Delayed(_))));
-        assert!(lead.flight().wait(LONG, NOW + LONG).await.is_none(), "he has the patience, and waits");
+        let flight = lead.flight();
+        let of_facebook = |provider| provider == Provider::Facebook;
+        flight.queue_for(Some(Provider::Facebook));
+        assert!(matches!(flight.wait(LONG, of_facebook).await, Some(Progress::Queued(_))));
+        assert!(flight.wait(LONG, never).await.is_none(), "he has the patience, and waits");
+        flight.queue_for(None);
+        assert!(flight.wait(LONG, of_facebook).await.is_none(), "it has a place now");
         lead.tell(Outcome::Unknown);
-        lead.flight().delay(NOW + LONG);
-        assert!(matches!(lead.flight().wait(LONG, NOW).await, Some(Progress::Done(_))));
+        flight.queue_for(Some(Provider::Facebook));
+        assert!(matches!(flight.wait(LONG, never).await, Some(Progress::Done(_))));
     }
 
     #[test]

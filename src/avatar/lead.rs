@@ -6,14 +6,13 @@ use std::time::Duration;
 use super::attempt::{Attempt, Found, settle};
 use super::expiring::report_end;
 use super::flight::{Lead, Outcome};
-use super::outcome::{Failure, THROTTLE_PAUSE};
 use super::queue::{Full, Pace, Place};
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
 use super::turn::{Turn, Wanted};
 use crate::clock::Stopwatch;
 use crate::directory::{DirectoryError, Lookup, Row};
-use crate::model::{AvatarId, Generation, Provider, Scope, Timestamp, Trouble, TroubleClass};
+use crate::model::{AvatarId, Generation, Provider, Timestamp, Trouble, TroubleClass};
 use crate::provider::Quota;
 use crate::store::{Budget, Held, Lease};
 
@@ -91,7 +90,7 @@ impl Service {
             flight: lead.flight(),
             generation,
             max_pixels: self.parts.max_pixels,
-            paused: self.paused(&row, self.parts.clock.now()),
+            paused: self.forbidden(&row, &place, self.parts.clock.now()),
         }
         .up()
         .await;
@@ -116,7 +115,7 @@ impl Service {
     ) -> Outcome {
         let now = self.parts.clock.now();
         let asked = attempt.failure.is_none() && matches!(attempt.found, Found::Same | Found::Picture(..));
-        self.obey_limits(row.connection.provider, attempt.failure.as_ref(), now).await;
+        self.obey_limits(row.connection.provider, now).await;
         report(id, row, &attempt, took.elapsed());
         let old = held.as_ref().map(|held| &held.entry);
         let entry = settle(id, old, attempt, row, generation, now, &self.parts.config);
@@ -142,23 +141,20 @@ impl Service {
 
     /// Code 4 stops every account of the app, over a restart too, and so does an app that says it has used up its quota:
     /// the next call would be that code. Before that it is asked more and more slowly.
-    async fn obey_limits(&self, provider: Provider, failure: Option<&Failure>, now: Timestamp) {
-        let refused = failure
-            .filter(|failure| failure.class == TroubleClass::Throttled && failure.scope == Scope::App)
-            .map(|failure| (provider, now + failure.retry_after.unwrap_or(THROTTLE_PAUSE)));
-        let stopped = self.parts.providers.stopped().into_iter().chain(refused);
-        for (provider, until) in stopped {
-            if self.pauses.until(provider, now).is_some_and(|known| until <= known) {
-                continue;
-            }
+    async fn obey_limits(&self, provider: Provider, now: Timestamp) {
+        for (provider, until) in self.parts.providers.stopped() {
             let pause = until.since(now);
             tracing::warn!(%provider, ?pause, "the provider throttles the whole app: nobody asks until then");
-            if self.pauses.set(provider, until, now) {
+            if let Some(until) = self.pauses.set(provider, until, now) {
                 self.parts.disk.put_pause(provider, until).await;
                 self.parts.redis.put_pause(provider, until).await;
             }
         }
-        self.queue.pace(provider, self.parts.providers.quota(provider, now).and_then(pace));
+        // Instagram accounts may be asked through Facebook's app.
+        let other = (provider == Provider::Instagram).then_some(Provider::Facebook);
+        for provider in other.into_iter().chain([provider]) {
+            self.queue.pace(provider, self.parts.providers.quota(provider, now).and_then(pace));
+        }
     }
 
     /// Saves the fresh address in the row, as the dashboard did itself. Nobody waits for it.
@@ -184,10 +180,10 @@ impl Service {
 
 /// How long a provider is left alone between two refreshes, by the percentage of its quota that is used up: a second at
 /// 80, and twice as long with each 2 % more, so that apps with small and with large quotas both keep a rest for those that
-/// are viewed (PROVIDERS 12, 16).
+/// are viewed (PROVIDERS 12, 16). At 100 it is stopped, and nobody waits for a turn.
 fn pace(Quota { percent, until }: Quota) -> Option<Pace> {
-    let every = || Duration::from_secs(1).mul_f64(2f64.powf(f64::from(percent.min(100) - 80) / 2.0));
-    (percent >= 80).then(|| Pace { every: every(), until })
+    let every = || Duration::from_secs(1).mul_f64(2f64.powf(f64::from(percent - 80) / 2.0));
+    (80..100).contains(&percent).then(|| Pace { every: every(), until })
 }
 
 /// By which right a refresh was made, and what is to be done about it when it has ended.

@@ -64,9 +64,8 @@ impl Service {
                 }
             }
             News::Pause { provider, until } => {
-                let provider = Provider::from_name(&provider);
-                let now = self.parts.clock.now();
-                if let Some(provider) = provider.filter(|provider| self.pauses.set(*provider, until, now)) {
+                let Some(provider) = Provider::from_name(&provider) else { return };
+                if let Some(until) = self.pauses.set(provider, until, self.parts.clock.now()) {
                     self.parts.disk.put_pause(provider, until).await;
                 }
             }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::token::OpenError;
-use crate::model::{AvatarId, Scope, SniffError, Timestamp, Trouble, TroubleClass, own_pause};
+use crate::model::{AvatarId, SniffError, Timestamp, Trouble, TroubleClass, own_pause};
 use crate::origin::FetchError;
 use crate::provider::ProviderError;
 
@@ -18,7 +18,6 @@ const LONG_PAUSE: Duration = Duration::from_secs(24 * 3600);
 #[derive(Debug, Clone)]
 pub(super) struct Failure {
     pub(super) class: TroubleClass,
-    pub(super) scope: Scope,
     pub(super) retry_after: Option<Duration>,
     /// For how long the provider asks to leave the account alone beside that.
     pub(super) rest: Option<Duration>,
@@ -27,7 +26,7 @@ pub(super) struct Failure {
 
 impl Failure {
     pub(super) fn new(class: TroubleClass, reason: impl Into<String>) -> Self {
-        Self { class, scope: Scope::Account, retry_after: None, rest: None, reason: reason.into() }
+        Self { class, retry_after: None, rest: None, reason: reason.into() }
     }
 
     /// When the next attempt may start; `None` = not until the row changes.
@@ -40,9 +39,9 @@ impl Failure {
     ) -> Option<Timestamp> {
         let own_pause = own_pause(id, failures, config.retry_min, config.retry_max);
         let pause = match self.class {
-            // Whatever a reply names, the avatar's own pause is kept: it may name none, or one that our clock has passed.
+            // A reply may name no pause at all, or one that our clock has passed already.
             TroubleClass::Transient => self.retry_after.unwrap_or_default().max(own_pause),
-            TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE).max(own_pause),
+            TroubleClass::Throttled => self.retry_after.unwrap_or(THROTTLE_PAUSE).max(config.retry_min),
             TroubleClass::NeedsReauth => self.retry_after?,
             TroubleClass::Denied | TroubleClass::NoConsent | TroubleClass::Misconfigured => {
                 self.retry_after.unwrap_or(LONG_PAUSE)
@@ -71,8 +70,9 @@ impl Failure {
 
 impl From<ProviderError> for Failure {
     fn from(error: ProviderError) -> Self {
-        let ProviderError { class, scope, retry_after, rest, reason } = error;
-        Self { class, scope, retry_after, rest, reason }
+        // How far it reaches its app knows: a stop holds from the reply on.
+        let ProviderError { class, scope: _, retry_after, rest, reason } = error;
+        Self { class, retry_after, rest, reason }
     }
 }
 

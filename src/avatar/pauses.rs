@@ -21,30 +21,38 @@ impl Pauses {
         Self(configured.into_iter().map(|provider| (provider, AtomicI64::default())).collect())
     }
 
-    /// Pauses an app until then; a later end that is known already stays. One that nobody configures is not asked anyway.
+    /// Pauses an app until then; a later end that is known already stays. Returns the end that holds. An app that nobody
+    /// configures is not asked anyway.
     ///
-    /// No provider names a longer pause than [`LONGEST`]: one that is told of is of a clock that ran ahead, and is not
-    /// believed.
-    pub(super) fn set(&self, provider: Provider, until: Timestamp, now: Timestamp) -> bool {
-        if until > now + LONGEST {
-            return false;
+    /// No provider names a longer pause than [`LONGEST`]: such an end was told by a clock that ran ahead, of another instance
+    /// or once of this one, and is none.
+    pub(super) fn set(&self, provider: Provider, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
+        if is_believable(until, now)
+            && let Some(known) = self.0.get(&provider)
+        {
+            let later = |known| {
+                let known = Some(Timestamp::from_millis(known)).filter(|known| is_believable(*known, now));
+                Some(known.map_or(until, |known| known.max(until)).as_millis())
+            };
+            let _ = known.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
         }
-        if let Some(known) = self.0.get(&provider) {
-            known.fetch_max(until.as_millis(), Ordering::Relaxed);
-        }
-        true
+        self.until(provider, now)
     }
 
     /// The end of the pause, if it has not passed.
     pub(super) fn until(&self, provider: Provider, now: Timestamp) -> Option<Timestamp> {
         let until = Timestamp::from_millis(self.0.get(&provider)?.load(Ordering::Relaxed));
-        (now < until).then_some(until)
+        (now < until && is_believable(until, now)).then_some(until)
     }
 
     /// All that have not ended.
     pub(super) fn all(&self, now: Timestamp) -> Vec<(Provider, Timestamp)> {
         self.0.keys().filter_map(|provider| Some((*provider, self.until(*provider, now)?))).collect()
     }
+}
+
+fn is_believable(until: Timestamp, now: Timestamp) -> bool {
+    until <= now + LONGEST
 }
 
 #[cfg(test)]
@@ -55,10 +63,20 @@ mod tests {
     fn a_pause_is_never_shortened_and_none_is_longer_than_any_provider_names() {
         let (pauses, now) = (Pauses::new([Provider::Facebook]), Timestamp::from_secs(1000));
         let hour = Duration::from_secs(3600);
-        assert!(pauses.set(Provider::Facebook, now + 3 * hour, now));
-        assert!(pauses.set(Provider::Facebook, now + hour, now));
-        assert!(!pauses.set(Provider::Facebook, now + 365 * 24 * hour, now));
+        let (later, app) = (now + 3 * hour, Provider::Facebook);
+        assert_eq!(pauses.set(app, later, now), Some(later));
+        assert_eq!(pauses.set(app, now + hour, now), Some(later));
+        assert_eq!(pauses.set(app, now + 365 * 24 * hour, now), Some(later));
         assert_eq!(pauses.all(now), [(Provider::Facebook, now + 3 * hour)]);
         assert_eq!(pauses.all(now + 3 * hour), []);
+    }
+
+    #[test]
+    fn a_pause_of_the_time_when_the_clock_ran_ahead_is_none_when_it_is_right_again() {
+        let (pauses, now) = (Pauses::new([Provider::Facebook]), Timestamp::from_secs(1000));
+        let (hour, year) = (Duration::from_secs(3600), Duration::from_secs(365 * 24 * 3600));
+        assert!(pauses.set(Provider::Facebook, now + year + hour, now + year).is_some());
+        assert_eq!(pauses.until(Provider::Facebook, now), None);
+        assert_eq!(pauses.set(Provider::Facebook, now + hour, now), Some(now + hour));
     }
 }

@@ -15,12 +15,19 @@ use crate::model::{AvatarId, Provider, Timestamp};
 pub(super) struct Place {
     queue: Arc<Queue>,
     provider: Provider,
+    /// Taken whatever the pace, for a refresh that begins without a call.
+    at_once: bool,
 }
 
 impl Place {
     /// Whether it is one among those of that provider.
     pub(super) fn is_for(&self, provider: Provider) -> bool {
         self.provider == provider
+    }
+
+    /// Whether it must not end in a call of the provider's API: it was taken out of turn, and others wait for theirs.
+    pub(super) fn is_out_of_turn(&self) -> bool {
+        self.at_once && self.queue.next_turn(self.provider).is_some()
     }
 }
 
@@ -81,6 +88,8 @@ struct State {
 #[derive(Debug)]
 struct Lane {
     running: usize,
+    /// So many of them were begun whatever the pace.
+    at_once: usize,
     waiting: BTreeMap<Key, Waiter>,
     /// None = as fast as there are places.
     pace: Option<Pace>,
@@ -114,7 +123,7 @@ impl Queue {
             }
             if self.has_room(&state, provider, now) {
                 state.lane(provider).begin(now);
-                return Ok(Place { queue: self.clone(), provider });
+                return Ok(Place { queue: self.clone(), provider, at_once: false });
             }
             let (admit, admitted) = oneshot::channel();
             let key = (viewed_at, state.next);
@@ -134,8 +143,9 @@ impl Queue {
         let running = state.lanes.get(&provider).map_or(0, |lane| lane.running);
         let has_room = state.running() < self.bounds.places && running < self.share_of(provider);
         (has_room && !state.is_closed).then(|| {
-            state.lane(provider).running += 1;
-            Place { queue: self.clone(), provider }
+            let lane = state.lane(provider);
+            (lane.running, lane.at_once) = (lane.running + 1, lane.at_once + 1);
+            Place { queue: self.clone(), provider, at_once: true }
         })
     }
 
@@ -158,7 +168,7 @@ impl Queue {
         let now = self.clock.now();
         let state = self.lock();
         let lane = state.lanes.get(&provider)?;
-        lane.pace(now).filter(|_| now < lane.next || lane.running > 0).map(|pace| lane.next.min(pace.until))
+        lane.pace(now).filter(|_| now < lane.next || lane.asking() > 0).map(|pace| lane.next.min(pace.until))
     }
 
     /// Notes that one who waits was viewed again.
@@ -201,7 +211,7 @@ impl Queue {
         let Some(lane) = state.lanes.get(&provider) else { return state.running() < self.bounds.places };
         state.running() < self.bounds.places
             && match lane.pace(now) {
-                Some(_) => lane.running == 0 && lane.next <= now,
+                Some(_) => lane.asking() == 0 && lane.next <= now,
                 None => lane.running < self.share_of(provider),
             }
     }
@@ -257,7 +267,7 @@ impl Queue {
             let Some(waiter) = state.lane(provider).waiting.remove(&key) else { break };
             state.keys.remove(&waiter.id);
             state.lane(provider).begin(now);
-            if let Err(place) = waiter.admit.send(Place { queue: self.clone(), provider }) {
+            if let Err(place) = waiter.admit.send(Place { queue: self.clone(), provider, at_once: false }) {
                 refused.push(place);
             }
         }
@@ -271,6 +281,7 @@ impl State {
     fn lane(&mut self, provider: Provider) -> &mut Lane {
         self.lanes.entry(provider).or_insert(Lane {
             running: 0,
+            at_once: 0,
             waiting: BTreeMap::new(),
             pace: None,
             next: Timestamp::EPOCH,
@@ -298,6 +309,11 @@ impl Lane {
         }
     }
 
+    /// Those that the pace has admitted.
+    fn asking(&self) -> usize {
+        self.running - self.at_once
+    }
+
     /// Unless it is over.
     fn pace(&self, now: Timestamp) -> Option<Pace> {
         self.pace.filter(|pace| now < pace.until)
@@ -306,7 +322,11 @@ impl Lane {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.queue.lock().lane(self.provider).running -= 1;
+        {
+            let mut state = self.queue.lock();
+            let lane = state.lane(self.provider);
+            (lane.running, lane.at_once) = (lane.running - 1, lane.at_once - usize::from(self.at_once));
+        }
         self.queue.admit();
     }
 }

@@ -18,7 +18,7 @@ use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::event::Events;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Decision, Generation, Provider, Timestamp, decide};
+use crate::model::{AvatarId, CacheStatus, Content, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
 use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
 
@@ -171,18 +171,21 @@ impl Service {
         patience: Duration,
         budget: Budget,
     ) -> Served {
-        let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget) else {
+        // A provider near its limit is asked more and more slowly: who can be shown something does not wait for it.
+        let shows = held.as_ref().filter(|held| !matches!(held.entry.content, Content::Nothing));
+        let is_slow = shows.is_some_and(|held| self.queue.next_turn(held.entry.provider).is_some());
+        let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget).filter(|_| !is_slow) else {
             return self.fall_back(held);
         };
-        // A provider near its limit is asked more and more slowly: who can be shown something does not wait for it.
-        if held.as_ref().is_some_and(|held| self.queue.next_turn(held.entry.provider).is_some()) {
-            return self.fall_back(held);
-        }
         let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
         // Whoever holds last good bytes is given whole pictures only; a stream could still break.
         let progress = match showable {
             true => flight.ended(patience).await.map(Progress::Done),
-            false => flight.wait(patience, self.parts.clock.now()).await,
+            false => {
+                let turn = |provider| self.queue.next_turn(provider);
+                let is_too_late = |at: Timestamp| at.since(self.parts.clock.now()) > patience;
+                flight.wait(patience, |provider| turn(provider).is_some_and(is_too_late)).await
+            }
         };
         let now = self.parts.clock.now();
         match progress {
@@ -204,7 +207,7 @@ impl Service {
                 let status = if showable { CacheStatus::Refreshed } else { CacheStatus::Miss };
                 self.present(new, now, status)
             }
-            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending | Progress::Delayed(_)) | None => {
+            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending | Progress::Queued(_)) | None => {
                 self.fall_back(held)
             }
         }

@@ -1,5 +1,6 @@
 //! [`Turn`]: one refresh of an avatar among all instances.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use super::flight::{Flight, Lead, Outcome};
@@ -44,10 +45,17 @@ impl Service {
         provider: Provider,
         viewed_at: Timestamp,
     ) -> Result<Place, Full> {
-        if let Some(turn) = self.queue.next_turn(provider) {
-            flight.delay(turn);
-        }
-        let place = self.queue.enter(id, provider, viewed_at).await;
+        let mut entering = pin!(self.queue.enter(id, provider, viewed_at));
+        let place = tokio::select! {
+            biased;
+            place = &mut entering => place,
+            () = std::future::ready(()) => {
+                flight.queue_for(Some(provider));
+                let place = entering.await;
+                flight.queue_for(None);
+                place
+            }
+        };
         place.inspect_err(|Full| self.tell_no_room(id))
     }
 
@@ -148,6 +156,13 @@ impl Service {
         let now = self.parts.clock.now();
         let by_row = || self.parts.providers.stored_link(&row.connection, now).is_some();
         nothing && (self.paused(row, now).is_some() || by_row())
+    }
+
+    /// Why a refresh may not call the provider's API: its whole app is paused, or others wait for their turn.
+    pub(super) fn forbidden(&self, row: &Row, place: &Place, now: Timestamp) -> Option<Failure> {
+        let out_of_turn =
+            || Failure::new(TroubleClass::Transient, "the app is asked slowly: its turn comes later");
+        self.paused(row, now).or_else(|| place.is_out_of_turn().then(out_of_turn))
     }
 
     /// The pause of the row's whole app, as a failure.

@@ -19,7 +19,9 @@ pub(super) async fn ask(
 ) -> Result<Asked, ProviderError> {
     let node = node(connection.account.as_deref())?.unwrap_or_else(|| "me".to_owned());
     let told = graph.get(origin, &node, &fields(size), token, now).await?;
-    Ok(Asked { said: said(&told.body)?, rest: told.rest })
+    let rest = told.rest;
+    let said = said(&told.body).map_err(|error| ProviderError { rest, ..error })?;
+    Ok(Asked { said, rest })
 }
 
 /// The default size is not stable, and sub-fields that are not named are left out. The braces are encoded.

@@ -31,7 +31,9 @@ pub(super) async fn ask(
         Request::Own => instagram.get(origin, "me", OWN_FIELDS, token, now).await?,
         Request::ByFacebook(node) => facebook.get(origin, &node, FACEBOOK_FIELDS, token, now).await?,
     };
-    Ok(Asked { said: said(&told.body)?, rest: told.rest })
+    let rest = told.rest;
+    let said = said(&told.body).map_err(|error| ProviderError { rest, ..error })?;
+    Ok(Asked { said, rest })
 }
 
 /// Whether an address leads to the picture of those who have none.

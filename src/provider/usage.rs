@@ -70,7 +70,9 @@ impl Usage {
 
     /// Until when the app must not be asked, if it must not.
     pub(super) fn stopped_until(&self, now: Timestamp) -> Option<Timestamp> {
-        self.lock().stopped_until.filter(|until| now < *until)
+        // A stop that is longer is of a time when the clock ran ahead.
+        let longest = now + Duration::from_secs_f64(LONGEST_MINUTES * 60.0);
+        self.lock().stopped_until.filter(|until| now < *until && *until <= longest)
     }
 
     /// The same, told once.

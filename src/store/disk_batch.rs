@@ -103,10 +103,7 @@ impl Batch {
             query.bind(at.as_millis()).bind(id.as_str()).execute(&mut *connection).await?;
         }
         for (provider, until) in &self.pauses {
-            let query = sqlx::query(
-                "INSERT INTO pause (provider, until) VALUES (?, ?)
-                 ON CONFLICT (provider) DO UPDATE SET until = MAX(pause.until, excluded.until)",
-            );
+            let query = sqlx::query("INSERT OR REPLACE INTO pause (provider, until) VALUES (?, ?)");
             query.bind(provider.as_str()).bind(until.as_millis()).execute(&mut *connection).await?;
         }
         if let Some(at) = self.swept {

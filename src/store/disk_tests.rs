@@ -84,18 +84,6 @@ impl Opened {
     }
 }
 
-#[tokio::test]
-async fn a_pause_is_not_shortened_by_one_that_came_later_over_a_restart_either() {
-    let opened = open().await;
-    for (provider, secs) in [(Provider::Facebook, 300), (Provider::Facebook, 100), (Provider::Telegram, 50)] {
-        opened.disk.put_pause(provider, Timestamp::from_secs(secs)).await;
-    }
-    let mut kept = opened.restarted().await.disk.pauses().await;
-    kept.sort();
-    let until = Timestamp::from_secs;
-    assert_eq!(kept, [(Provider::Facebook, until(300)), (Provider::Telegram, until(50))]);
-}
-
 fn a_trouble() -> impl Strategy<Value = Trouble> {
     let class = prop_oneof![
         Just(TroubleClass::Transient),
