@@ -141,7 +141,8 @@ impl Service {
                 false => self.judge(&kept, &mut BTreeSet::new()).await,
             };
         }
-        let (mut disk, mut pages) = (true, self.all_kept());
+        // A file that cannot be opened may hold what is to be deleted.
+        let (mut disk, mut pages) = (!(order.hard && self.parts.disk.is_out_of_reach()), self.all_kept());
         while let Some(page) = pages.next().await {
             disk &= self.judge(&page, found).await;
         }

@@ -50,6 +50,10 @@ impl Counters {
         self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     pub(super) fn lose(&self, events: u64) {
         if events > 0 {
             self.lost.fetch_add(events, Ordering::Relaxed);
@@ -162,11 +166,6 @@ impl Outbox {
     /// Events that are in memory alone until the disk store works again.
     pub fn unwritten(&self) -> u64 {
         self.counters.unwritten.load(Ordering::Relaxed)
-    }
-
-    /// Events since the start that the disk store could not keep.
-    pub fn lost(&self) -> u64 {
-        self.counters.lost.load(Ordering::Relaxed)
     }
 }
 
