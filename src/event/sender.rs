@@ -1,5 +1,6 @@
 //! [`Sender`]: the one task that tells the dashboard, oldest first. Nobody waits for it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -122,6 +123,17 @@ impl Sender {
         }
     }
 
+    /// Does something, and numbers what comes meanwhile: a receiver that hangs would keep that for long.
+    async fn numbering<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.outbox.news() => self.number_all().await,
+            }
+        }
+    }
+
     async fn send_oldest(&self, memory: &mut Memory) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
             return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
@@ -131,7 +143,7 @@ impl Sender {
         }
         let message = Message::of(&happened, sequence);
         let letter = message.letter(&self.config.key, self.clock.now());
-        let answer = self.origin.post(&self.config.url, letter).await;
+        let answer = self.numbering(self.origin.post(&self.config.url, letter)).await;
         let now = self.clock.now();
         match verdict(&answer, memory.failures + 1, random(), now) {
             Verdict::Delivered => {
