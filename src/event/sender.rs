@@ -17,8 +17,10 @@ use crate::model::Timestamp;
 use crate::origin::Origin;
 use crate::store::{Outbox, Redis, Waiting};
 
-/// An event is sent again until it happened so long ago. Each start tries it once at least.
+/// An event is sent again until it happened so long ago. Each process tries it once at least.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
+/// So many that are older may be tried and dropped without a pause: a receiver that fails is not to be stormed.
+const AT_ONCE: u32 = 100;
 /// How often a pause looks at the clock: the wall clock may be set, and a test moves it by hand.
 const TICK: Duration = Duration::from_millis(250);
 /// Before the disk store is asked again after it failed.
@@ -39,6 +41,8 @@ pub struct Sender {
 struct Memory {
     /// Attempts that failed in a row.
     failures: u32,
+    /// Events that were dropped since the start.
+    dropped: u32,
     /// The receiver said 410.
     gone: bool,
     /// Was delivered, and the disk store could not forget it yet: it is not sent once more.
@@ -157,14 +161,29 @@ impl Sender {
                 self.shared.gone();
                 Next::News
             }
-            Verdict::Again { pause, why } => {
+            Verdict::Again { pause, asked, why } => {
                 memory.failures = memory.failures.saturating_add(1);
                 tracing::debug!(event = message.id(), why, ?pause, "not told yet");
                 self.shared.failed(now, &why);
-                self.shared.dropped(self.outbox.drop_until(now - A_DAY).await);
+                let is_old = happened.at <= now - A_DAY;
+                if is_old && self.drop(number, message.id(), memory).await && !asked {
+                    return Next::Now;
+                }
                 Next::At(now + pause)
             }
         }
+    }
+
+    /// Drops an event that was tried in vain; those behind it were not tried yet, whatever their age. Returns whether the
+    /// next of them may be tried at once.
+    async fn drop(&self, number: i64, id: &str, memory: &mut Memory) -> bool {
+        if !self.outbox.drop_old(number).await {
+            return false;
+        }
+        tracing::error!(event = id, "events: dropped, since it could not be delivered within a day");
+        memory.failures = 0;
+        memory.dropped = memory.dropped.wrapping_add(1);
+        !memory.dropped.is_multiple_of(AT_ONCE)
     }
 
     /// What was delivered need not be kept.

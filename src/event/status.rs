@@ -160,11 +160,4 @@ impl Shared {
             "events: the receiver said 410 Gone: nothing is sent until the next start; take events.url out, or mend it"
         );
     }
-
-    /// Events were too old.
-    pub(super) fn dropped(&self, events: u64) {
-        if events > 0 {
-            tracing::error!(events, "events: dropped, since they could not be delivered within a day");
-        }
-    }
 }

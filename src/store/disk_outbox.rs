@@ -131,11 +131,9 @@ impl Outbox {
         self.ask(Errand::Delivered(number)).await
     }
 
-    /// Drops what happened at that time or before. Returns how many.
-    pub async fn drop_until(&self, oldest: Timestamp) -> u64 {
-        let before = self.dropped_old();
-        self.ask(Errand::DropUntil(oldest)).await;
-        self.dropped_old() - before
+    /// Drops an event that is too old. False: the disk store failed, and it is there still.
+    pub async fn drop_old(&self, number: i64) -> bool {
+        self.ask(Errand::Dropped(number)).await
     }
 
     async fn ask(&self, errand: Errand) -> bool {
