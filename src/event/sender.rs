@@ -53,8 +53,8 @@ struct Memory {
 enum Next {
     /// Wait for news: nothing is to be sent, or the receiver wants nothing.
     News,
-    /// Send the oldest again, but not before.
-    At(Timestamp),
+    /// Send the oldest again, so long after that time.
+    After(Timestamp, Duration),
     /// The disk store fails: ask it again in a moment, or when there is news.
     Soon,
     /// Go on at once.
@@ -91,14 +91,15 @@ impl Sender {
                     self.number_all().await;
                     if memory.gone { Next::News } else { self.send_oldest(&mut memory).await }
                 }
-                Next::At(at) if at <= self.clock.now() => Next::Now,
-                Next::At(at) => {
-                    let left = at.since(self.clock.now()).min(TICK);
-                    if tokio::time::timeout(left, self.outbox.news()).await.is_ok() {
-                        self.number_all().await;
+                Next::After(from, pause) => match left(from, pause, self.clock.now()) {
+                    Some(left) => {
+                        if tokio::time::timeout(left.min(TICK), self.outbox.news()).await.is_ok() {
+                            self.number_all().await;
+                        }
+                        Next::After(from, pause)
                     }
-                    Next::At(at)
-                }
+                    None => Next::Now,
+                },
                 Next::Soon => {
                     let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
                     Next::Now
@@ -169,7 +170,7 @@ impl Sender {
                 if is_old && self.drop(number, message.id(), memory).await && !asked {
                     return Next::Now;
                 }
-                Next::At(now + pause)
+                Next::After(now, pause)
             }
         }
     }
@@ -190,6 +191,13 @@ impl Sender {
     async fn forget(&self, number: i64) -> Next {
         if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
     }
+}
+
+/// What is left of a pause; `None` = nothing. Nor is there of one that lies ahead: the clock was set back, and nobody knows
+/// by how much.
+fn left(from: Timestamp, pause: Duration, now: Timestamp) -> Option<Duration> {
+    let at = from + pause;
+    (from..at).contains(&now).then(|| at.since(now))
 }
 
 /// Spreads instances whose receiver failed at one time.

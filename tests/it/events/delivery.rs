@@ -162,6 +162,18 @@ async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
 }
 
 #[tokio::test]
+async fn a_clock_that_is_set_back_holds_no_event_back() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.receiver.then([Reply::Status(500, "")]);
+    change(&world, &proxy, 2).await;
+    tried(&world, &proxy, 1).await;
+    world.clock.set_back(HOUR);
+    world.receiver.expect(1).await;
+}
+
+#[tokio::test]
 async fn a_retry_after_is_obeyed() {
     let world = world().await;
     let proxy = world.proxy("").await;
