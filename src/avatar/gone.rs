@@ -14,11 +14,19 @@ impl Service {
     }
 
     /// Tells that connections are gone, those of which anything is held. Before they are deleted: a process that ends in
-    /// between finds them once more.
+    /// between finds them once more. What is still under way for them is refused from here on, or it would be told behind.
     pub(super) async fn tell_gone(&self, ids: &[AvatarId]) {
         if !self.parts.events.is_on() {
             return;
         }
+        // Before they are refused: a view in between would delete what is looked for.
+        let held = self.held_of(ids).await;
+        ids.iter().for_each(|id| self.refuse(id));
+        self.tell(held).await;
+    }
+
+    /// That they are gone of which anything is held.
+    async fn held_of(&self, ids: &[AvatarId]) -> Vec<Happened> {
         let (mut happened, at) = (Vec::new(), self.parts.clock.now());
         for id in ids {
             if let Some(provider) = self.provider_of(id).await {
@@ -26,7 +34,7 @@ impl Service {
                 happened.push(Happened { id, provider, kind, at, mark, reason: None, etag: None });
             }
         }
-        self.tell(happened).await;
+        happened
     }
 
     /// Whose picture is held, in whichever store.

@@ -20,12 +20,19 @@ pub struct PurgeReport {
 }
 
 impl Service {
-    /// Purges, and answers when every instance that can be reached has. A caller that leaves stops nothing.
+    /// Purges, and answers when every instance that can be reached has.
     pub async fn purge(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
         let service = self.clone();
-        let purge = self.parts.background.spawn(async move { service.purge_everywhere(reach, hard).await });
+        self.whoever_waits(async move { service.purge_everywhere(reach, hard).await }).await
+    }
+
+    /// A purge in a task of its own: a caller that leaves stops nothing.
+    pub(super) async fn whoever_waits<F>(&self, purge: F) -> PurgeReport
+    where
+        F: Future<Output = PurgeReport> + Send + 'static,
+    {
         let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
-        purge.await.unwrap_or_else(|_| failed())
+        self.parts.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
     /// Whether it is a provider's name that means something: one that is configured, or of which this instance or Redis
@@ -52,7 +59,7 @@ impl Service {
         false
     }
 
-    async fn purge_everywhere(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
+    pub(super) async fn purge_everywhere(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
         let redis = &self.parts.redis;
         let local = self.parts.generations.next();
         let numbered = redis.next_generation(local).await;
@@ -118,9 +125,14 @@ impl Service {
 
     /// Removes an avatar from memory and disk; what is under way is refused.
     pub(super) async fn erase_here(&self, id: &AvatarId) -> bool {
+        self.refuse(id);
+        self.remove_here(std::slice::from_ref(id)).await
+    }
+
+    /// Refuses what is under way for an avatar that is about to be deleted.
+    pub(super) fn refuse(&self, id: &AvatarId) {
         let purged = Purged::new(true, self.parts.generations.next());
         self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
-        self.remove_here(std::slice::from_ref(id)).await
     }
 
     /// Does in this instance what an order says, to all that began before it.
