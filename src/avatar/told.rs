@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::backlog::{BacklogFull, Chore};
 use super::flight::Outcome;
-use super::purge::PurgeReport;
+use super::purge::{Deed, PurgeReport};
 use super::service::{Service, Urgency};
 use crate::directory::{DirectoryError, Lookup};
 use crate::model::{AvatarId, Decision, Timestamp, decide};
@@ -76,7 +76,7 @@ impl Service {
         let (service, ids) = (self.clone(), ids.to_vec());
         let disconnect = async move {
             service.tell_gone(&ids).await;
-            service.purge_everywhere(named(&ids), true).await
+            service.purge_everywhere(named(&ids), Deed::Disconnect).await
         };
         self.whoever_waits(disconnect).await
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use avatar_proxy::model::ETag;
 
 use super::util::{STALE, World, change, status, until, view, world};
+use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
@@ -140,6 +141,27 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(ids(&world.receiver.accepted()).len(), 1);
     world.receiver.verify();
+}
+
+#[tokio::test]
+async fn a_deletion_is_told_by_the_only_one_that_held_the_avatar_whoever_is_told_of_it() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let instances = three(&world, &redis).await;
+    view(&instances[1]).await;
+    let own = |what: &str| format!("avatar-proxy:{{{}}}:{what}", FACEBOOK.id);
+    redis.cli(&["DEL", &own("entry"), &own("picture"), &own("link")]);
+    assert_eq!(tell(instances[0].admin, FACEBOOK.id, "deleted").await.status, 200);
+    let [deleted] = world.receiver.expect(1).await.try_into().unwrap();
+    assert_eq!((deleted.kind().as_str(), &deleted.data()["provider"]), ("deleted", &"facebook".into()));
+}
+
+#[tokio::test]
+async fn a_deletion_of_what_all_held_is_one_id() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let instances = three(&world, &redis).await;
+    all_view(&instances).await;
+    assert_eq!(tell(instances[0].admin, FACEBOOK.id, "deleted").await.status, 200);
+    assert_eq!(ids(&world.receiver.expect(3).await).len(), 1);
 }
 
 #[tokio::test]
