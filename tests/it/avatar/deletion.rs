@@ -31,15 +31,17 @@ async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store() {
+async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_memory() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
     let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
     proxy.get(&FACEBOOK.path()).await;
     until_on_disk(&proxy, &small(1).bytes).await;
+    assert_eq!(proxy.service.memory().weight().0, 1);
     let deleted = proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     assert_eq!(deleted.status, 200, "{}", deleted.head);
+    assert_eq!(proxy.service.memory().weight(), (0, 0));
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
     assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
 }

@@ -41,6 +41,8 @@ struct Finds {
     files: Vec<String>,
     /// The stores that an instance names, instance by instance.
     held_in: Vec<serde_json::Value>,
+    /// Entries in the memory of all, and what they weigh in bytes.
+    in_memory: (u64, u64),
 }
 
 impl<'r> Searched<'r> {
@@ -86,6 +88,9 @@ impl<'r> Searched<'r> {
             if held.status != 404 {
                 finds.held_in.push(body(&held)["held_in"].clone());
             }
+            // After what the cache has put off: what was only marked as gone would still be there.
+            let (entries, bytes) = proxy.service.memory().weight();
+            finds.in_memory = (finds.in_memory.0 + entries, finds.in_memory.1 + bytes);
         }
         finds
     }
@@ -98,7 +103,9 @@ impl<'r> Searched<'r> {
             let keys = |name: &str| finds.keys.iter().any(|key| key.ends_with(name));
             let databases = finds.files.iter().filter(|file| file.contains("avatar-proxy.db")).count();
             let held = finds.held_in.iter().all(|held| *held == everywhere) && finds.held_in.len() == 2;
-            keys(":entry") && keys(":picture") && databases >= 2 && held
+            let (entries, bytes) = finds.in_memory;
+            let in_memory = entries == 2 && bytes > 2 * picture.len() as u64;
+            keys(":entry") && keys(":picture") && databases >= 2 && held && in_memory
         })
         .await;
     }
