@@ -55,6 +55,13 @@ impl Clock {
         }
     }
 
+    /// Sets a manual clock back, as an operator or the network does; a system clock ignores it.
+    pub fn set_back(&self, span: Duration) {
+        if let Source::Manual(hands) = &self.0 {
+            hands.millis.fetch_sub(millis(span), Ordering::SeqCst);
+        }
+    }
+
     /// Returns when it is that late.
     pub async fn reached(&self, at: Timestamp) {
         loop {

@@ -74,8 +74,9 @@ impl Service {
             Turn::Ours(place, lease, held) => (place, lease, held),
         };
         let generation = self.parts.generations.current();
-        if self.parts.generations.deleted_since(id, before_row) {
-            // While a place was waited for: the row may be gone, and what is fetched now would outlive it.
+        if self.parts.generations.purged(id, row.connection.provider).last() > before_row {
+            // While a place was waited for: the row may be gone or another by now, and what is fetched by this one would be
+            // kept as current.
             return (Outcome::Unavailable, Right::Climbed(lease));
         }
         let held = held.filter(|held| self.admits(held));

@@ -92,6 +92,9 @@ impl Service {
     }
 
     async fn obey(&self, from: &str, order: &Order) {
+        if order.gone {
+            self.tell_gone_by(order).await;
+        }
         let mut found = BTreeSet::new();
         let done = self.carry_out(order, &mut found).await;
         self.keep(order, true).await;

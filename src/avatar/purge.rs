@@ -19,13 +19,31 @@ pub struct PurgeReport {
     pub acknowledged: Acknowledged,
 }
 
+/// What becomes of what a purge reaches.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// It is stale now, and still shown.
+    MakeStale,
+    /// It goes.
+    Delete,
+    /// It goes, since its connection has: whoever holds anything of it tells the dashboard.
+    Disconnect,
+}
+
 impl Service {
-    /// Purges, and answers when every instance that can be reached has. A caller that leaves stops nothing.
+    /// Purges, and answers when every instance that can be reached has.
     pub async fn purge(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
-        let service = self.clone();
-        let purge = self.parts.background.spawn(async move { service.purge_everywhere(reach, hard).await });
+        let (service, deed) = (self.clone(), if hard { Deed::Delete } else { Deed::MakeStale });
+        self.whoever_waits(async move { service.purge_everywhere(reach, deed).await }).await
+    }
+
+    /// A purge in a task of its own: a caller that leaves stops nothing.
+    pub(super) async fn whoever_waits<F>(&self, purge: F) -> PurgeReport
+    where
+        F: Future<Output = PurgeReport> + Send + 'static,
+    {
         let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
-        purge.await.unwrap_or_else(|_| failed())
+        self.parts.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
     /// Whether it is a provider's name that means something: one that is configured, or of which this instance or Redis
@@ -52,11 +70,12 @@ impl Service {
         false
     }
 
-    async fn purge_everywhere(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
+    pub(super) async fn purge_everywhere(self: &Arc<Self>, reach: Reach, deed: Deed) -> PurgeReport {
         let redis = &self.parts.redis;
         let local = self.parts.generations.next();
         let numbered = redis.next_generation(local).await;
-        let order = redis.order(reach, hard, numbered.unwrap_or(local));
+        let order = redis.order(reach, deed != Deed::MakeStale, numbered.unwrap_or(local));
+        let order = Order { gone: deed == Deed::Disconnect, ..order };
         // Kept as untold first: should this process end in the middle of it, the next one begins again.
         self.keep(&order, false).await;
         let mut found = BTreeSet::new();
@@ -67,7 +86,8 @@ impl Service {
         };
         let acknowledged = shared.unwrap_or(Acknowledged::Away);
         if acknowledged == Acknowledged::Away {
-            redis.repeat(order.reach, hard);
+            // As a mere deletion: the connection may have been made again when it is heard at last.
+            redis.repeat(order.reach, order.hard);
         } else {
             self.keep(&order, true).await;
         }
@@ -108,19 +128,24 @@ impl Service {
     }
 
     /// Removes an avatar from every store of this instance now; the other instances hear of it in the background.
-    pub(super) async fn erase(self: &Arc<Self>, id: &AvatarId) {
+    pub(super) async fn erase(self: &Arc<Self>, id: &AvatarId, deed: Deed) {
         self.erase_here(id).await;
         if self.parts.redis.is_on() {
             let (service, reach) = (self.clone(), Reach::Ids(vec![id.to_string()]));
-            self.parts.background.spawn(async move { _ = service.purge(reach, true).await });
+            self.parts.background.spawn(async move { _ = service.purge_everywhere(reach, deed).await });
         }
     }
 
     /// Removes an avatar from memory and disk; what is under way is refused.
     pub(super) async fn erase_here(&self, id: &AvatarId) -> bool {
+        self.refuse(id);
+        self.remove_here(std::slice::from_ref(id)).await
+    }
+
+    /// Refuses what is under way for an avatar that is about to be deleted.
+    pub(super) fn refuse(&self, id: &AvatarId) {
         let purged = Purged::new(true, self.parts.generations.next());
         self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
-        self.remove_here(std::slice::from_ref(id)).await
     }
 
     /// Does in this instance what an order says, to all that began before it.
@@ -141,7 +166,8 @@ impl Service {
                 false => self.judge(&kept, &mut BTreeSet::new()).await,
             };
         }
-        let (mut disk, mut pages) = (true, self.all_kept());
+        // A file that cannot be opened may hold what is to be deleted.
+        let (mut disk, mut pages) = (!(order.hard && self.parts.disk.is_out_of_reach()), self.all_kept());
         while let Some(page) = pages.next().await {
             disk &= self.judge(&page, found).await;
         }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::purge::Deed;
 use super::service::Service;
 use crate::model::{AvatarId, Content, Entry, Timestamp, Trouble, TroubleClass};
 use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
@@ -34,7 +35,7 @@ impl Service {
             && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
         {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
-            self.erase(id).await;
+            self.erase(id, Deed::Delete).await;
             return None;
         }
         Some(held)

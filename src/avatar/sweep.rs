@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::service::Service;
 use crate::model::{AvatarId, Timestamp};
-use crate::store::{Kept, Reach};
+use crate::store::Kept;
 
 /// Ids asked for in one query.
 const BATCH: usize = 200;
@@ -107,9 +107,7 @@ impl Service {
             tracing::info!(connection = %id, "sweep: the row is gone: deleted from every store");
         }
         for batch in gone.chunks(BATCH) {
-            self.tell_gone(batch).await;
-            let ids = batch.iter().map(ToString::to_string).collect();
-            self.purge(Reach::Ids(ids), true).await;
+            self.disconnect(batch).await;
         }
         Swept::Deleted(gone.len(), kept.len())
     }

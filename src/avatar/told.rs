@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::backlog::{BacklogFull, Chore};
 use super::flight::Outcome;
-use super::purge::PurgeReport;
+use super::purge::{Deed, PurgeReport};
 use super::service::{Service, Urgency};
 use crate::directory::{DirectoryError, Lookup};
 use crate::model::{AvatarId, Decision, Timestamp, decide};
@@ -71,10 +71,14 @@ impl Service {
     }
 
     /// Connections that are gone, or soon will be: no byte of their avatars is left in any tier when all have answered. What
-    /// is still to be fetched of them is called off.
+    /// is still to be fetched of them is called off. A caller that leaves stops nothing: it would be told, and not done.
     pub async fn disconnect(self: &Arc<Self>, ids: &[AvatarId]) -> PurgeReport {
-        self.tell_gone(ids).await;
-        self.purge(named(ids), true).await
+        let (service, ids) = (self.clone(), ids.to_vec());
+        let disconnect = async move {
+            service.tell_gone(&ids).await;
+            service.purge_everywhere(named(&ids), Deed::Disconnect).await
+        };
+        self.whoever_waits(disconnect).await
     }
 
     /// How far what was told is done.

@@ -21,6 +21,8 @@ pub(super) enum Verdict {
     Again {
         /// How long.
         pause: Duration,
+        /// The receiver has said how long.
+        asked: bool,
         /// What went wrong, without an address.
         why: String,
     },
@@ -40,10 +42,10 @@ pub(super) fn verdict(
         Ok(Posted { status: status @ (429 | 503), retry_after: Some(after) }) => {
             let asked = retry_after(after, now);
             let pause = asked.map_or(pause, |asked| asked.clamp(FIRST, LONGEST));
-            Verdict::Again { pause, why: format!("HTTP {status}") }
+            Verdict::Again { pause, asked: asked.is_some(), why: format!("HTTP {status}") }
         }
-        Ok(posted) => Verdict::Again { pause, why: format!("HTTP {}", posted.status) },
-        Err(error) => Verdict::Again { pause, why: error.to_string() },
+        Ok(posted) => Verdict::Again { pause, asked: false, why: format!("HTTP {}", posted.status) },
+        Err(error) => Verdict::Again { pause, asked: false, why: error.to_string() },
     }
 }
 
@@ -101,6 +103,6 @@ mod tests {
         }
         assert_eq!(of(410), Verdict::Gone);
         let timed_out = verdict(&Err(FetchError::TimedOut), 1, 0, Timestamp::EPOCH);
-        assert_eq!(timed_out, Verdict::Again { pause: FIRST, why: "timed out".to_owned() });
+        assert_eq!(timed_out, Verdict::Again { pause: FIRST, asked: false, why: "timed out".to_owned() });
     }
 }

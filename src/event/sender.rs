@@ -1,5 +1,6 @@
 //! [`Sender`]: the one task that tells the dashboard, oldest first. Nobody waits for it.
 
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,8 +17,10 @@ use crate::model::Timestamp;
 use crate::origin::Origin;
 use crate::store::{Outbox, Redis, Waiting};
 
-/// An event is sent again until it happened so long ago. Each start tries it once at least.
+/// An event is sent again until it happened so long ago. Each process tries it once at least.
 const A_DAY: Duration = Duration::from_secs(24 * 3600);
+/// So many that are older may be tried and dropped without a pause: a receiver that fails is not to be stormed.
+const AT_ONCE: u32 = 100;
 /// How often a pause looks at the clock: the wall clock may be set, and a test moves it by hand.
 const TICK: Duration = Duration::from_millis(250);
 /// Before the disk store is asked again after it failed.
@@ -38,6 +41,8 @@ pub struct Sender {
 struct Memory {
     /// Attempts that failed in a row.
     failures: u32,
+    /// Events that were dropped since the start.
+    dropped: u32,
     /// The receiver said 410.
     gone: bool,
     /// Was delivered, and the disk store could not forget it yet: it is not sent once more.
@@ -48,8 +53,8 @@ struct Memory {
 enum Next {
     /// Wait for news: nothing is to be sent, or the receiver wants nothing.
     News,
-    /// Send the oldest again, but not before.
-    At(Timestamp),
+    /// Send the oldest again, so long after that time.
+    After(Timestamp, Duration),
     /// The disk store fails: ask it again in a moment, or when there is news.
     Soon,
     /// Go on at once.
@@ -86,14 +91,15 @@ impl Sender {
                     self.number_all().await;
                     if memory.gone { Next::News } else { self.send_oldest(&mut memory).await }
                 }
-                Next::At(at) if at <= self.clock.now() => Next::Now,
-                Next::At(at) => {
-                    let left = at.since(self.clock.now()).min(TICK);
-                    if tokio::time::timeout(left, self.outbox.news()).await.is_ok() {
-                        self.number_all().await;
+                Next::After(from, pause) => match left(from, pause, self.clock.now()) {
+                    Some(left) => {
+                        if tokio::time::timeout(left.min(TICK), self.outbox.news()).await.is_ok() {
+                            self.number_all().await;
+                        }
+                        Next::After(from, pause)
                     }
-                    Next::At(at)
-                }
+                    None => Next::Now,
+                },
                 Next::Soon => {
                     let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
                     Next::Now
@@ -122,6 +128,17 @@ impl Sender {
         }
     }
 
+    /// Does something, and numbers what comes meanwhile: a receiver that hangs would keep that for long.
+    async fn numbering<T>(&self, work: impl Future<Output = T>) -> T {
+        let mut work = pin!(work);
+        loop {
+            tokio::select! {
+                done = &mut work => return done,
+                () = self.outbox.news() => self.number_all().await,
+            }
+        }
+    }
+
     async fn send_oldest(&self, memory: &mut Memory) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
             return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
@@ -131,7 +148,7 @@ impl Sender {
         }
         let message = Message::of(&happened, sequence);
         let letter = message.letter(&self.config.key, self.clock.now());
-        let answer = self.origin.post(&self.config.url, letter).await;
+        let answer = self.numbering(self.origin.post(&self.config.url, letter)).await;
         let now = self.clock.now();
         match verdict(&answer, memory.failures + 1, random(), now) {
             Verdict::Delivered => {
@@ -145,20 +162,42 @@ impl Sender {
                 self.shared.gone();
                 Next::News
             }
-            Verdict::Again { pause, why } => {
+            Verdict::Again { pause, asked, why } => {
                 memory.failures = memory.failures.saturating_add(1);
                 tracing::debug!(event = message.id(), why, ?pause, "not told yet");
                 self.shared.failed(now, &why);
-                self.shared.dropped(self.outbox.drop_until(now - A_DAY).await);
-                Next::At(now + pause)
+                let is_old = happened.at <= now - A_DAY;
+                if is_old && self.drop(number, message.id(), memory).await && !asked {
+                    return Next::Now;
+                }
+                Next::After(now, pause)
             }
         }
+    }
+
+    /// Drops an event that was tried in vain; those behind it were not tried yet, whatever their age. Returns whether the
+    /// next of them may be tried at once.
+    async fn drop(&self, number: i64, id: &str, memory: &mut Memory) -> bool {
+        if !self.outbox.drop_old(number).await {
+            return false;
+        }
+        tracing::error!(event = id, "events: dropped, since it could not be delivered within a day");
+        memory.failures = 0;
+        memory.dropped = memory.dropped.wrapping_add(1);
+        !memory.dropped.is_multiple_of(AT_ONCE)
     }
 
     /// What was delivered need not be kept.
     async fn forget(&self, number: i64) -> Next {
         if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
     }
+}
+
+/// What is left of a pause; `None` = nothing. Nor is there of one that lies ahead: the clock was set back, and nobody knows
+/// by how much.
+fn left(from: Timestamp, pause: Duration, now: Timestamp) -> Option<Duration> {
+    let at = from + pause;
+    (from..at).contains(&now).then(|| at.since(now))
 }
 
 /// Spreads instances whose receiver failed at one time.

@@ -9,6 +9,7 @@ use crate::store::{Disk, Health, Outbox};
 
 /// A receiver that fails for so long is worth an operator's look.
 const PATIENCE: Duration = Duration::from_secs(300);
+const NO_OUTBOX: &str = "the disk store could not be opened: nothing that happens is kept or told";
 
 /// How telling the dashboard goes. Cheap to clone.
 #[derive(Debug, Clone)]
@@ -40,7 +41,7 @@ pub(super) struct Shared {
 pub struct Status {
     /// `delivering`, `failing` or `gone`.
     pub state: &'static str,
-    /// Why the last attempt failed.
+    /// Why the last attempt failed, or there can be none.
     pub reason: Option<String>,
     /// Since when every attempt has failed, in milliseconds since the epoch.
     pub failing_since: Option<Timestamp>,
@@ -99,13 +100,14 @@ impl Events {
     /// What an operator wants to know; `None` where nobody is told.
     pub fn status(&self) -> Option<Status> {
         let shared = self.0.as_ref()?;
+        let outbox = shared.disk.outbox();
         let (state, failing_since, reason) = match shared.receiver() {
+            _ if outbox.is_none() => ("failing", None, Some(NO_OUTBOX.to_owned())),
             Receiver::Well => ("delivering", None, None),
             Receiver::Failing(since, why) => ("failing", Some(since), Some(why)),
             Receiver::Gone => ("gone", None, None),
         };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
-        let outbox = shared.disk.outbox();
         let of_outbox = |count: fn(&Outbox) -> u64| outbox.as_ref().map_or(0, count);
         Some(Status {
             state,
@@ -117,7 +119,7 @@ impl Events {
             dropped_old: of_outbox(Outbox::dropped_old),
             dropped_full: of_outbox(Outbox::dropped_full),
             unwritten: of_outbox(Outbox::unwritten),
-            lost: of_outbox(Outbox::lost),
+            lost: shared.disk.lost_events(),
         })
     }
 }
@@ -157,12 +159,5 @@ impl Shared {
         tracing::error!(
             "events: the receiver said 410 Gone: nothing is sent until the next start; take events.url out, or mend it"
         );
-    }
-
-    /// Events were too old.
-    pub(super) fn dropped(&self, events: u64) {
-        if events > 0 {
-            tracing::error!(events, "events: dropped, since they could not be delivered within a day");
-        }
     }
 }

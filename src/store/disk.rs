@@ -41,6 +41,8 @@ const FAILS: &str = "disk store fails: pictures are kept in memory alone until i
 pub struct Disk {
     // None: turned off, or the file could not be opened.
     open: Option<Open>,
+    is_wanted: bool,
+    events: Arc<Counters>,
     state: Arc<State>,
 }
 
@@ -49,7 +51,6 @@ struct Open {
     pool: SqlitePool,
     commands: mpsc::Sender<Command>,
     max_pixels: u64,
-    events: Arc<Counters>,
     // Held until the last clone goes: the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
 }
@@ -64,23 +65,23 @@ impl Disk {
         background: &Background,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
-        let Some(path) = &config.path else { return Ok(Self { open: None, state }) };
+        let events = Arc::new(Counters::default());
+        let is_wanted = config.path.is_some();
+        let closed = Self { open: None, is_wanted, events: events.clone(), state: state.clone() };
+        let Some(path) = &config.path else { return Ok(closed) };
         let lock = match disk_file::lock(path).await {
             Ok(Some(lock)) => Arc::new(lock),
             Ok(None) => return Err(DiskError::InUse(path.clone())),
             Err(error) => {
                 state.note::<(), _>(Err(format!("{}: {error}", path.display())));
-                return Ok(Self { open: None, state });
+                return Ok(closed);
             }
         };
-        let Some(pool) = state.note(disk_file::open_or_set_aside(path).await) else {
-            return Ok(Self { open: None, state });
-        };
+        let Some(pool) = state.note(disk_file::open_or_set_aside(path).await) else { return Ok(closed) };
         let kept =
             sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(MAX(generation, obeyed)), 0) FROM avatar");
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
         generations.catch_up(Generation(kept.cast_unsigned()));
-        let events = Arc::new(Counters::default());
         state.note(disk_events::open(&pool, &events).await);
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
@@ -88,13 +89,18 @@ impl Disk {
             generations,
             max_bytes: config.max_bytes,
             state: state.clone(),
-            events: events.clone(),
+            events,
             unwritten: Unwritten::default(),
             used: 0,
             noted: 0,
         };
         background.spawn(writer.run(queue));
-        Ok(Self { open: Some(Open { pool, commands, max_pixels, events, _lock: lock }), state })
+        Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), ..closed })
+    }
+
+    /// There is to be a file, and it could not be opened at the start: whatever is in it stays there.
+    pub fn is_out_of_reach(&self) -> bool {
+        self.is_wanted && self.open.is_none()
     }
 
     /// How it is.
@@ -136,7 +142,7 @@ impl Disk {
         if happened.is_empty() {
             return self.put(held).await;
         }
-        let Some(open) = &self.open else { return };
+        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Put(held, happened, Some(done))).await.is_ok() {
             let _ = ended.await;
@@ -145,7 +151,7 @@ impl Disk {
 
     /// Keeps what has happened without an entry that would be kept. Trouble is logged.
     pub async fn note(&self, happened: Vec<Happened>) {
-        let Some(open) = &self.open else { return };
+        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Note(happened, done)).await.is_ok() {
             let _ = ended.await;
@@ -154,15 +160,20 @@ impl Disk {
 
     /// What the dashboard is still to be told; `None` where the file could not be opened.
     pub fn outbox(&self) -> Option<Outbox> {
-        let Open { pool, commands, events, .. } = self.open.as_ref()?;
-        let (pool, commands, counters) = (pool.clone(), commands.clone(), events.clone());
+        let Open { pool, commands, .. } = self.open.as_ref()?;
+        let (pool, commands, counters) = (pool.clone(), commands.clone(), self.events.clone());
         Some(Outbox { pool, commands, counters, state: self.state.clone() })
+    }
+
+    /// Events since the start that could not be kept.
+    pub fn lost_events(&self) -> u64 {
+        self.events.lost()
     }
 
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge
     /// before. Returns whether it is done; trouble is logged.
     pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
-        let Some(open) = &self.open else { return true };
+        let Some(open) = &self.open else { return !self.is_out_of_reach() };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Remove(ids, done)).await.is_err() {
             return false;

@@ -46,8 +46,8 @@ pub(super) enum Errand {
     Number(Waiting, u64, Timestamp),
     /// It was delivered.
     Delivered(i64),
-    /// Drops what happened at that time or before.
-    DropUntil(Timestamp),
+    /// It is too old.
+    Dropped(i64),
 }
 
 /// Counts what waits, and forgets what was told too long ago to matter.
@@ -83,17 +83,18 @@ pub(super) async fn run(
     connection: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
     match errand {
-        Errand::Delivered(number) => {
-            sqlx::query("DELETE FROM event WHERE number = ?").bind(number).execute(connection).await?;
-        }
-        Errand::DropUntil(oldest) => {
-            let query = sqlx::query("DELETE FROM event WHERE at <= ?").bind(oldest.as_millis());
-            let dropped = query.execute(connection).await?.rows_affected();
-            counters.dropped_old.fetch_add(dropped, Ordering::Relaxed);
+        Errand::Delivered(number) => _ = remove(*number, connection).await?,
+        Errand::Dropped(number) => {
+            counters.dropped_old.fetch_add(remove(*number, connection).await?, Ordering::Relaxed);
         }
         Errand::Number(waiting, sequence, now) => number(waiting, *sequence, *now, connection).await?,
     }
     Ok(())
+}
+
+async fn remove(number: i64, connection: &mut SqliteConnection) -> Result<u64, sqlx::Error> {
+    let query = sqlx::query("DELETE FROM event WHERE number = ?").bind(number);
+    Ok(query.execute(connection).await?.rows_affected())
 }
 
 async fn number(

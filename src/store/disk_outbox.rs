@@ -50,6 +50,10 @@ impl Counters {
         self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
+    pub(super) fn lost(&self) -> u64 {
+        self.lost.load(Ordering::Relaxed)
+    }
+
     pub(super) fn lose(&self, events: u64) {
         if events > 0 {
             self.lost.fetch_add(events, Ordering::Relaxed);
@@ -127,11 +131,9 @@ impl Outbox {
         self.ask(Errand::Delivered(number)).await
     }
 
-    /// Drops what happened at that time or before. Returns how many.
-    pub async fn drop_until(&self, oldest: Timestamp) -> u64 {
-        let before = self.dropped_old();
-        self.ask(Errand::DropUntil(oldest)).await;
-        self.dropped_old() - before
+    /// Drops an event that is too old. False: the disk store failed, and it is there still.
+    pub async fn drop_old(&self, number: i64) -> bool {
+        self.ask(Errand::Dropped(number)).await
     }
 
     async fn ask(&self, errand: Errand) -> bool {
@@ -162,11 +164,6 @@ impl Outbox {
     /// Events that are in memory alone until the disk store works again.
     pub fn unwritten(&self) -> u64 {
         self.counters.unwritten.load(Ordering::Relaxed)
-    }
-
-    /// Events since the start that the disk store could not keep.
-    pub fn lost(&self) -> u64 {
-        self.counters.lost.load(Ordering::Relaxed)
     }
 }
 

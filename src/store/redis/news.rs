@@ -62,6 +62,9 @@ pub struct Order {
     pub hard: bool,
     /// What began before this generation is refused.
     pub generation: u64,
+    /// The connections are gone: whoever holds anything of them tells the dashboard. An earlier version does not say so.
+    #[serde(default)]
+    pub gone: bool,
 }
 
 /// How far a purge reaches.
@@ -187,6 +190,17 @@ mod tests {
         };
         assert!(!open(r#"{"from":"a","news":"moved_house"}"#));
         assert!(open(r#"{"from":"a","news":"done","number":1,"took_ms":3}"#));
+    }
+
+    #[test]
+    fn an_order_of_an_earlier_version_is_read_and_says_of_no_connection_that_it_is_gone() {
+        let old =
+            r#"{"from":"a","news":"purge","number":1,"reach":{"ids":["b"]},"hard":true,"generation":7}"#;
+        let sealed = sealer().seal("c", old.as_bytes()).unwrap();
+        let Some(Letter { news: News::Purge(order), .. }) = Letter::open(&sealer(), "c", &sealed) else {
+            panic!("it is not read")
+        };
+        assert!(order.hard && !order.gone);
     }
 
     #[test]

@@ -57,7 +57,7 @@ impl Redis {
     /// An order with a number of its own.
     pub fn order(&self, reach: Reach, hard: bool, generation: Generation) -> Order {
         let number = self.open.as_ref().map_or(0, |open| open.purges.fetch_add(1, Ordering::Relaxed));
-        Order { number, reach, hard, generation: generation.0 }
+        Order { number, reach, hard, generation: generation.0, gone: false }
     }
 
     /// Has Redis refuse what began before an order, and deletes there what the order names. Returns the avatars of which

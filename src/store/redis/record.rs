@@ -5,6 +5,7 @@ use super::keeper::Access;
 use super::keys::AvatarKeys;
 use super::{Away, Open, millis, scripts};
 use crate::model::{AvatarId, Generation, Provider};
+use crate::store::disk_events::GONE_REMEMBERED;
 use crate::store::generations::Purged;
 
 /// No record is longer, in bytes.
@@ -41,9 +42,10 @@ impl Open {
         let record = if hard { &keys.hard } else { &keys.soft };
         let mut script = scripts::PURGE.prepare_invoke();
         script.key(record).key(&keys.entry).key(&keys.picture).key(&keys.link).key(&keys.trouble);
+        script.key(&keys.soft).key(&keys.event);
         script.arg(generation.0).arg(self.record(record, generation).ok_or(Away)?);
         script.arg(millis(self.keep_bytes_for)).arg(if hard { "hard" } else { "soft" });
-        script.arg(if which == Which::All { "all" } else { "older" });
+        script.arg(if which == Which::All { "all" } else { "older" }).arg(millis(GONE_REMEMBERED));
         let (held, news) = self.script::<(i64, i64)>(&script, Access::Any, &mut self.unhurried()).await?;
         Ok(Before { was_held: held > 0, is_news: news > 0 })
     }

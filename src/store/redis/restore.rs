@@ -87,7 +87,9 @@ impl Open {
 
     async fn put_one_back(&self, subject: Subject, purged: Purged) -> Result<usize, Away> {
         let mut news = 0;
-        for (hard, generation) in [(true, purged.hard), (false, purged.soft)] {
+        // A soft purge before a hard one says nothing more, and its record went with that one.
+        let soft = if purged.soft > purged.hard { purged.soft } else { Generation::default() };
+        for (hard, generation) in [(true, purged.hard), (false, soft)] {
             if generation == Generation::default() {
                 continue;
             }

@@ -66,21 +66,31 @@ return next
 
 /// Notes that an avatar was purged, so that what began before is refused or stale from now on, and deletes.
 ///
-/// Keys: the record of the purge, entry, picture, link, trouble. Arguments: generation, its record, the milliseconds
-/// that it is remembered, "hard" or "soft" (which leaves the bytes), and "all" or "older" (only what began before).
-/// Answers whether an entry was held, and whether the purge was news. A Redis that is full must delete, too: see [`NEXT`].
+/// Keys: the record of the purge, entry, picture, link, trouble, the record of the last soft purge, what was told.
+/// Arguments: generation, its record, the milliseconds that it is remembered, "hard" or "soft" (which leaves the bytes),
+/// "all" or "older" (only what began before), and the milliseconds for which a deletion leaves what was told. Answers
+/// whether an entry was held, and whether the purge was news. A Redis that is full must delete, too: see [`NEXT`].
+///
+/// A hard purge says all that an earlier soft one would: what began before it is refused, and what began after it is not
+/// stale.
 pub(super) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
+local function purged(key) return tonumber(string.match(redis.call('GETRANGE', key, 0, 31), '^%d+') or '0') end
+local hard, generation = ARGV[4] == 'hard', tonumber(ARGV[1])
 local head = redis.call('GETRANGE', KEYS[2], 0, 31)
 local born = tonumber(string.match(head, '^(%d+):') or '0')
-if ARGV[5] == 'all' or born < tonumber(ARGV[1]) then
+if ARGV[5] == 'all' or born < generation then
   redis.call('DEL', KEYS[4], KEYS[5])
-  if ARGV[4] == 'hard' then redis.call('DEL', KEYS[2], KEYS[3]) end
+  if hard then
+    redis.call('DEL', KEYS[2], KEYS[3])
+    if redis.call('PTTL', KEYS[7]) > tonumber(ARGV[6]) then redis.call('PEXPIRE', KEYS[7], ARGV[6]) end
+  end
 end
-local news = tonumber(string.match(redis.call('GETRANGE', KEYS[1], 0, 31), '^%d+') or '0') < tonumber(ARGV[1])
-if news then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
-return {head ~= '' and 1 or 0, news and 1 or 0}
+local last = purged(KEYS[1])
+if hard and purged(KEYS[6]) <= math.max(last, generation) then redis.call('DEL', KEYS[6]) end
+if last < generation then redis.call('SET', KEYS[1], ARGV[2], 'PX', ARGV[3]) end
+return {head ~= '' and 1 or 0, last < generation and 1 or 0}
 ",
     )
 });

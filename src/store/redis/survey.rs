@@ -80,7 +80,9 @@ impl RedisConfig {
         release.key(&own.lease).arg("check").invoke_async::<()>(connection).await?;
         let mut purge = scripts::PURGE.prepare_invoke();
         purge.key(&own.hard).key(&own.entry).key(&own.picture).key(&own.link).key(&own.trouble);
-        purge.arg(1).arg("1:").arg(LIFE).arg("hard").arg("all").invoke_async::<()>(connection).await?;
+        purge.key(&own.soft).key(&own.event);
+        purge.arg(1).arg("1:").arg(LIFE).arg("hard").arg("all").arg(LIFE);
+        purge.invoke_async::<()>(connection).await?;
         let mut note = scripts::NOTE.prepare_invoke();
         note.key(&own.soft).arg(1).arg("1:").arg(LIFE).invoke_async::<()>(connection).await?;
         // These are tried on keys that are free now, since they would raise a generation or register an instance.

@@ -7,7 +7,7 @@ use graphsim::Fault;
 
 use crate::promises::rules::forgotten_after;
 use crate::support::accounts::{Connected, FACEBOOK, small};
-use crate::support::client::hash;
+use crate::support::client::{hash, post};
 use crate::support::proxy::{Proxy, START, stand_in};
 use avatar_proxy::clock::Clock;
 
@@ -15,7 +15,7 @@ use avatar_proxy::clock::Clock;
 fn is_on_disk(folder: &Path, picture: &[u8]) -> bool {
     let middle = &picture[picture.len() / 2..picture.len() / 2 + 64];
     std::fs::read_dir(folder).unwrap().any(|file| {
-        let bytes = std::fs::read(file.unwrap().path()).unwrap();
+        let bytes = std::fs::read(file.unwrap().path()).unwrap_or_default();
         bytes.windows(middle.len()).any(|window| window == middle)
     })
 }
@@ -31,17 +31,54 @@ async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
 }
 
 #[tokio::test]
-async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store() {
+async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_memory() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
     let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
     proxy.get(&FACEBOOK.path()).await;
     until_on_disk(&proxy, &small(1).bytes).await;
+    assert_eq!(proxy.service.memory().weight().0, 1);
     let deleted = proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     assert_eq!(deleted.status, 200, "{}", deleted.head);
+    assert_eq!(proxy.service.memory().weight(), (0, 0));
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
     assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
+}
+
+#[tokio::test]
+async fn a_deletion_is_not_said_to_be_done_while_the_file_that_holds_the_bytes_cannot_be_opened() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
+    proxy.get(&FACEBOOK.path()).await;
+    until_on_disk(&proxy, &small(1).bytes).await;
+    let folder = proxy.stop().await;
+    let lock = folder.path().join("avatar-proxy.db.lock");
+    std::fs::remove_file(&lock).unwrap();
+    std::fs::create_dir(&lock).unwrap();
+    let one = format!("/api/avatars/{}", FACEBOOK.id);
+    let proxy = Proxy::start_in(&sim, &clock, &FACEBOOK.entry(""), folder).await;
+    let all = post(proxy.admin, "/api/purge", r#"{"all":true,"hard":true}"#).await;
+    let deleted = proxy.admin("DELETE", &one).await;
+    assert_eq!((deleted.status, all.status), (503, 503), "{} {}", deleted.head, all.head);
+    let folder = proxy.stop().await;
+    assert!(is_on_disk(folder.path(), &small(1).bytes));
+    std::fs::remove_dir(&lock).unwrap();
+    let proxy = Proxy::start_in(&sim, &clock, &FACEBOOK.entry(""), folder).await;
+    assert_eq!(proxy.admin("DELETE", &one).await.status, 200);
+    assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
+}
+
+#[tokio::test]
+async fn without_a_file_a_deletion_is_done_in_memory() {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &format!("disk.path = \"\"\n{}", FACEBOOK.entry(""))).await;
+    proxy.get(&FACEBOOK.path()).await;
+    assert_eq!(proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 200);
 }
 
 #[tokio::test]

@@ -4,9 +4,10 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use avatar_proxy::clock::Stopwatch;
+use avatar_proxy::model::ETag;
 
 use super::util::{HOUR, change, status, tried, until, view, world};
-use crate::support::accounts::FACEBOOK;
+use crate::support::accounts::{FACEBOOK, small};
 use crate::support::webhooks::{OK, Reply};
 
 const MINUTES: Duration = Duration::from_secs(60);
@@ -118,6 +119,58 @@ async fn an_event_that_cannot_be_delivered_for_a_day_is_dropped_and_counted_and_
     world.clock.advance(HOUR);
     let [told] = world.receiver.expect(1).await.try_into().unwrap();
     assert_ne!(told.id(), world.receiver.attempts()[0].id());
+}
+
+#[tokio::test]
+async fn a_message_that_is_refused_for_a_day_takes_none_with_it_that_was_never_sent() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.receiver.set(Reply::Status(400, ""));
+    for seed in 2..5 {
+        change(&world, &proxy, seed).await;
+    }
+    tried(&world, &proxy, 1).await;
+    world.receiver.then([Reply::Status(400, ""), Reply::Status(500, "")]);
+    world.receiver.set(OK);
+    world.clock.advance(25 * HOUR);
+    let [told] = world.receiver.expect(1).await.try_into().unwrap();
+    let last = ETag::of(&small(4).bytes);
+    assert_eq!(told.data()["etag"], last.as_str(), "the second of them was tried once, and the third");
+    let status = status(&proxy).await;
+    assert_eq!((&status["dropped_old"], &status["waiting"]), (&2.into(), &0.into()));
+    assert_eq!(world.receiver.attempts().len(), 4);
+}
+
+#[tokio::test]
+async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.receiver.set(Reply::Status(429, "Retry-After: 600\r\n"));
+    for seed in 2..4 {
+        change(&world, &proxy, seed).await;
+    }
+    tried(&world, &proxy, 1).await;
+    world.clock.advance(25 * HOUR);
+    until("the first is dropped", async || status(&proxy).await["dropped_old"] == 1).await;
+    tokio::time::sleep(Duration::from_millis(600)).await;
+    assert_eq!(world.receiver.attempts().len(), 2);
+    world.receiver.set(OK);
+    world.clock.advance(11 * MINUTES);
+    world.receiver.expect(1).await;
+}
+
+#[tokio::test]
+async fn a_clock_that_is_set_back_holds_no_event_back() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.receiver.then([Reply::Status(500, "")]);
+    change(&world, &proxy, 2).await;
+    tried(&world, &proxy, 1).await;
+    world.clock.set_back(HOUR);
+    world.receiver.expect(1).await;
 }
 
 #[tokio::test]

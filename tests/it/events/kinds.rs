@@ -1,13 +1,17 @@
 //! Each kind is sent by what causes it, and by nothing else.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use avatar_proxy::model::ETag;
+use graphsim::Fault;
 use serde_json::json;
 
-use super::util::{MINUTE, STALE, change, view, world};
+use super::util::{MINUTE, STALE, change, until, view, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
+use crate::support::chaos::{Chaos, Mode};
+use crate::support::redis::RedisServer;
 use crate::support::webhooks::Message;
 
 fn kinds(messages: &[Message]) -> Vec<String> {
@@ -168,6 +172,51 @@ async fn a_deletion_that_the_dashboard_asked_for_is_told_once() {
     for _ in 0..2 {
         assert_eq!(tell(proxy.admin, FACEBOOK.id, "deleted").await.status, 200);
     }
+    assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
+}
+
+#[tokio::test]
+async fn a_deletion_whose_caller_leaves_is_done() {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    // The file takes nothing until the caller has left.
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file());
+    let mut file = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut file).await.unwrap();
+    world.db.sql(r#"DELETE FROM "PageConnection""#).await;
+    let told = tell(proxy.admin, FACEBOOK.id, "deleted");
+    assert!(tokio::time::timeout(Duration::from_millis(150), told).await.is_err(), "it waits for the file");
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    sqlx::raw_sql("ROLLBACK").execute(&mut file).await.unwrap();
+    let held = format!("/api/avatars/{}", FACEBOOK.id);
+    until("it is gone", async || proxy.admin("GET", &held).await.status == 404).await;
+    assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
+}
+
+#[tokio::test]
+async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind_it() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let chaos = Chaos::start(SocketAddr::from(([127, 0, 0, 1], redis.port)));
+    let shared = format!(
+        "[redis]\nurl = \"redis://{}\"\nkeys = [\"sha256:the tests' own\"]\ntimeout = \"1s\"\n",
+        chaos.address()
+    );
+    let proxy = world.proxy(&shared).await;
+    view(&proxy).await;
+    world.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    world.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(400))));
+    world.clock.advance(STALE);
+    proxy.get(&FACEBOOK.path()).await;
+    until("a download is under way", async || world.sim.downloads(FACEBOOK.account) == 2).await;
+    chaos.set(Mode::Hang);
+    world.db.sql(r#"DELETE FROM "PageConnection""#).await;
+    let until_it_is_here = async {
+        tokio::time::sleep(Duration::from_millis(700)).await;
+        chaos.set(Mode::Pass);
+    };
+    tokio::join!(tell(proxy.admin, FACEBOOK.id, "deleted"), until_it_is_here);
+    proxy.settled().await;
     assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
 }
 

@@ -1,8 +1,12 @@
 //! What an operator sees of it.
 
+use std::sync::Arc;
 use std::time::Duration;
 
+use tempfile::TempDir;
+
 use super::util::{HOUR, MINUTE, change, status, until, view, world};
+use crate::routes::connections::tell;
 use crate::support::accounts::FACEBOOK;
 use crate::support::webhooks::{OK, Reply};
 
@@ -38,6 +42,27 @@ async fn a_receiver_that_fails_for_minutes_degrades_the_instance_and_its_return_
     for answer in [proxy.admin("GET", "/api/events").await, proxy.admin("GET", "/readyz").await] {
         assert!(!String::from_utf8_lossy(&answer.body).contains(&address));
     }
+}
+
+#[tokio::test]
+async fn what_happens_while_the_disk_file_cannot_be_opened_is_lost_and_counted() {
+    let world = world().await;
+    let folder = Arc::new(TempDir::new().unwrap());
+    std::fs::create_dir(folder.path().join("avatar-proxy.db.lock")).unwrap();
+    let proxy = world.proxy_in(folder, "").await;
+    view(&proxy).await;
+    for seed in [2, 3] {
+        change(&world, &proxy, seed).await;
+    }
+    world.db.sql(r#"DELETE FROM "PageConnection""#).await;
+    tell(proxy.admin, FACEBOOK.id, "deleted").await;
+    let status = status(&proxy).await;
+    assert_eq!(
+        (&status["state"], &status["lost"], &status["waiting"]),
+        (&"failing".into(), &3.into(), &0.into())
+    );
+    assert!(status["reason"].as_str().unwrap().contains("could not be opened"), "{status}");
+    assert_eq!(world.receiver.attempts().len(), 0);
 }
 
 #[tokio::test]

@@ -2,15 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use super::util::{STALE, World, status, until, view, world};
+use avatar_proxy::model::ETag;
+
+use super::util::{STALE, World, change, status, until, view, world};
+use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
 use crate::support::webhooks::{Message, OK, Reply};
 
 async fn three(world: &World, redis: &RedisServer) -> Vec<Proxy> {
-    let shared =
-        format!("[redis]\nurl = \"{}\"\nkeys = [\"sha256:the tests' own\"]\ntimeout = \"1s\"\n", redis.url());
+    three_with(world, redis, "").await
+}
+
+/// The same with further sections of the configuration.
+async fn three_with(world: &World, redis: &RedisServer, extra: &str) -> Vec<Proxy> {
+    let shared = format!(
+        "[redis]\nurl = \"{}\"\nkeys = [\"sha256:the tests' own\"]\ntimeout = \"1s\"\n{extra}",
+        redis.url()
+    );
     let mut instances = Vec::new();
     for _ in 0..3 {
         let proxy = world.proxy(&shared).await;
@@ -89,6 +99,37 @@ async fn one_id_is_sent_for_one_thing_even_where_the_receiver_was_down_over_seve
 }
 
 #[tokio::test]
+async fn what_is_seen_while_the_receiver_hangs_on_one_instance_is_one_id_in_its_order() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let instances = three_with(&world, &redis, "[origin]\ntimeout = \"2s\"\n").await;
+    all_view(&instances).await;
+    let [hanging, other, _] = &instances[..] else { panic!("three") };
+    world.receiver.then([Reply::Hang]);
+    change(&world, hanging, 2).await;
+    world.receiver.tried(1).await;
+    let key = format!("avatar-proxy:{{{}}}:event", FACEBOOK.id);
+    let before = redis.cli(&["GET", &key]);
+    change(&world, hanging, 3).await;
+    until("it is numbered", async || redis.cli(&["GET", &key]) != before).await;
+    assert_eq!(status(hanging).await["retried"], 0, "while the attempt is under way");
+    view(other).await;
+    change(&world, other, 4).await;
+    view(hanging).await;
+    until("the attempt is given up", async || status(hanging).await["state"] == "failing").await;
+    world.clock.advance(super::util::HOUR);
+    until("all is told", async || status(hanging).await["waiting"] == 0).await;
+    let told = world.receiver.accepted();
+    let mut pictures: Vec<_> =
+        told.iter().map(|told| (told.sequence(), told.data()["etag"].clone())).collect();
+    pictures.sort_by_key(|(sequence, _)| *sequence);
+    pictures.dedup();
+    let etags: Vec<_> = pictures.into_iter().map(|(_, etag)| etag).collect();
+    let expected = [2, 3, 4].map(|seed| ETag::of(&small(seed).bytes).as_str().into());
+    assert_eq!(etags, expected as [serde_json::Value; 3], "each under one number, in their order");
+    world.receiver.verify();
+}
+
+#[tokio::test]
 async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     let (world, redis) = (world().await, RedisServer::start());
     let instances = three(&world, &redis).await;
@@ -100,6 +141,27 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(ids(&world.receiver.accepted()).len(), 1);
     world.receiver.verify();
+}
+
+#[tokio::test]
+async fn a_deletion_is_told_by_the_only_one_that_held_the_avatar_whoever_is_told_of_it() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let instances = three(&world, &redis).await;
+    view(&instances[1]).await;
+    let own = |what: &str| format!("avatar-proxy:{{{}}}:{what}", FACEBOOK.id);
+    redis.cli(&["DEL", &own("entry"), &own("picture"), &own("link")]);
+    assert_eq!(tell(instances[0].admin, FACEBOOK.id, "deleted").await.status, 200);
+    let [deleted] = world.receiver.expect(1).await.try_into().unwrap();
+    assert_eq!((deleted.kind().as_str(), &deleted.data()["provider"]), ("deleted", &"facebook".into()));
+}
+
+#[tokio::test]
+async fn a_deletion_of_what_all_held_is_one_id() {
+    let (world, redis) = (world().await, RedisServer::start());
+    let instances = three(&world, &redis).await;
+    all_view(&instances).await;
+    assert_eq!(tell(instances[0].admin, FACEBOOK.id, "deleted").await.status, 200);
+    assert_eq!(ids(&world.receiver.expect(3).await).len(), 1);
 }
 
 #[tokio::test]
@@ -150,7 +212,7 @@ async fn a_number_that_somebody_planted_in_redis_is_not_believed() {
         assert!(ahead < 100_000_000, "{planted}: {ahead} ms ahead");
     }
     let known = redis.cli(&["GET", &key]);
-    let etag = avatar_proxy::model::ETag::of(&small(104).bytes);
+    let etag = ETag::of(&small(104).bytes);
     assert!(!known.contains(etag.as_str().trim_matches('"')) && !known.is_empty(), "{known}");
 }
 

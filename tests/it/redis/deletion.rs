@@ -9,16 +9,20 @@ use graphsim::{Fault, Graphsim};
 use redis::Connection;
 
 use super::util::{STALE, body, instance, redis_at, status, until, world};
-use crate::routes::connections::tell;
+use crate::routes::connections::{tell, worked_off};
 use crate::support::accounts::{FACEBOOK, large, small};
 use crate::support::cluster::Cluster;
 use crate::support::proxy::Proxy;
 use crate::support::redis::RedisServer;
+use crate::support::webhooks::Webhooks;
 
 /// Bytes that are looked for as one piece.
 const PIECE: usize = 16;
 /// `redis.keep_bytes_for`, in milliseconds.
 const KEPT: i64 = 30 * 24 * 3_600_000;
+/// What was told of a deleted avatar is remembered for so long, in milliseconds.
+const TOLD: i64 = 600_000;
+const COUNTER: &str = "avatar-proxy:{all}:generation";
 
 /// Two instances on the nodes of one Redis, which know the Facebook page alone: whatever is found is of it.
 struct Searched<'r> {
@@ -37,12 +41,23 @@ struct Finds {
     files: Vec<String>,
     /// The stores that an instance names, instance by instance.
     held_in: Vec<serde_json::Value>,
+    /// Entries in the memory of all, and what they weigh in bytes.
+    in_memory: (u64, u64),
 }
 
 impl<'r> Searched<'r> {
     async fn on(url: &str, nodes: Vec<&'r RedisServer>) -> Self {
-        let (sim, clock) = world().await;
-        let settings = redis_at(url) + "keep_bytes_for = \"30d\"\n";
+        Self::with(world().await, url, nodes, "").await
+    }
+
+    /// The same with further sections of the configuration.
+    async fn with(
+        (sim, clock): (Graphsim, Clock),
+        url: &str,
+        nodes: Vec<&'r RedisServer>,
+        extra: &str,
+    ) -> Self {
+        let settings = redis_at(url) + "keep_bytes_for = \"30d\"\n" + extra;
         let mut instances = Vec::new();
         for _ in 0..2 {
             let proxy = instance(&sim, &clock, &settings).await;
@@ -73,6 +88,9 @@ impl<'r> Searched<'r> {
             if held.status != 404 {
                 finds.held_in.push(body(&held)["held_in"].clone());
             }
+            // After what the cache has put off: what was only marked as gone would still be there.
+            let (entries, bytes) = proxy.service.memory().weight();
+            finds.in_memory = (finds.in_memory.0 + entries, finds.in_memory.1 + bytes);
         }
         finds
     }
@@ -85,7 +103,9 @@ impl<'r> Searched<'r> {
             let keys = |name: &str| finds.keys.iter().any(|key| key.ends_with(name));
             let databases = finds.files.iter().filter(|file| file.contains("avatar-proxy.db")).count();
             let held = finds.held_in.iter().all(|held| *held == everywhere) && finds.held_in.len() == 2;
-            keys(":entry") && keys(":picture") && databases >= 2 && held
+            let (entries, bytes) = finds.in_memory;
+            let in_memory = entries == 2 && bytes > 2 * picture.len() as u64;
+            keys(":entry") && keys(":picture") && databases >= 2 && held && in_memory
         })
         .await;
     }
@@ -189,6 +209,37 @@ pub(crate) async fn a_deleted_connection_is_found_everywhere_before_and_nowhere_
 async fn a_deleted_connection_is_found_on_no_node_of_a_cluster() {
     let cluster = Cluster::start();
     found_everywhere_before_and_nowhere_after(&cluster.url(), cluster.nodes.iter().collect()).await;
+}
+
+#[tokio::test]
+async fn what_was_told_of_a_deleted_avatar_is_soon_forgotten_and_so_is_every_purge_before() {
+    let (redis, world) = (RedisServer::start(), world().await);
+    let receiver = Webhooks::start(&world.1);
+    let searched = Searched::with(world, &redis.url(), vec![&redis], &receiver.settings()).await;
+    let (old, new) = (small(1).bytes, small(2).bytes);
+    searched.viewed_everywhere().await;
+    searched.assert_everywhere(&old).await;
+    searched.sim.set_picture(FACEBOOK.account, Some(small(2)));
+    tell(searched.instances[0].admin, FACEBOOK.id, "updated").await;
+    worked_off(&searched.instances[0]).await;
+    searched.viewed_everywhere().await;
+    // By both, so that none of them numbers it later.
+    receiver.expect(2).await;
+    let keys =
+        ["event", "purged:hard", "purged:soft"].map(|key| format!("avatar-proxy:{{clx3facebook}}:{key}"));
+    let there = searched.search(&[]).await.keys;
+    assert!(there.contains(&keys[0]) && there.contains(&keys[2]), "{there:?}");
+    let left = || redis.cli(&["PTTL", &keys[0]]).parse::<i64>().unwrap();
+    assert!(left() > TOLD, "{} ms", left());
+    let deleted = searched.instances[0].admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
+    assert_eq!(deleted.status, 200, "{}", deleted.head);
+    let finds = searched.search(&[&old, &new]).await;
+    assert_eq!(finds, Finds { keys: keys[..2].to_vec(), ..Finds::default() });
+    assert!((1..=TOLD).contains(&left()), "{} ms", left());
+    // Every instance puts back what Redis has forgotten, and the counter last of all.
+    redis.cli(&["FLUSHALL"]);
+    until("the purges are put back", async || redis.keys().contains(&COUNTER.to_owned())).await;
+    assert_eq!(searched.search(&[]).await.keys, [keys[1].clone()]);
 }
 
 #[tokio::test]

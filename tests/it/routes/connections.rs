@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 
 use super::util::assert_error;
 use crate::directory::database::Kind as Database;
-use crate::support::accounts::{ALL, FACEBOOK, INSTAGRAM, small};
+use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, small};
 use crate::support::client::{Answer, hash, post};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
@@ -230,6 +230,44 @@ async fn a_refresh_that_was_under_way_with_the_old_row_does_not_stand_for_the_ne
     tell(proxy.admin, FACEBOOK.id, "updated").await;
     worked_off(&proxy).await;
     assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(3).bytes));
+}
+
+#[tokio::test]
+async fn a_first_refresh_that_waits_with_the_old_row_does_not_stand_for_the_new_one() {
+    let clock = Clock::manual(START);
+    let (sim, dashboard) = (stand_in(&clock).await, Dashboard::new(Database::Sqlite, 999).await);
+    let second = Connected { id: "second", account: "204500000000003", token: "EAAsecond", ..FACEBOOK };
+    for (connected, seed) in [(&FACEBOOK, 1), (&second, 2)] {
+        connected.add(&sim, small(seed));
+        dashboard.connect(connected, None).await;
+    }
+    let settings = format!("providers.facebook.max_calls = 1\n{}", dashboard.config());
+    let proxy = Proxy::start(&sim, &clock, &settings).await;
+    sim.api_fault(Some(FACEBOOK.account), Some(Fault::Latency(Duration::from_millis(600))));
+    let until_some = async |figure: fn((usize, usize, usize)) -> usize| {
+        while figure(proxy.service.depth()) == 0 {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    };
+    let (first, waits) = (FACEBOOK.path(), second.path());
+    let tell_while_it_waits = async {
+        until_some(|(_, _, waiting)| waiting).await;
+        sim.renew_token(second.account, "EAAanother-token-of-the-second");
+        let sealed = seal("EAAanother-token-of-the-second");
+        let row =
+            format!(r#"UPDATE "PageConnection" SET "pageAccessTokenEnc" = '{sealed}' WHERE "id" = 'second'"#);
+        dashboard.db.sql(&row).await;
+        assert_eq!(tell(proxy.admin, second.id, "updated").await.status, 202);
+    };
+    let meanwhile = async {
+        until_some(|(_, running, _)| running).await;
+        tokio::join!(proxy.get(&waits), tell_while_it_waits)
+    };
+    tokio::join!(proxy.get(&first), meanwhile);
+    worked_off(&proxy).await;
+    let held = held(&proxy, second.id).await.unwrap();
+    assert!(held["trouble"].is_null() && held["state"] == "fresh", "{held}");
+    assert_eq!(sim.api_calls(second.account), 1, "never with the old token");
 }
 
 #[tokio::test]
