@@ -44,6 +44,10 @@ impl Flight {
         self.progress.send_replace(Progress::Streaming(filling));
     }
 
+    fn has_landed(&self) -> bool {
+        matches!(*self.progress.borrow(), Progress::Done(_))
+    }
+
     /// It waits for a place, or (`None`) has one.
     pub(super) fn queue_for(&self, provider: Option<Provider>) {
         self.progress.send_if_modified(|progress| {
@@ -112,10 +116,11 @@ impl Flights {
         Arc::new(Self { capacity, under_way: Mutex::default() })
     }
 
-    /// Joins the flight of an avatar, or begins one.
-    pub(super) fn board(self: &Arc<Self>, id: &AvatarId) -> Boarding {
+    /// Joins the flight of an avatar, or begins one. Whoever wants an attempt that begins now is no waiter of one whose
+    /// outcome is known and is only being told to the other instances.
+    pub(super) fn board(self: &Arc<Self>, id: &AvatarId, anew: bool) -> Boarding {
         let mut under_way = self.under_way.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(flight) = under_way.get(id) {
+        if let Some(flight) = under_way.get(id).filter(|flight| !(anew && flight.has_landed())) {
             return Boarding::Waiter(flight.clone());
         }
         if under_way.len() >= self.capacity {
@@ -162,7 +167,11 @@ impl Drop for Lead {
             }
             !landed
         });
-        self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner).remove(&self.id);
+        let mut under_way = self.flights.under_way.lock().unwrap_or_else(PoisonError::into_inner);
+        // Another one may have begun since this one's outcome is known.
+        if under_way.get(&self.id).is_some_and(|flight| Arc::ptr_eq(flight, &self.flight)) {
+            under_way.remove(&self.id);
+        }
     }
 }
 
@@ -179,8 +188,8 @@ mod tests {
     #[tokio::test]
     async fn all_who_board_wait_for_one_leader() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
-        let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
-        let Boarding::Waiter(flight) = flights.board(&id) else { panic!("the second waits") };
+        let Boarding::Leader(lead) = flights.board(&id, false) else { panic!("the first leads") };
+        let Boarding::Waiter(flight) = flights.board(&id, false) else { panic!("the second waits") };
         lead.tell(Outcome::Unknown);
         drop(lead);
         assert!(matches!(flight.wait(LONG, never).await, Some(Progress::Done(Outcome::Unknown))));
@@ -190,28 +199,42 @@ mod tests {
     #[tokio::test]
     async fn a_leader_that_panics_frees_the_key_and_wakes_the_waiters() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
-        let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
-        let Boarding::Waiter(flight) = flights.board(&id) else { panic!("the second waits") };
+        let Boarding::Leader(lead) = flights.board(&id, false) else { panic!("the first leads") };
+        let Boarding::Waiter(flight) = flights.board(&id, false) else { panic!("the second waits") };
         let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(move || {
             let _lead = lead;
             panic!("on purpose");
         }));
         assert!(panicked.is_err());
         assert!(matches!(flight.ended(LONG).await, Some(Outcome::Unavailable)));
-        assert!(matches!(flights.board(&id), Boarding::Leader(_)));
+        assert!(matches!(flights.board(&id, false), Boarding::Leader(_)));
+    }
+
+    #[tokio::test]
+    async fn whoever_wants_an_attempt_that_begins_now_does_not_take_the_outcome_of_the_last_one() {
+        let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
+        let Boarding::Leader(first) = flights.board(&id, false) else { panic!("the first leads") };
+        assert!(matches!(flights.board(&id, true), Boarding::Waiter(_)), "what is still under way may serve");
+        first.tell(Outcome::Unknown);
+        assert!(matches!(flights.board(&id, false), Boarding::Waiter(_)));
+        let Boarding::Leader(second) = flights.board(&id, true) else { panic!("another one begins") };
+        drop(first);
+        assert!(matches!(flights.board(&id, true), Boarding::Waiter(_)), "the second is under way");
+        drop(second);
+        assert_eq!(flights.count(), 0);
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_leaves_after_its_own_patience() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
-        let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
+        let Boarding::Leader(lead) = flights.board(&id, false) else { panic!("the first leads") };
         assert!(lead.flight().wait(LONG, never).await.is_none());
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_waiter_leaves_at_once_where_the_turn_comes_later_than_his_patience() {
         let (flights, id) = (Flights::new(10), AvatarId::parse("a").unwrap());
-        let Boarding::Leader(lead) = flights.board(&id) else { panic!("the first leads") };
+        let Boarding::Leader(lead) = flights.board(&id, false) else { panic!("the first leads") };
         let flight = lead.flight();
         let of_facebook = |provider| provider == Provider::Facebook;
         flight.queue_for(Some(Provider::Facebook));
@@ -227,7 +250,7 @@ mod tests {
     #[test]
     fn their_number_is_bounded() {
         let flights = Flights::new(1);
-        let _lead = flights.board(&AvatarId::parse("a").unwrap());
-        assert!(matches!(flights.board(&AvatarId::parse("b").unwrap()), Boarding::Full));
+        let _lead = flights.board(&AvatarId::parse("a").unwrap(), false);
+        assert!(matches!(flights.board(&AvatarId::parse("b").unwrap(), false), Boarding::Full));
     }
 }

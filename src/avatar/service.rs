@@ -225,7 +225,7 @@ impl Service {
         if urgency == Urgency::View && held.as_ref().is_some_and(|held| !self.may_refresh(held, now)) {
             return None;
         }
-        match self.flights.board(id) {
+        match self.flights.board(id, urgency == Urgency::Forced) {
             Boarding::Waiter(flight) => {
                 self.queue.viewed(id, now);
                 Some(flight)

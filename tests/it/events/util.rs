@@ -14,6 +14,7 @@ use tempfile::TempDir;
 use crate::directory::database::{Db, Kind};
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::proxy::{Proxy, START, merged, stand_in};
+pub(super) use crate::support::wait::until;
 use crate::support::webhooks::Webhooks;
 
 pub(super) const KEY: &str = "sha256:the dashboard's pass phrase";
@@ -100,17 +101,6 @@ pub(super) async fn change(world: &World, proxy: &Proxy, seed: u32) {
 /// What `GET /api/events` says.
 pub(super) async fn status(proxy: &Proxy) -> Value {
     serde_json::from_slice(&proxy.admin("GET", "/api/events").await.body).expect("JSON")
-}
-
-/// Waits at most ten seconds until something is so.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("not within ten seconds: {what}");
 }
 
 /// Waits until so many attempts were made and the proxy has drawn its conclusions: its next pause counts from before the

@@ -12,6 +12,7 @@ use crate::support::chaos::Chaos;
 use crate::support::client::Answer;
 use crate::support::proxy::{Proxy, START, stand_in};
 use crate::support::redis::RedisServer;
+pub(super) use crate::support::wait::until;
 
 /// Later than a picture is fresh.
 pub(super) const STALE: Duration = Duration::from_secs(6 * 3600 + 1);
@@ -81,15 +82,4 @@ pub(super) async fn status(proxy: &Proxy) -> Value {
 pub(super) fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body)
         .unwrap_or_else(|error| panic!("{error}: {}", String::from_utf8_lossy(&answer.body)))
-}
-
-/// Waits at most ten seconds until something is so.
-pub(super) async fn until(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
-    for _ in 0..500 {
-        if is_so().await {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("not within ten seconds: {what}");
 }

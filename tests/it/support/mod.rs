@@ -17,6 +17,7 @@ pub(crate) mod redis;
 pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod standardwebhooks;
+pub(crate) mod wait;
 pub(crate) mod webhooks;
 
 /// The neighbours themselves: a test that relies on a broken one proves nothing.
