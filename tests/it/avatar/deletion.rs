@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::Duration;
 
-use graphsim::Fault;
+use graphsim::{Fault, Graphsim};
 
 use crate::promises::rules::forgotten_after;
 use crate::support::accounts::{Connected, FACEBOOK, small};
@@ -20,6 +20,16 @@ fn is_on_disk(folder: &Path, picture: &[u8]) -> bool {
     })
 }
 
+/// A proxy that has shown its one account's picture.
+async fn shown(extra: &str) -> (Graphsim, Proxy) {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let proxy = Proxy::start(&sim, &clock, &format!("{extra}{}", FACEBOOK.entry(""))).await;
+    proxy.get(&FACEBOOK.path()).await;
+    (sim, proxy)
+}
+
 async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
     for _ in 0..100 {
         if is_on_disk(proxy.folder.path(), picture) {
@@ -32,11 +42,7 @@ async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
 
 #[tokio::test]
 async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_memory() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (_sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
     assert_eq!(proxy.service.memory().weight().0, 1);
     let deleted = proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
@@ -48,12 +54,9 @@ async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_mem
 
 #[tokio::test]
 async fn a_deletion_is_not_said_to_be_done_while_the_file_that_holds_the_bytes_cannot_be_opened() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
+    let clock = proxy.clock.clone();
     let folder = proxy.stop().await;
     let lock = folder.path().join("avatar-proxy.db.lock");
     std::fs::remove_file(&lock).unwrap();
@@ -73,11 +76,7 @@ async fn a_deletion_is_not_said_to_be_done_while_the_file_that_holds_the_bytes_c
 
 #[tokio::test]
 async fn without_a_file_a_deletion_is_done_in_memory() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &format!("disk.path = \"\"\n{}", FACEBOOK.entry(""))).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (_sim, proxy) = shown("disk.path = \"\"\n").await;
     assert_eq!(proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 200);
 }
 
@@ -115,15 +114,11 @@ async fn a_first_refresh_that_waits_for_its_turn_while_its_connection_is_deleted
 
 #[tokio::test]
 async fn a_refresh_under_way_brings_nothing_back() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(300))));
-    clock.advance(Duration::from_secs(6 * 3600 + 1));
+    proxy.clock.advance(Duration::from_secs(6 * 3600 + 1));
     proxy.get(&FACEBOOK.path()).await;
     assert_ne!(proxy.service.depth().0, 0, "a refresh is under way");
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
@@ -139,11 +134,7 @@ async fn a_refresh_under_way_brings_nothing_back() {
 
 #[tokio::test]
 async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (sim, proxy) = shown("").await;
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     let purged = proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
     assert_eq!(
@@ -157,14 +148,10 @@ async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
 
 #[tokio::test]
 pub(crate) async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
-    let clock = Clock::manual(START);
-    let sim = stand_in(&clock).await;
-    FACEBOOK.add(&sim, small(1));
-    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry("")).await;
-    proxy.get(&FACEBOOK.path()).await;
+    let (sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
     sim.api_fault(None, Some(Fault::Close));
-    clock.advance(forgotten_after());
+    proxy.clock.advance(forgotten_after());
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
 }
