@@ -57,10 +57,7 @@ impl Service {
 
     /// Whose picture this instance holds.
     async fn provider_here(&self, id: &AvatarId) -> Option<Provider> {
-        match self.parts.memory.get(id.as_str()) {
-            Some(held) => Some(held.entry.provider),
-            None => self.parts.disk.kept(id).await.map(|kept| kept.provider),
-        }
+        self.kept(id).await.map(|kept| kept.provider)
     }
 
     async fn provider_in_redis(&self, id: &AvatarId) -> Option<Provider> {

@@ -230,7 +230,8 @@ impl Service {
         }
     }
 
-    async fn kept(&self, id: &AvatarId) -> Option<Kept> {
+    /// What this instance keeps of an avatar, in memory or on disk.
+    pub(super) async fn kept(&self, id: &AvatarId) -> Option<Kept> {
         match self.parts.memory.get(id.as_str()) {
             Some(held) => Some(Kept::of(&held)),
             None => self.parts.disk.kept(id).await,

@@ -233,7 +233,7 @@ impl Queue {
     ///
     /// `now` is the time at which there was no room for them, or a turn between the two would be missed.
     fn watch(self: &Arc<Self>, state: &mut State, now: Timestamp) {
-        let Some(next) = state.next_turn(now) else { return };
+        let Some(next) = state.next_look(now) else { return };
         match state.watched.replace(next) {
             Some(watched) if watched <= next => state.watched = Some(watched),
             Some(_) => self.changed.notify_one(),
@@ -294,7 +294,7 @@ impl State {
 
     /// When the first of the paces for which somebody waits allows the next one, or is over. Where that time has come,
     /// those who are running are waited for.
-    fn next_turn(&self, now: Timestamp) -> Option<Timestamp> {
+    fn next_look(&self, now: Timestamp) -> Option<Timestamp> {
         let waited_for = self.lanes.values().filter(|lane| !lane.waiting.is_empty());
         let paced = waited_for.filter_map(|lane| Some([lane.next, lane.pace(now)?.until]));
         paced.flatten().filter(|next| now < *next).min()

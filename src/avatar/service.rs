@@ -172,8 +172,10 @@ impl Service {
         budget: Budget,
     ) -> Served {
         // A provider near its limit is asked more and more slowly: who can be shown something does not wait for it.
-        let shows = held.as_ref().filter(|held| !matches!(held.entry.content, Content::Nothing));
-        let is_slow = shows.is_some_and(|held| self.queue.next_turn(held.entry.provider).is_some());
+        let is_slow = held.as_ref().is_some_and(|held| {
+            !matches!(held.entry.content, Content::Nothing)
+                && self.queue.next_turn(held.entry.provider).is_some()
+        });
         let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget).filter(|_| !is_slow) else {
             return self.fall_back(held);
         };
