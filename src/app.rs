@@ -9,7 +9,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
-use crate::avatar::{Parts, Service};
+use crate::avatar::{Parts, Service, TiersParts};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::Config;
@@ -107,20 +107,23 @@ impl App {
             row_fresh_for,
             write_back,
             max_pixels,
-            clock,
             directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),
-            memory: Memory::new(config.memory, generations.clone()),
-            disk,
-            redis,
-            events,
-            generations,
-            background: background.clone(),
+            tiers: TiersParts {
+                memory: Memory::new(config.memory, generations.clone()),
+                disk,
+                redis,
+                purge_log: generations,
+                events,
+                windows: config.avatar.windows,
+                clock,
+                background: background.clone(),
+            },
             config: config.avatar,
         })
         .await;
-        let listening = heard.map(|heard| background.spawn(service.clone().listen(heard)));
+        let listening = heard.map(|heard| background.spawn(service.purger().clone().subscribe(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
         Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, work })
     }
@@ -146,7 +149,7 @@ impl App {
         let Self { site, service, server, sweep, public, admin, listening, sender, work } = self;
         let Work { background, prompt } = work;
         let answers = TaskTracker::new();
-        let sweeping = background.spawn(service.clone().sweep_regularly(sweep));
+        let sweeping = background.spawn(service.jobs().clone().sweep_regularly(sweep));
         if let Some(sender) = sender {
             background.spawn(sender.run(shutdown.clone()));
         }
@@ -164,16 +167,14 @@ impl App {
         let leaving = async {
             shutdown.cancelled().await;
             site.drain();
-            service.send_away();
+            service.stop();
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
-        service.close_backlog();
-        service.redis().close().await;
+        service.close().await;
         if let Some(listening) = listening {
             listening.abort();
         }
-        service.disk().close().await;
         answers.close();
         // The service and the disk's writer hold each other only through this handle.
         drop((site, service));

@@ -1,35 +1,32 @@
-//! What an operator can ask and do about one avatar: "why do I see this?", refresh, purge, delete.
+//! [`Inspection`]: what operators see of one avatar who ask "why do I see this?".
 
-use std::sync::Arc;
+use super::tiers::Peek;
+use crate::model::{Content, Entry, Picture, Timestamp, Windows, state};
 
-use super::service::{Service, Urgency};
-use crate::model::{AvatarId, Content, Entry, Picture, Timestamp, state};
-use crate::store::Held;
-
-/// All that is known of one avatar; no secret, no address.
+/// Everything that is known of one avatar, without secrets and addresses.
 #[derive(Debug, serde::Serialize)]
 pub struct Inspection {
     /// The id.
     pub id: String,
     /// Whose picture.
     pub provider: String,
-    /// `fresh`, `stale`, `last-good` or `placeholder`: what a view would be answered now.
+    /// `fresh`, `stale`, `last-good` or `placeholder`: the answer to a view now.
     pub state: &'static str,
-    /// Whether there is a picture, none, or nothing is known.
+    /// `picture`, `no_picture`, or `nothing` where neither is known.
     pub content: &'static str,
     /// The picture, if there is one.
     pub picture: Option<PictureFacts>,
     /// When the provider last confirmed it, in milliseconds since the epoch.
     pub verified_at: Timestamp,
-    /// When the address of the picture must not be used any more; none is held without it.
+    /// When the picture's address ends; `None` = no address is held.
     pub link_expires_at: Option<Timestamp>,
     /// Why the last attempt failed.
     pub trouble: Option<TroubleFacts>,
-    /// When the token ends, where row or provider say.
+    /// When the token ends, where the row or the provider says so.
     pub token_expires_at: Option<Timestamp>,
     /// Whether that is within seven days, or over.
     pub expires_soon: bool,
-    /// Until when the account is left alone, since its quota is nearly used up.
+    /// Until when the account is not asked about, because its quota is nearly used up.
     pub rest_until: Option<Timestamp>,
     /// Until when the whole app is paused.
     pub app_paused_until: Option<Timestamp>,
@@ -65,35 +62,26 @@ pub struct TroubleFacts {
     pub reason: String,
     /// When.
     pub at: Timestamp,
-    /// When the next attempt may start; none = not until the row changes.
+    /// When the next attempt may start; `None` = not until the row changes.
     pub retry_at: Option<Timestamp>,
     /// Failures in a row.
     pub failures: u32,
 }
 
-impl Service {
-    /// What is known of an avatar, without refreshing it.
-    pub async fn inspect(&self, id: &AvatarId) -> Option<Inspection> {
-        let now = self.parts.clock.now();
-        let memory = self.parts.memory.get(id.as_str());
-        let disk = self.parts.disk.get(id, now).await;
-        let have = memory.as_ref().and_then(|held| held.entry.picture());
-        let redis = self.parts.redis.get(id, have, &mut self.parts.redis.unhurried()).await;
-        let redis = redis.ok().and_then(|shared| shared.entry);
-        let mut held_in = Vec::new();
-        held_in.extend(memory.is_some().then_some("memory"));
-        held_in.extend(redis.is_some().then_some("redis"));
-        held_in.extend(disk.is_some().then_some("disk"));
-        let held = match (memory, redis.or(disk)) {
-            (Some(held), _) => held,
-            (None, Some(entry)) => Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)),
-            (None, None) => return None,
-        };
+impl Inspection {
+    /// Describes what a view would find.
+    pub(super) fn new(
+        peek: &Peek,
+        app_paused_until: Option<Timestamp>,
+        now: Timestamp,
+        windows: &Windows,
+    ) -> Self {
+        let held = &peek.held;
         let entry = &held.entry;
-        Some(Inspection {
-            id: id.to_string(),
+        Self {
+            id: held.id.to_string(),
             provider: entry.provider.to_string(),
-            state: state(entry, now, &self.parts.config.windows).as_str(),
+            state: state(entry, now, windows).as_str(),
             content: match &entry.content {
                 Content::Picture(_) => "picture",
                 Content::NoPicture => "no_picture",
@@ -106,23 +94,11 @@ impl Service {
             token_expires_at: entry.token_end.map(|end| end.at),
             expires_soon: entry.token_end.is_some_and(|end| end.is_soon(now)),
             rest_until: entry.rest_until.filter(|until| *until > now),
-            app_paused_until: self.pauses.until(entry.provider, now),
+            app_paused_until,
             row_read_at: held.row_read_at(),
             viewed_at: held.viewed_at(),
-            held_in,
-        })
-    }
-
-    /// Refreshes now, whatever pauses of this avatar say, and tells what is held then. `None`: no such connection.
-    pub async fn refresh_now(self: &Arc<Self>, id: &AvatarId) -> Option<Inspection> {
-        let mut budget = self.parts.redis.budget();
-        // From whichever store: against nothing no change could be seen.
-        let held = self.held(id, self.parts.clock.now(), &mut budget).await;
-        self.parts.directory.forget(id);
-        if let Some(flight) = self.begin(id, held, Urgency::Forced, budget) {
-            flight.ended(self.parts.request_timeout).await;
+            held_in: peek.held_in.clone(),
         }
-        self.inspect(id).await
     }
 }
 

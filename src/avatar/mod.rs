@@ -1,44 +1,25 @@
 //! SERVICE: what it means to serve an avatar: look up, decide, refresh, fall back.
 //!
-//! `service` answers a request, `refresh` climbs the ladder of DESIGN 3, `flight` and `queue` see to it that one avatar
-//! is refreshed once at a time and not too many are.
+//! A request goes through `service` (the facade), which asks `tiers` (memory, disk and Redis behind one noun), `refresh` (one
+//! attempt at a time, shared by its waiters) and makes a `reply`. `purge` and `jobs` work behind it. Each folder imports only
+//! those before it: tiers, purge, refresh, jobs, service.
 
-mod attempt;
-mod backlog;
 mod config;
-mod expiring;
-mod filling;
-mod flight;
-mod gone;
-mod happened;
 mod inspect;
-mod kept;
-mod lead;
-mod listen;
-mod looks;
-mod outcome;
-mod pauses;
+mod jobs;
 mod purge;
-mod queue;
 mod refresh;
-mod row;
-mod seldom;
-mod served;
+mod reply;
 mod service;
-mod shared;
-mod sweep;
-mod told;
-mod turn;
+mod snapshot;
+mod tiers;
 
-pub use backlog::BacklogFull;
 pub use config::{AvatarConfig, AvatarWritten};
-pub use filling::{Broken, Filling};
-pub use inspect::Inspection;
-pub use purge::PurgeReport;
-pub use served::Served;
+pub use inspect::{Inspection, PictureFacts, TroubleFacts};
+pub use jobs::{HookProgress, JobQueueFull, Jobs, SweepReport};
+pub use purge::{PurgeKind, PurgeReport, Purger};
+pub use refresh::{StreamBroken, StreamBuffer};
+pub use reply::Reply;
 pub use service::{Parts, Service};
-pub use sweep::Swept;
-pub use told::Backlogged;
-
-#[cfg(test)]
-mod queue_tests;
+pub use snapshot::Snapshot;
+pub use tiers::TiersParts;

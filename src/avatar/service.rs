@@ -3,24 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-
-use super::backlog::Backlog;
 use super::config::AvatarConfig;
-use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
-use super::looks::Looks;
-use super::pauses::Pauses;
-use super::queue::{Bounds, Queue};
-use super::seldom::Seldom;
-use super::served::Served;
-use crate::background::Background;
+use super::inspect::Inspection;
+use super::jobs::{Jobs, JobsParts};
+use super::purge::Purger;
+use super::refresh::{Flight, Outcome, Progress, Refresher, RefresherParts, Urgency};
+use super::reply::Reply;
+use super::snapshot::Snapshot;
+use super::tiers::{Tiers, TiersParts};
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
-use crate::event::Events;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Content, Decision, Generation, Provider, Timestamp, decide};
+use crate::model::{AvatarId, CacheStatus, Content, Decision, Provider, Timestamp, Windows, decide};
 use crate::provider::Providers;
-use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
+use crate::store::{Budget, Held};
 
 /// What the service is made of.
 pub struct Parts {
@@ -28,281 +24,252 @@ pub struct Parts {
     pub config: AvatarConfig,
     /// The longest any answer may take to begin.
     pub request_timeout: Duration,
-    /// A row is looked at again when it was read longer ago.
+    /// A viewed avatar's row is read again when it was last read longer ago.
     pub row_fresh_for: Duration,
     /// Fresh addresses are saved in the row.
     pub write_back: bool,
     /// Pictures of more pixels are refused.
     pub max_pixels: u64,
-    /// Time.
-    pub clock: Clock,
-    /// Who is behind an id.
+    /// From an id to its connection.
     pub directory: Directory,
     /// Opens sealed tokens.
     pub keyring: Keyring,
     /// Where pictures come from.
     pub providers: Providers,
-    /// Entries in this process.
-    pub memory: Memory,
-    /// Last good bytes.
-    pub disk: Disk,
-    /// What all instances share.
-    pub redis: Redis,
-    /// Whether the dashboard is told what happens.
-    pub events: Events,
-    /// Guards the stores against refreshes that began before a purge.
-    pub generations: Arc<Generations>,
-    /// Where refreshes and errands run.
-    pub background: Background,
+    /// The stores.
+    pub tiers: TiersParts,
 }
 
 /// Serves avatars. Cheap to share behind an [`Arc`].
 pub struct Service {
-    pub(super) parts: Parts,
-    pub(super) flights: Arc<Flights>,
-    pub(super) looks: Looks,
-    pub(super) queue: Arc<Queue>,
-    pub(super) no_room: Seldom,
-    pub(super) pauses: Pauses,
-    pub(super) errands: Arc<Semaphore>,
-    pub(super) backlog: Backlog,
-    /// Configuration changes only between processes, so troubles with it that are older may be over.
-    pub(super) started_at: Timestamp,
-}
-
-/// Looks at rows and write-backs in the background at one time; more are left to later views.
-const ERRANDS: usize = 64;
-
-/// What was told of is refreshed by one place in so many, the others are for views.
-const BACKLOG_SHARE: usize = 4;
-
-/// Why a refresh is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
-    /// By a view: pauses hold.
-    View,
-    /// The row has changed, or an operator wants it: pauses of this avatar are over.
-    Forced,
+    windows: Windows,
+    wait: Duration,
+    request_timeout: Duration,
+    row_fresh_for: Duration,
+    clock: Clock,
+    directory: Arc<Directory>,
+    tiers: Arc<Tiers>,
+    purger: Arc<Purger>,
+    refresher: Arc<Refresher>,
+    jobs: Arc<Jobs>,
 }
 
 impl Service {
-    /// Puts the service together and takes over the pauses that were kept.
+    /// Puts the service together and takes over what an earlier process recorded.
     pub async fn start(parts: Parts) -> Arc<Self> {
-        let pauses = Pauses::new(parts.providers.names());
-        for (provider, until) in parts.disk.pauses().await {
-            pauses.set(provider, until, parts.clock.now());
-        }
-        let bounds = Bounds {
-            places: parts.config.max_refreshes,
-            waiting: parts.config.queue,
-            of_provider: parts.providers.at_once(),
-        };
+        let Parts { config, request_timeout, row_fresh_for, write_back, max_pixels, keyring, .. } = parts;
+        let (clock, background) = (parts.tiers.clock.clone(), parts.tiers.background.clone());
+        let directory = Arc::new(parts.directory);
+        let tiers = Tiers::start(parts.tiers, parts.providers.names()).await;
+        let purger = Purger::new(tiers.clone(), directory.clone(), clock.clone(), background.clone());
+        let refresher = Refresher::new(RefresherParts {
+            config: config.clone(),
+            request_timeout,
+            write_back,
+            max_pixels,
+            clock: clock.clone(),
+            directory: directory.clone(),
+            keyring,
+            providers: parts.providers,
+            tiers: tiers.clone(),
+            purger: purger.clone(),
+            background: background.clone(),
+        });
+        let jobs = Jobs::new(JobsParts {
+            windows: config.windows,
+            max_refreshes: config.max_refreshes,
+            clock: clock.clone(),
+            directory: directory.clone(),
+            tiers: tiers.clone(),
+            purger: purger.clone(),
+            refresher: refresher.clone(),
+            background,
+        });
+        let (windows, wait) = (config.windows, config.wait);
         Arc::new(Self {
-            // Every refresh that runs or waits is a flight, and so is every lookup of a row before it: those need room of
-            // their own, since only who arrives at the queue makes the least recently viewed fall out of it.
-            flights: Flights::new(
-                (parts.config.max_refreshes + parts.config.queue / 20) * 2 + parts.config.queue,
-            ),
-            looks: Looks::default(),
-            queue: Queue::new(bounds, parts.clock.clone(), parts.background.clone()),
-            no_room: Seldom::default(),
-            pauses,
-            errands: Arc::new(Semaphore::new(ERRANDS)),
-            backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
-            started_at: parts.clock.now(),
-            parts,
+            windows,
+            wait,
+            request_timeout,
+            row_fresh_for,
+            clock,
+            directory,
+            tiers,
+            purger,
+            refresher,
+            jobs,
         })
     }
 
-    /// Answers from memory where that needs no thought: no lock but the cache's own, no allocation, no wait.
-    pub fn hit(self: &Arc<Self>, id: &str) -> Option<Served> {
-        let held = self.parts.memory.get(id).filter(|held| self.parts.redis.trusts(held))?;
-        let now = self.parts.clock.now();
-        if decide(Some(&held.entry), now, &self.parts.config.windows) != Decision::Serve {
+    /// Answers from memory where that takes no decision: no lock but the cache's own, no allocation, no wait.
+    pub fn hit(&self, id: &str, now: Timestamp) -> Option<Reply> {
+        let held = self.tiers.trusted(id)?;
+        if decide(Some(&held.entry), now, &self.windows) != Decision::Serve {
             return None;
         }
-        self.viewed(&held, now);
-        Some(self.present(held, now, CacheStatus::Hit))
+        self.note_view(&held, now);
+        Some(self.present(held, CacheStatus::Hit, now))
     }
 
-    /// Answers a request that [`Service::hit`] could not.
-    pub async fn serve(self: &Arc<Self>, id: &AvatarId) -> Served {
-        let (now, watch) = (self.parts.clock.now(), Stopwatch::start());
-        let mut budget = self.parts.redis.budget();
-        // A disk that hangs must not keep an answer back: then nothing is held, and nobody is asked for it either.
-        let held = self.held(id, now, &mut budget);
-        let Ok(held) = tokio::time::timeout(self.parts.request_timeout, held).await else {
+    /// Answers a request that [`Service::hit`] could not. `now` is the time of the request.
+    pub async fn serve(&self, id: &AvatarId, now: Timestamp) -> Reply {
+        let watch = Stopwatch::start();
+        let mut budget = self.tiers.budget();
+        let lookup = self.purger.lookup(id, now, &mut budget);
+        // With a disk that hangs nothing is held, and no provider is asked for it either.
+        let Ok(held) = tokio::time::timeout(self.request_timeout, lookup).await else {
             tracing::warn!(connection = %id, "the disk store did not answer within server.request_timeout");
-            return Served::Placeholder(None, CacheStatus::Unavailable);
+            return Reply::Placeholder(None, CacheStatus::Unavailable(None));
         };
         if let Some(held) = &held {
-            self.viewed(held, now);
+            self.note_view(held, now);
         }
-        let left = self.parts.request_timeout.saturating_sub(watch.elapsed());
-        let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.parts.config.windows) {
+        let left = self.request_timeout.saturating_sub(watch.elapsed());
+        let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.windows) {
             Decision::Serve => None,
             Decision::ServeAndRefresh => {
-                self.begin(id, held.clone(), Urgency::View, budget);
+                self.refresher.begin(id, held.clone(), Urgency::View, budget, now);
                 None
             }
-            Decision::RefreshWithin => Some(self.parts.config.wait.min(left)),
+            Decision::RefreshWithin => Some(self.wait.min(left)),
             Decision::RefreshFully => Some(left),
         };
         match (held, patience) {
-            (Some(held), None) => self.present(held, now, CacheStatus::Hit),
-            (held, patience) => self.await_refresh(id, held, patience.unwrap_or_default(), budget).await,
+            (Some(held), None) => self.present(held, CacheStatus::Hit, now),
+            (held, patience) => self.await_refresh(id, held, patience.unwrap_or_default(), budget, now).await,
         }
     }
 
-    /// Notes a view, and has the row looked at again where that is due.
-    fn viewed(self: &Arc<Self>, held: &Arc<Held>, now: Timestamp) {
+    /// Notes a view, and has the row read again where that is due.
+    fn note_view(&self, held: &Arc<Held>, now: Timestamp) {
         held.view(now);
         let seen = held.row_read_at();
-        if now.since(seen) >= self.parts.row_fresh_for && held.claim_row_look(seen, now) {
-            self.look_at_row(held.clone());
+        if now.since(seen) >= self.row_fresh_for && held.claim_row_look(seen, now) {
+            self.jobs.check_row(held.clone(), now);
         }
     }
 
     /// Waits for a refresh as long as is due, then answers with what there is.
     async fn await_refresh(
-        self: &Arc<Self>,
+        &self,
         id: &AvatarId,
         held: Option<Arc<Held>>,
         patience: Duration,
         budget: Budget,
-    ) -> Served {
-        // A provider near its limit is asked more and more slowly: who can be shown something does not wait for it.
+        now: Timestamp,
+    ) -> Reply {
+        // A provider near its limit is asked more and more slowly: a viewer with a picture to see does not wait for it.
         let is_slow = held.as_ref().is_some_and(|held| {
             !matches!(held.entry.content, Content::Nothing)
-                && self.queue.next_turn(held.entry.provider).is_some()
+                && self.refresher.next_permit(held.entry.provider).is_some()
         });
-        let Some(flight) = self.begin(id, held.clone(), Urgency::View, budget).filter(|_| !is_slow) else {
-            return self.fall_back(held);
+        let flight = self.refresher.begin(id, held.clone(), Urgency::View, budget, now);
+        let Some(flight) = flight.filter(|_| !is_slow) else {
+            return Reply::fall_back(held, None, now, &self.windows);
         };
-        let showable = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
-        // Whoever holds last good bytes is given whole pictures only; a stream could still break.
-        let progress = match showable {
+        let can_show = held.as_ref().is_some_and(|held| held.entry.picture().is_some());
+        // A viewer with last good bytes is given whole pictures only: a stream could still break.
+        let progress = match can_show {
             true => flight.ended(patience).await.map(Progress::Done),
-            false => {
-                let turn = |provider| self.queue.next_turn(provider);
-                let is_too_late = |at: Timestamp| at.since(self.parts.clock.now()) > patience;
-                flight.wait(patience, |provider| turn(provider).is_some_and(is_too_late)).await
-            }
+            false => self.first_progress(&flight, patience).await,
         };
-        let now = self.parts.clock.now();
         match progress {
             // SECURITY: the flight began before a deletion that this request may come after: deleted bytes never come back.
-            Some(Progress::Streaming(filling)) if self.is_gone(id, filling.provider, filling.generation) => {
-                self.fall_back(held)
-            }
-            Some(Progress::Streaming(filling)) => Served::Streaming(filling),
-            Some(Progress::Done(Outcome::Unknown)) => Served::Unknown,
-            Some(Progress::Done(Outcome::Held(new)))
-                if self.is_gone(id, new.entry.provider, new.entry.generation) =>
+            Some(Progress::Streaming(buffer))
+                if !self.tiers.is_deleted(id, buffer.provider, buffer.generation) =>
             {
-                self.fall_back(held)
+                Reply::Streaming(buffer)
             }
-            Some(Progress::Done(Outcome::Held(new))) if new.entry.failure().is_some() => {
-                self.fall_back(Some(new))
+            Some(Progress::Done(Outcome::Unknown)) => Reply::Unknown,
+            Some(Progress::Done(Outcome::Held(new)))
+                if !self.tiers.is_deleted(id, new.entry.provider, new.entry.generation) =>
+            {
+                if new.entry.failure().is_some() {
+                    return Reply::fall_back(Some(new), None, now, &self.windows);
+                }
+                let status = if can_show { CacheStatus::Refreshed } else { CacheStatus::Miss };
+                self.present(new, status, now)
             }
-            Some(Progress::Done(Outcome::Held(new))) => {
-                let status = if showable { CacheStatus::Refreshed } else { CacheStatus::Miss };
-                self.present(new, now, status)
+            Some(Progress::Done(Outcome::Unavailable(why))) => {
+                Reply::fall_back(held, Some(why), now, &self.windows)
             }
-            Some(Progress::Done(Outcome::Unavailable) | Progress::Pending | Progress::Queued(_)) | None => {
-                self.fall_back(held)
-            }
+            Some(
+                Progress::Streaming(_)
+                | Progress::Done(Outcome::Held(_))
+                | Progress::Pending
+                | Progress::Queued(_),
+            )
+            | None => Reply::fall_back(held, None, now, &self.windows),
         }
     }
 
-    /// Begins a refresh or joins the one under way. `None`: it may not start, which counts as failed.
-    pub(super) fn begin(
-        self: &Arc<Self>,
-        id: &AvatarId,
-        held: Option<Arc<Held>>,
-        urgency: Urgency,
-        budget: Budget,
-    ) -> Option<Arc<Flight>> {
-        let now = self.parts.clock.now();
-        if urgency == Urgency::View && held.as_ref().is_some_and(|held| !self.may_refresh(held, now)) {
-            return None;
+    /// The first thing of a flight that can be shown, or that it waits for a permit that comes too late.
+    async fn first_progress(&self, flight: &Flight, patience: Duration) -> Option<Progress> {
+        let comes_too_late = |provider| {
+            let next = self.refresher.next_permit(provider);
+            next.is_some_and(|at| at.since(self.clock.now()) > patience)
+        };
+        flight.wait(patience, comes_too_late).await
+    }
+
+    fn present(&self, held: Arc<Held>, status: CacheStatus, now: Timestamp) -> Reply {
+        let is_paused = self.tiers.cooldown(held.entry.provider, now).is_some();
+        Reply::present(held, status, is_paused, now, &self.windows)
+    }
+
+    /// What is known of an avatar, without refreshing it: the entry that a view would find.
+    pub async fn inspect(&self, id: &AvatarId) -> Option<Inspection> {
+        let now = self.clock.now();
+        let peek = self.tiers.peek(id, now).await?;
+        let app_paused_until = self.tiers.cooldown(peek.held.entry.provider, now);
+        Some(Inspection::new(&peek, app_paused_until, now, &self.windows))
+    }
+
+    /// Refreshes now, whatever pauses of this avatar say, and returns what is held then. `None`: no such connection.
+    pub async fn refresh_now(&self, id: &AvatarId) -> Option<Inspection> {
+        let (now, mut budget) = (self.clock.now(), self.tiers.budget());
+        // The attempt compares what it finds with the entry of whichever tier: without one it could see no change.
+        let held = self.purger.lookup(id, now, &mut budget).await;
+        self.directory.forget(id);
+        if let Some(flight) = self.refresher.begin(id, held, Urgency::Forced, budget, now) {
+            flight.ended(self.request_timeout).await;
         }
-        match self.flights.board(id, urgency == Urgency::Forced) {
-            Boarding::Waiter(flight) => {
-                self.queue.viewed(id, now);
-                Some(flight)
-            }
-            Boarding::Full => {
-                self.tell_no_room(id);
-                None
-            }
-            Boarding::Leader(lead) => {
-                let flight = lead.flight().clone();
-                let service = self.clone();
-                // The leader runs in a task of its own: a client that leaves aborts nothing.
-                self.parts.background.spawn(async move { service.lead(lead, held, urgency, budget).await });
-                Some(flight)
-            }
-        }
+        self.inspect(id).await
     }
 
-    /// In a storm of stale avatars this would be a line for nearly every view.
-    pub(super) fn tell_no_room(&self, id: &AvatarId) {
-        if let Some(others) = self.no_room.due(self.parts.clock.now()) {
-            tracing::warn!(connection = %id, others, "no refresh: avatar.queue is full of avatars that were viewed later");
-        }
+    /// Whether a provider's name means something: it is configured, or a tier still holds an avatar of it.
+    pub async fn knows(&self, provider: Provider) -> bool {
+        self.refresher.is_configured(provider) || self.tiers.holds_any_of(provider).await
     }
 
-    /// Whether pauses allow an attempt for what is held.
-    pub(super) fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
-        held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
-            && held.entry.rest_until.is_none_or(|until| until <= now)
-            && self.pauses.until(held.entry.provider, now).is_none()
+    /// Carries purges out.
+    pub fn purger(&self) -> &Arc<Purger> {
+        &self.purger
     }
 
-    /// Whether what is held has not been purged since it was begun.
-    pub(super) fn admits(&self, held: &Held) -> bool {
-        self.parts.generations.admits(&held.id, &held.entry)
+    /// Runs hooks and sweeps.
+    pub fn jobs(&self) -> &Arc<Jobs> {
+        &self.jobs
     }
 
-    /// Whether what began at `generation` has been deleted since.
-    fn is_gone(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
-        self.parts.generations.verdict(id, provider, generation, generation) == Verdict::Gone
-    }
-
-    /// Sends away the refreshes that wait for a place: the process ends.
-    pub fn send_away(&self) {
-        self.queue.close();
-    }
-
-    /// How many flights are under way, how many refreshes run, and how many wait for a place.
-    pub fn depth(&self) -> (usize, usize, usize) {
-        let (running, waiting) = self.queue.depth();
-        (self.flights.count(), running, waiting)
-    }
-
-    /// The tier that all instances share.
-    pub fn redis(&self) -> &Redis {
-        &self.parts.redis
-    }
-
-    /// How telling the dashboard goes.
-    pub fn events(&self) -> &Events {
-        &self.parts.events
+    /// How the stores, the webhooks and the refreshes are at this moment.
+    pub fn snapshot(&self) -> Snapshot {
+        let (flights, refreshes, waiting) = self.refresher.depth();
+        self.tiers.snapshot(self.clock.now(), flights, refreshes, waiting)
     }
 
     /// Now, by the service's clock.
     pub fn now(&self) -> Timestamp {
-        self.parts.clock.now()
+        self.clock.now()
     }
 
-    /// What this process holds ready.
-    pub fn memory(&self) -> &Memory {
-        &self.parts.memory
+    /// Begins nothing more: the process stops.
+    pub fn stop(&self) {
+        self.refresher.close();
     }
 
-    /// How the disk store is.
-    pub fn disk(&self) -> &Disk {
-        &self.parts.disk
+    /// Closes the stores, after the last answer.
+    pub async fn close(&self) {
+        self.jobs.close();
+        self.tiers.close().await;
     }
 }

@@ -17,8 +17,8 @@ pub enum CacheStatus {
     Streamed,
     /// The account is known to have no picture.
     NoPicture,
-    /// Nothing is held and nothing could be had.
-    Unavailable,
+    /// Nothing is held and nothing could be fetched, for that reason if it was not the provider.
+    Unavailable(Option<FlightFailure>),
     /// The directory has no such connection.
     Unknown,
     /// The client asked for a generated picture.
@@ -36,9 +36,34 @@ impl CacheStatus {
             Self::Miss => "avatar-proxy; fwd=uri-miss; stored",
             Self::Streamed => "avatar-proxy; fwd=uri-miss; detail=streamed",
             Self::NoPicture => "avatar-proxy; hit; detail=no-picture",
-            Self::Unavailable => "avatar-proxy; fwd=uri-miss; detail=unavailable",
+            Self::Unavailable(None) => "avatar-proxy; fwd=uri-miss; detail=unavailable",
+            Self::Unavailable(Some(why)) => match why {
+                FlightFailure::DirectoryDown => "avatar-proxy; fwd=uri-miss; detail=directory-down",
+                FlightFailure::QueueFull => "avatar-proxy; fwd=uri-miss; detail=queue-full",
+                FlightFailure::Purged => "avatar-proxy; fwd=uri-miss; detail=purged",
+                FlightFailure::OtherInstance => "avatar-proxy; fwd=uri-miss; detail=other-instance",
+                FlightFailure::Stopping => "avatar-proxy; fwd=uri-miss; detail=stopping",
+                FlightFailure::LeaderPanicked => "avatar-proxy; fwd=uri-miss; detail=internal-error",
+            },
             Self::Unknown => "avatar-proxy; fwd=uri-miss; detail=unknown-connection",
             Self::Forced => "avatar-proxy; fwd=bypass; detail=forced",
         }
     }
+}
+
+/// Why a flight brought nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum FlightFailure {
+    /// The directory cannot be asked, or is misconfigured.
+    DirectoryDown,
+    /// `avatar.queue` is full of avatars that were viewed later.
+    QueueFull,
+    /// The avatar was purged meanwhile.
+    Purged,
+    /// Another instance refreshes it, and has not ended in time.
+    OtherInstance,
+    /// This process stops.
+    Stopping,
+    /// The task that refreshed it panicked.
+    LeaderPanicked,
 }

@@ -23,7 +23,7 @@ pub mod units;
 
 pub use crate::clock::Timestamp;
 pub use address::{Address, AddressError};
-pub use cache_status::CacheStatus;
+pub use cache_status::{CacheStatus, FlightFailure};
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
 pub use expiry::{end_of, expires_at, is_signed};

@@ -63,13 +63,13 @@ pub(super) async fn delete(service: &Arc<Service>, id: &str) -> Answer {
 
 /// `GET /api/redis`
 pub(super) fn redis(service: &Service) -> Answer {
-    let status = service.redis().status().ok_or(ApiError::NoRedis)?;
+    let status = service.snapshot().redis_status.ok_or(ApiError::NoRedis)?;
     Ok(json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default()))
 }
 
 /// `GET /api/events`
 pub(super) fn events(service: &Service) -> Answer {
-    let status = service.events().status().ok_or(ApiError::NoEvents)?;
+    let status = service.snapshot().webhook_status.ok_or(ApiError::NoEvents)?;
     Ok(json(StatusCode::OK, serde_json::to_string(&status).unwrap_or_default()))
 }
 

@@ -10,7 +10,7 @@ use super::Site;
 use super::config::FallbackKind;
 use super::error::ApiError;
 use super::parameters::Parameters;
-use crate::avatar::{Filling, Served};
+use crate::avatar::{Reply, StreamBuffer};
 use crate::http::{Body, BodyError};
 use crate::model::{AvatarId, CacheStatus, Tags};
 use crate::render;
@@ -27,12 +27,13 @@ pub(super) async fn avatar(site: &Arc<Site>, rest: &str, request: &Request<Bytes
 async fn answer(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Result<Response<Body>, ApiError> {
     let text = id_of(rest)?;
     let parameters = Parameters::parse(request.uri().query())?;
-    if let Some(served) = site.service.hit(text) {
-        return Ok(present(site, served, text, parameters, request));
+    let now = site.service.now();
+    if let Some(reply) = site.service.hit(text, now) {
+        return Ok(present(site, reply, text, parameters, request));
     }
     let id = AvatarId::parse(text).map_err(|_| ApiError::InvalidId)?;
-    let served = site.service.serve(&id).await;
-    Ok(present(site, served, text, parameters, request))
+    let reply = site.service.serve(&id, now).await;
+    Ok(present(site, reply, text, parameters, request))
 }
 
 /// The id before an accepted extension.
@@ -47,20 +48,20 @@ fn id_of(rest: &str) -> Result<&str, ApiError> {
 
 fn present(
     site: &Site,
-    served: Served,
+    reply: Reply,
     id: &str,
     parameters: Parameters,
     request: &Request<Bytes>,
 ) -> Response<Body> {
     let kind = parameters.fallback.unwrap_or(site.fallback.kind);
     let placeholder = |held: Option<Arc<Held>>, status| fallback(site, kind, id, held.as_deref(), status);
-    match served {
-        Served::Unknown => unknown(site, kind),
-        Served::Picture(held, ..) if parameters.forced => placeholder(Some(held), CacheStatus::Forced),
-        Served::Streaming(_) if parameters.forced => placeholder(None, CacheStatus::Forced),
-        Served::Placeholder(held, status) => placeholder(held, status),
-        Served::Streaming(filling) => stream(site, filling, id),
-        Served::Picture(held, state, status) => match held.entry.picture() {
+    match reply {
+        Reply::Unknown => unknown(site, kind),
+        Reply::Picture(held, ..) if parameters.forced => placeholder(Some(held), CacheStatus::Forced),
+        Reply::Streaming(_) if parameters.forced => placeholder(None, CacheStatus::Forced),
+        Reply::Placeholder(held, status) => placeholder(held, status),
+        Reply::Streaming(filling) => stream(site, filling, id),
+        Reply::Picture(held, state, status) => match held.entry.picture() {
             Some(picture) => site.prepared.picture(picture, &held.tags, state, status, request.headers()),
             None => fallback(site, kind, id, Some(&held), status),
         },
@@ -107,7 +108,7 @@ fn not_found(site: &Site, code: &str, status: CacheStatus, tags: Option<&Tags>) 
     site.prepared.placeholder(body, "application/json", StatusCode::NOT_FOUND, status, tags)
 }
 
-fn stream(site: &Site, filling: Arc<Filling>, id: &str) -> Response<Body> {
+fn stream(site: &Site, filling: Arc<StreamBuffer>, id: &str) -> Response<Body> {
     let Ok(id) = AvatarId::parse(id) else { return ApiError::InvalidId.into() };
     let (tags, length) = (Tags::new(&id, filling.provider), filling.length);
     let content_type = filling.header.kind.content_type();

@@ -10,7 +10,7 @@ use serde_json::json;
 use super::error::ApiError;
 use super::probes;
 use super::purge::{self, MAX_IDS};
-use crate::avatar::{BacklogFull, Backlogged, Service};
+use crate::avatar::{HookProgress, JobQueueFull, Service};
 use crate::http::Body;
 use crate::model::AvatarId;
 use crate::store::Acknowledged;
@@ -64,16 +64,16 @@ pub(super) async fn tell_of_many(service: &Arc<Service>, body: &Bytes) -> Answer
 
 /// `GET /api/connections`: what is left of all that was told.
 pub(super) fn backlog(service: &Service) -> Response<Body> {
-    probes::json(StatusCode::OK, counted(service.backlogged()).to_string())
+    probes::json(StatusCode::OK, counted(service.jobs().progress()).to_string())
 }
 
 /// 202: accepted, and done behind the answer. A deletion is done when it is answered.
 async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
-    let full = |BacklogFull| ApiError::Busy;
+    let full = |JobQueueFull| ApiError::Busy;
     let (backlogged, told) = match event {
-        Event::Created => (service.connect(ids).map_err(full)?, Acknowledged::Alone),
-        Event::Updated | Event::Reauthorized => service.reconnect(ids).await.map_err(full)?,
-        Event::Deleted => return purge::answer(&service.disconnect(ids).await, true),
+        Event::Created => (service.jobs().on_created(ids).map_err(full)?, Acknowledged::Alone),
+        Event::Updated | Event::Reauthorized => service.jobs().on_updated(ids).await.map_err(full)?,
+        Event::Deleted => return purge::answer(&service.jobs().on_deleted(ids).await, true),
     };
     let mut body = counted(backlogged);
     body["status"] = "accepted".into();
@@ -88,7 +88,7 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
 }
 
 /// What was told by this answer is done when `done` has reached its `accepted`, unless another `run` of the server began.
-fn counted(told: Backlogged) -> serde_json::Value {
-    let Backlogged { accepted, done, failed, started_at } = told;
+fn counted(told: HookProgress) -> serde_json::Value {
+    let HookProgress { accepted, done, failed, started_at } = told;
     json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
 }

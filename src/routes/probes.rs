@@ -22,12 +22,9 @@ pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
     }
     let mut body = serde_json::json!({ "status": "ready" });
-    let service = &site.service;
-    for (what, health) in [
-        ("disk", service.disk().health()),
-        ("redis", service.redis().health()),
-        ("events", service.events().health(service.now())),
-    ] {
+    let snapshot = site.service.snapshot();
+    for (what, health) in [("disk", snapshot.disk), ("redis", snapshot.redis), ("events", snapshot.webhooks)]
+    {
         if let Health::Degraded(reason) = health {
             body["status"] = "degraded".into();
             if why {

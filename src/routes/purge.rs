@@ -7,7 +7,7 @@ use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
 use super::probes::json;
-use crate::avatar::{PurgeReport, Service};
+use crate::avatar::{PurgeKind, PurgeReport, Service};
 use crate::http::Body;
 use crate::model::{AvatarId, Provider};
 use crate::store::{Acknowledged, Reach};
@@ -51,7 +51,7 @@ pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Respon
         (None, None, true) => Reach::All,
         _ => return Err(ApiError::InvalidPurge),
     };
-    answer(&service.purge(reach, wanted.hard).await, wanted.hard)
+    answer(&service.purger().purge(reach, kind(wanted.hard)).await, wanted.hard)
 }
 
 /// One avatar: `POST /api/avatars/{id}/purge` (soft) and `DELETE /api/avatars/{id}`.
@@ -60,11 +60,15 @@ pub(super) async fn purge_one(
     id: &AvatarId,
     hard: bool,
 ) -> Result<Response<Body>, ApiError> {
-    let purged = service.purge(Reach::Ids(vec![id.to_string()]), hard).await;
+    let purged = service.purger().purge(Reach::named(std::slice::from_ref(id)), kind(hard)).await;
     if !hard && purged.avatars == 0 {
         return Err(ApiError::NotHeld);
     }
     answer(&purged, hard)
+}
+
+fn kind(hard: bool) -> PurgeKind {
+    if hard { PurgeKind::Hard } else { PurgeKind::Soft }
 }
 
 /// 200 = done everywhere; 202 = some instance has not answered, and will do it before it serves what it holds again.

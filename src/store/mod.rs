@@ -18,7 +18,7 @@ mod memory;
 mod redis;
 
 pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, News, Order, Put, Reach, Redis, RedisConfig, RedisSurvey,
+    Acknowledged, Away, Budget, Event, Lease, Mark, News, Order, Put, Reach, Redis, RedisConfig, RedisSurvey,
     RedisWritten, Shared, Status, Taken, Watch,
 };
 pub use disk::{Disk, DiskError};

@@ -1,10 +1,14 @@
 //! GROUND: what the server says about itself. Structured lines on stderr, for people or for machines.
 
+mod rate_limited_log;
+
 use std::io::IsTerminal;
 
 use tracing_subscriber::filter::{LevelFilter, Targets};
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
+
+pub use rate_limited_log::RateLimitedLog;
 
 /// Section `[log]`. It knows no rule beyond its types, so what is written is what is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]

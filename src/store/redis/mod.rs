@@ -51,14 +51,14 @@ use super::{Generations, Held, KeptPurge, Purged};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
-use bus::{Bus, Mark};
+use bus::Bus;
 use keeper::{Access, Keeper};
 use keys::Keys;
 use news::{Letter, To};
 use seal::Sealer;
 
 pub use budget::Budget;
-pub use bus::{Event, Watch};
+pub use bus::{Event, Mark, Watch};
 pub use config::{RedisConfig, RedisWritten};
 pub use entries::{Put, Shared};
 pub use keeper::Away;

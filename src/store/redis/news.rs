@@ -92,6 +92,11 @@ impl Order {
 }
 
 impl Reach {
+    /// These avatars.
+    pub fn named(ids: &[AvatarId]) -> Self {
+        Self::Ids(ids.iter().map(ToString::to_string).collect())
+    }
+
     /// The avatars that are named.
     pub fn ids(&self) -> Vec<AvatarId> {
         match self {

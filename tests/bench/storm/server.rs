@@ -46,7 +46,7 @@ pub(crate) fn serve(config: &Path) -> ExitCode {
             loop {
                 tokio::time::sleep(LOOK_EVERY).await;
                 let ((flights, running, waiting), (entries, weight)) =
-                    (service.depth(), service.memory().weight());
+                    (service.snapshot().depth(), service.snapshot().weight());
                 println!("{flights} {running} {waiting} {entries} {weight}");
             }
         };

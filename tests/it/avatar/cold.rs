@@ -56,7 +56,11 @@ async fn a_long_picture_leaves_while_it_is_still_coming_in() {
     let mut first = [0; 1024];
     let read = client.read(&mut first).await.unwrap();
     assert!(read > 0);
-    assert_ne!(proxy.service.depth().0, 0, "the flight is still under way when the first bytes are here");
+    assert_ne!(
+        proxy.service.snapshot().depth().0,
+        0,
+        "the flight is still under way when the first bytes are here"
+    );
     let head = String::from_utf8_lossy(&first);
     assert!(head.contains("cache-control: public, max-age=60\r\n") && !head.contains("etag"), "{head}");
     assert!(head.contains(&format!("content-length: {}\r\n", large(1).bytes.len())), "{head}");

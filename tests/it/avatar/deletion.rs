@@ -44,10 +44,10 @@ async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
 async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_memory() {
     let (_sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
-    assert_eq!(proxy.service.memory().weight().0, 1);
+    assert_eq!(proxy.service.snapshot().weight().0, 1);
     let deleted = proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     assert_eq!(deleted.status, 200, "{}", deleted.head);
-    assert_eq!(proxy.service.memory().weight(), (0, 0));
+    assert_eq!(proxy.service.snapshot().weight(), (0, 0));
     assert!(!is_on_disk(proxy.folder.path(), &small(1).bytes));
     assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
 }
@@ -92,7 +92,7 @@ async fn a_first_refresh_that_waits_for_its_turn_while_its_connection_is_deleted
     let entries = FACEBOOK.entry("") + &second.entry("");
     let proxy = Proxy::start(&sim, &clock, &format!("providers.facebook.max_calls = 1\n{entries}")).await;
     let depth_of = async |figure: fn((usize, usize, usize)) -> usize| {
-        while figure(proxy.service.depth()) == 0 {
+        while figure(proxy.service.snapshot().depth()) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -120,7 +120,7 @@ async fn a_refresh_under_way_brings_nothing_back() {
     sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(300))));
     proxy.clock.advance(Duration::from_secs(6 * 3600 + 1));
     proxy.get(&FACEBOOK.path()).await;
-    assert_ne!(proxy.service.depth().0, 0, "a refresh is under way");
+    assert_ne!(proxy.service.snapshot().depth().0, 0, "a refresh is under way");
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     proxy.settled().await;
     tokio::time::sleep(Duration::from_millis(100)).await;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use avatar_proxy::avatar::Swept;
+use avatar_proxy::avatar::SweepReport;
 use avatar_proxy::clock::Clock;
 use avatar_proxy::config::{Config, Environment, Layers};
 use avatar_proxy::model::Secret;
@@ -158,15 +158,15 @@ pub(crate) async fn the_sweep_deletes_what_nobody_views_and_stops_where_too_much
         assert_eq!(proxy.get(&format!("/avatar/page{n}")).await.status, 200);
     }
     db.sql(r#"DELETE FROM "PageConnection" WHERE "id" IN ('page1', 'page2', 'page3')"#).await;
-    assert_eq!(proxy.service.sweep().await, Swept::Stopped(3, 10));
+    assert_eq!(proxy.service.jobs().sweep().await, SweepReport::Stopped(3, 10));
     assert_eq!(proxy.get("/avatar/page1").await.status, 200);
     db.sql(&insert(&FACEBOOK, "page1")).await;
-    assert_eq!(proxy.service.sweep().await, Swept::Deleted(2, 10));
+    assert_eq!(proxy.service.jobs().sweep().await, SweepReport::Deleted(2, 10));
     for (id, status) in [("page2", 404), ("page3", 404), ("page1", 200)] {
         assert_eq!(proxy.admin("GET", &format!("/api/avatars/{id}")).await.status, status, "{id}");
     }
     db.sql(r#"DROP TABLE "PageConnection""#).await;
-    assert_eq!(proxy.service.sweep().await, Swept::Failed);
+    assert_eq!(proxy.service.jobs().sweep().await, SweepReport::Failed);
     assert_eq!(proxy.get("/avatar/page1").await.status, 200);
 }
 

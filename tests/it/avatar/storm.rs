@@ -82,7 +82,7 @@ impl World {
         while let Some(view) = views.join_next().await {
             let (n, answer) = view.unwrap();
             assert_eq!((answer.status, answer.hash()), (200, hash(&small(seed(n)).bytes)), "{}", answer.head);
-            let (flights, running, waiting) = self.proxy.service.depth();
+            let (flights, running, waiting) = self.proxy.service.snapshot().depth();
             assert!(running <= CALLS && waiting <= WAITING && flights <= PLACES + WAITING);
         }
     }

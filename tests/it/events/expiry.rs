@@ -61,11 +61,11 @@ pub(crate) async fn a_token_that_ends_within_seven_days_is_told_once_over_views_
     assert_eq!(world.sim.total_api_calls(), calls, "nobody is asked for its sake");
     world.clock.advance(STALE);
     view(&proxy).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     let proxy = world.proxy_in(proxy.stop().await, TABLE).await;
     world.clock.advance(STALE);
     view(&proxy).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     assert_eq!(said(&proxy).await, (json!(end), json!(true)));
     world.receiver.expect(1).await;
 }
@@ -76,12 +76,12 @@ pub(crate) async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_
     let proxy = world.proxy(TABLE).await;
     view(&proxy).await;
     let proxy = world.proxy_in(proxy.stop().await, TABLE).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     world.receiver.expect(0).await;
     world.clock.advance(DAY * 2);
     let calls = world.sim.total_api_calls();
     for _ in 0..2 {
-        proxy.service.sweep().await;
+        proxy.service.jobs().sweep().await;
         assert_eq!(world.receiver.expect(1).await[0].kind(), "expires_soon");
     }
     assert_eq!(world.sim.total_api_calls(), calls);
@@ -155,14 +155,14 @@ pub(crate) async fn an_end_that_only_the_provider_names_is_told_once_by_a_view_o
         let end = (START + DAY * 8).as_millis();
         assert_eq!(said(&proxy).await, (json!(end), json!(false)));
         let proxy = world.proxy_in(proxy.stop().await, &block).await;
-        proxy.service.sweep().await;
+        proxy.service.jobs().sweep().await;
         world.receiver.expect(0).await;
         world.clock.advance(DAY * 2);
         let calls = world.sim.endpoint_calls("/me");
         for _ in 0..2 {
             match viewed {
                 true => view(&proxy).await,
-                false => _ = proxy.service.sweep().await,
+                false => _ = proxy.service.jobs().sweep().await,
             }
             let [soon] = world.receiver.expect(1).await.try_into().unwrap();
             assert_eq!(soon.kind(), "expires_soon");

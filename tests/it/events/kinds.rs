@@ -226,9 +226,9 @@ async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() 
     let proxy = world.proxy("").await;
     view(&proxy).await;
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     world.receiver.expect(1).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     assert_eq!(proxy.get("/avatar/nobody").await.status, 404);
     assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
 }

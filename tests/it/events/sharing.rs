@@ -136,7 +136,7 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     all_view(&instances).await;
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
     let [a, b, c] = &instances[..] else { panic!("three") };
-    tokio::join!(a.service.sweep(), b.service.sweep(), c.service.sweep());
+    tokio::join!(a.service.jobs().sweep(), b.service.jobs().sweep(), c.service.jobs().sweep());
     until("it is told", async || !world.receiver.accepted().is_empty()).await;
     tokio::time::sleep(std::time::Duration::from_millis(300)).await;
     assert_eq!(ids(&world.receiver.accepted()).len(), 1);

@@ -89,7 +89,7 @@ impl<'r> Searched<'r> {
                 finds.held_in.push(body(&held)["held_in"].clone());
             }
             // After what the cache has put off: what was only marked as gone would still be there.
-            let (entries, bytes) = proxy.service.memory().weight();
+            let (entries, bytes) = proxy.service.snapshot().weight();
             finds.in_memory = (finds.in_memory.0 + entries, finds.in_memory.1 + bytes);
         }
         finds
@@ -255,7 +255,7 @@ async fn a_refresh_under_way_during_the_deletion_stores_nothing_anywhere() {
     searched.instances[1].get(&FACEBOOK.path()).await;
     until("a download is under way", async || searched.sim.downloads(FACEBOOK.account) == 2).await;
     delete(&searched.instances[0]).await;
-    assert_ne!(searched.instances[1].service.depth().0, 0, "it is still under way");
+    assert_ne!(searched.instances[1].service.snapshot().depth().0, 0, "it is still under way");
     assert_eq!(searched.search(&[&old, &new]).await.files, Vec::<String>::new());
     for proxy in &searched.instances {
         proxy.settled().await;
@@ -275,7 +275,7 @@ async fn a_first_picture_that_is_passed_on_while_it_comes_in_is_not_stored_behin
     let deleted = async {
         until("a download is under way", async || searched.sim.downloads(FACEBOOK.account) == 1).await;
         delete(&searched.instances[0]).await;
-        assert_ne!(searched.instances[1].service.depth().0, 0, "it is still under way");
+        assert_ne!(searched.instances[1].service.snapshot().depth().0, 0, "it is still under way");
     };
     tokio::join!(viewed, deleted);
     for proxy in &searched.instances {

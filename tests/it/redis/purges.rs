@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use avatar_proxy::avatar::Swept;
+use avatar_proxy::avatar::SweepReport;
 use graphsim::Fault;
 
 use super::util::{STALE, Together, body, disturbed, on, status, together, until};
@@ -228,7 +228,7 @@ async fn a_connection_whose_row_is_gone_leaves_redis_and_every_instance_by_the_s
     let settings = super::util::redis_at(&all.redis.url());
     let later = Proxy::start(&all.sim, &all.clock, &format!("{settings}{}", INSTAGRAM.entry(""))).await;
     until("it is subscribed", async || status(&later).await["subscribed"] == true).await;
-    assert_eq!(later.service.sweep().await, Swept::Deleted(1, 1));
+    assert_eq!(later.service.jobs().sweep().await, SweepReport::Deleted(1, 1));
     until("it is gone everywhere", async || {
         let left = all.redis.keys().into_iter().any(|key| key.ends_with("{clx3facebook}:picture"));
         !left && !is_held(&all.instances[0], FACEBOOK.id).await

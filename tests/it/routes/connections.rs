@@ -245,7 +245,7 @@ async fn a_first_refresh_that_waits_with_the_old_row_does_not_stand_for_the_new_
     let proxy = Proxy::start(&sim, &clock, &settings).await;
     sim.api_fault(Some(FACEBOOK.account), Some(Fault::Latency(Duration::from_millis(600))));
     let until_some = async |figure: fn((usize, usize, usize)) -> usize| {
-        while figure(proxy.service.depth()) == 0 {
+        while figure(proxy.service.snapshot().depth()) == 0 {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
     };
@@ -322,7 +322,7 @@ async fn a_thousand_of_64_characters_are_told_at_once_and_refreshed_a_few_at_a_t
     assert_eq!((told.status, &body(&told)["avatars"]), (202, &1000.into()), "{}", body(&told));
     let mut most = 0;
     while !is_worked_off(&proxy).await {
-        most = most.max(proxy.service.depth().0);
+        most = most.max(proxy.service.snapshot().depth().0);
     }
     assert!((1..=2).contains(&most), "a quarter of avatar.max_refreshes, and not {most}");
     assert_eq!((sim.total_api_calls(), sim.total_downloads()), (40, 40), "nobody fell out");

@@ -136,23 +136,23 @@ impl Proxy {
     pub(crate) async fn settled(&self) {
         for _ in 0..500 {
             tokio::time::sleep(Duration::from_millis(10)).await;
-            if self.service.depth() == (0, 0, 0) {
+            if self.service.snapshot().depth() == (0, 0, 0) {
                 return;
             }
         }
-        panic!("refreshes are still under way: {:?}", self.service.depth());
+        panic!("refreshes are still under way: {:?}", self.service.snapshot().depth());
     }
 
     /// Waits until nobody is asked any more; some may wait for the clock, since their provider is slowed down.
     pub(crate) async fn quiet(&self) {
         for _ in 0..5000 {
             tokio::time::sleep(Duration::from_millis(1)).await;
-            let (flights, running, waiting) = self.service.depth();
+            let (flights, running, waiting) = self.service.snapshot().depth();
             if running == 0 && flights == waiting {
                 return;
             }
         }
-        panic!("refreshes are still under way: {:?}", self.service.depth());
+        panic!("refreshes are still under way: {:?}", self.service.snapshot().depth());
     }
 
     pub(crate) fn disk_file(&self) -> PathBuf {

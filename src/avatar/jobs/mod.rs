@@ -1,0 +1,91 @@
+//! [`Jobs`]: work that no view waits for: the dashboard's hooks, rows that are read again, the sweep.
+
+mod hooks;
+mod queue;
+mod row_check;
+mod sweep;
+mod token_expiry;
+mod workers;
+
+use std::sync::Arc;
+
+use tokio::sync::Semaphore;
+
+use super::purge::Purger;
+use super::refresh::Refresher;
+use super::tiers::Tiers;
+use crate::background::Background;
+use crate::clock::Clock;
+use crate::directory::Directory;
+use crate::model::{Timestamp, Windows};
+use queue::JobQueue;
+
+pub use queue::JobQueueFull;
+
+/// What jobs work with.
+pub(super) struct JobsParts {
+    pub(super) windows: Windows,
+    /// Refreshes that views and jobs may run together.
+    pub(super) max_refreshes: usize,
+    pub(super) clock: Clock,
+    pub(super) directory: Arc<Directory>,
+    pub(super) tiers: Arc<Tiers>,
+    pub(super) purger: Arc<Purger>,
+    pub(super) refresher: Arc<Refresher>,
+    pub(super) background: Background,
+}
+
+/// Runs jobs.
+pub struct Jobs {
+    parts: JobsParts,
+    queue: JobQueue,
+    row_checks: Arc<Semaphore>,
+    started_at: Timestamp,
+}
+
+/// How far the jobs of accepted hooks are, since the start of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct HookProgress {
+    /// Jobs accepted so far: the number of the last one.
+    pub accepted: u64,
+    /// All jobs up to this number are done.
+    pub done: u64,
+    /// How many of the jobs that are done brought no current picture.
+    pub failed: u64,
+    /// When the process began: jobs of an earlier one are done or lost.
+    pub started_at: Timestamp,
+}
+
+/// How a sweep went.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SweepReport {
+    /// So many avatars were deleted, of so many.
+    Deleted(usize, usize),
+    /// More than a fifth would have gone: nothing was deleted.
+    Stopped(usize, usize),
+    /// The directory could not be asked: nothing was deleted.
+    Failed,
+}
+
+/// Rows that are read in the background at one time; a later view has the others read.
+const ROW_CHECKS: usize = 64;
+
+/// Jobs get one permit of this many, views the others.
+const WORKERS_SHARE: usize = 4;
+
+impl Jobs {
+    /// Puts them together; nothing runs yet.
+    pub(super) fn new(parts: JobsParts) -> Arc<Self> {
+        Arc::new(Self {
+            queue: JobQueue::new((parts.max_refreshes / WORKERS_SHARE).max(1)),
+            row_checks: Arc::new(Semaphore::new(ROW_CHECKS)),
+            started_at: parts.clock.now(),
+            parts,
+        })
+    }
+
+    /// Begins no more jobs: the process stops.
+    pub fn close(&self) {
+        self.queue.close();
+    }
+}

@@ -1,0 +1,227 @@
+//! [`JobQueue`]: avatars to refresh that no view waits for: their connections were created or updated.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use parking_lot::{Mutex, MutexGuard};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+
+use crate::avatar::refresh::Urgency;
+use crate::model::{AvatarId, Generation};
+
+/// Jobs that wait or run at one time.
+const MAX_JOBS: usize = 10_000;
+
+/// Too many jobs are left: none was accepted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct JobQueueFull;
+
+/// Jobs in the order of their arrival, and the workers that run them. The workers are few, so that views find room in the
+/// queue of refreshes.
+#[derive(Debug)]
+pub(super) struct JobQueue {
+    room: Arc<Semaphore>,
+    workers: Arc<Semaphore>,
+    closed: CancellationToken,
+    // A plain mutex: held for map operations, never across an await, and no view comes here.
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    /// How many were ever accepted.
+    accepted: u64,
+    failed: u64,
+    waiting: BTreeMap<u64, AvatarId>,
+    jobs: HashMap<AvatarId, Waiting>,
+    under_way: BTreeSet<u64>,
+}
+
+#[derive(Debug)]
+struct Waiting {
+    number: u64,
+    urgency: Urgency,
+    generation: Generation,
+    room: OwnedSemaphorePermit,
+}
+
+/// Room for jobs that are about to be added.
+#[derive(Debug)]
+pub(super) struct Room(OwnedSemaphorePermit);
+
+/// One avatar to refresh; the job is done when this is dropped.
+#[derive(Debug)]
+pub(super) struct Job<'b> {
+    pub(super) id: AvatarId,
+    pub(super) urgency: Urgency,
+    /// The generation of its hook: a later deletion calls it off.
+    pub(super) generation: Generation,
+    number: u64,
+    queue: &'b JobQueue,
+    _room: OwnedSemaphorePermit,
+}
+
+impl JobQueue {
+    /// A queue with this many workers.
+    pub(super) fn new(workers: usize) -> Self {
+        Self {
+            room: Arc::new(Semaphore::new(MAX_JOBS)),
+            workers: Arc::new(Semaphore::new(workers)),
+            closed: CancellationToken::new(),
+            state: Mutex::default(),
+        }
+    }
+
+    /// Room for this many jobs, all or none: a caller that is refused sends the same hook again.
+    pub(super) fn reserve(&self, count: usize) -> Result<Room, JobQueueFull> {
+        let count = u32::try_from(count).map_err(|_| JobQueueFull)?;
+        self.room.clone().try_acquire_many_owned(count).map(Room).map_err(|_| JobQueueFull)
+    }
+
+    /// Adds jobs. One that waits already keeps its place and takes the higher urgency of the two.
+    pub(super) fn add(&self, mut room: Room, ids: &[AvatarId], urgency: Urgency, generation: Generation) {
+        let mut state = self.lock();
+        for id in ids {
+            if let Some(waiting) = state.jobs.get_mut(id) {
+                waiting.generation = generation;
+                if urgency == Urgency::Forced {
+                    waiting.urgency = urgency;
+                }
+                continue;
+            }
+            let Some(room) = room.0.split(1) else { return };
+            let number = state.accepted;
+            state.accepted += 1;
+            state.waiting.insert(number, id.clone());
+            state.jobs.insert(id.clone(), Waiting { number, urgency, generation, room });
+        }
+    }
+
+    /// The next job.
+    pub(super) fn next(&self) -> Option<Job<'_>> {
+        if self.closed.is_cancelled() {
+            return None;
+        }
+        let mut state = self.lock();
+        let (_, id) = state.waiting.pop_first()?;
+        let Waiting { number, urgency, generation, room } = state.jobs.remove(&id)?;
+        state.under_way.insert(number);
+        Some(Job { id, urgency, generation, number, queue: self, _room: room })
+    }
+
+    /// As many workers as are free and find a job.
+    pub(super) fn workers(&self) -> Vec<OwnedSemaphorePermit> {
+        if self.closed.is_cancelled() {
+            return Vec::new();
+        }
+        let waiting = self.lock().waiting.len();
+        (0..waiting).map_while(|_| self.workers.clone().try_acquire_owned().ok()).collect()
+    }
+
+    /// How many were accepted, up to which number all are done, and how many failed.
+    pub(super) fn counts(&self) -> (u64, u64, u64) {
+        let state = self.lock();
+        let oldest = [state.waiting.keys().next(), state.under_way.first()].into_iter().flatten().min();
+        (state.accepted, oldest.copied().unwrap_or(state.accepted), state.failed)
+    }
+
+    /// Drops the jobs that wait and ends their pauses: the process stops.
+    pub(super) fn close(&self) {
+        self.closed.cancel();
+    }
+
+    /// Returns when it is closed.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State> {
+        self.state.lock()
+    }
+}
+
+impl Job<'_> {
+    /// Counts it among those that brought no current picture.
+    pub(super) fn fail(&self) {
+        self.queue.lock().failed += 1;
+    }
+}
+
+impl Drop for Job<'_> {
+    fn drop(&mut self) {
+        self.queue.lock().under_way.remove(&self.number);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ids(names: &[&str]) -> Vec<AvatarId> {
+        names.iter().map(|name| AvatarId::parse(name).unwrap()).collect()
+    }
+
+    fn add(queue: &JobQueue, names: &[&str], urgency: Urgency) {
+        let room = queue.reserve(names.len()).unwrap();
+        queue.add(room, &ids(names), urgency, Generation(1));
+    }
+
+    #[test]
+    fn jobs_run_in_the_order_of_their_arrival() {
+        let queue = JobQueue::new(1);
+        add(&queue, &["a", "b"], Urgency::View);
+        add(&queue, &["c"], Urgency::View);
+        let order: Vec<String> = std::iter::from_fn(|| queue.next()).map(|job| job.id.to_string()).collect();
+        assert_eq!(order, ["a", "b", "c"]);
+    }
+
+    #[test]
+    fn progress_ends_before_the_oldest_job_that_is_not_done() {
+        let queue = JobQueue::new(2);
+        add(&queue, &["a", "b", "c"], Urgency::View);
+        assert_eq!(queue.counts(), (3, 0, 0));
+        let (a, b) = (queue.next().unwrap(), queue.next().unwrap());
+        drop(b);
+        assert_eq!(queue.counts(), (3, 0, 0), "the oldest is under way");
+        a.fail();
+        drop(a);
+        assert_eq!(queue.counts(), (3, 2, 1));
+        drop(queue.next());
+        assert_eq!(queue.counts(), (3, 3, 1));
+    }
+
+    #[test]
+    fn a_job_that_is_added_twice_runs_once_with_the_higher_urgency() {
+        let queue = JobQueue::new(1);
+        add(&queue, &["a"], Urgency::View);
+        add(&queue, &["a"], Urgency::Forced);
+        add(&queue, &["a"], Urgency::View);
+        assert_eq!(queue.next().map(|job| job.urgency), Some(Urgency::Forced));
+        assert!(queue.next().is_none());
+    }
+
+    #[test]
+    fn the_queue_is_bounded_and_takes_all_jobs_of_a_hook_or_none() {
+        let queue = JobQueue::new(1);
+        let names: Vec<String> = (0..MAX_JOBS - 1).map(|n| n.to_string()).collect();
+        add(&queue, &names.iter().map(String::as_str).collect::<Vec<_>>(), Urgency::View);
+        assert_eq!(queue.reserve(2).unwrap_err(), JobQueueFull);
+        assert_eq!(queue.lock().waiting.len(), MAX_JOBS - 1);
+        drop(queue.next());
+        assert!(queue.reserve(2).is_ok());
+        add(&queue, &["1", "2"], Urgency::View);
+        assert!(queue.reserve(2).is_ok(), "a job that waited already took no room");
+    }
+
+    #[test]
+    fn there_are_never_more_workers_than_jobs_and_none_after_the_close() {
+        let queue = JobQueue::new(3);
+        assert_eq!(queue.workers().len(), 0);
+        add(&queue, &["a", "b"], Urgency::View);
+        let workers = queue.workers();
+        assert_eq!((workers.len(), queue.workers().len()), (2, 1));
+        queue.close();
+        assert!(queue.next().is_none() && queue.workers().is_empty());
+    }
+}
