@@ -16,7 +16,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "the provider is down, slow or sends nonsense",
             "the last good picture",
-            format!("one after {least}, then the pause doubles up to {most}"),
+            format!("again after {least}; the pause doubles up to {most}"),
             &[
                 faults::with_last_good_bytes_held_every_fault_is_answered_by_them_and_few_calls,
                 faults::a_refused_connection_is_answered_as_every_other_fault,

@@ -27,7 +27,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "the owner removed the picture",
             "the old one once more, then initials",
-            format!("the same, then one after {no_picture}"),
+            format!("the same, and again after {no_picture}"),
             &[a_removed_picture_becomes_initials_and_is_looked_for_again],
         ),
         Row::new(

@@ -39,19 +39,19 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "a permission is missing",
             "the last good picture",
-            format!("one after {long}; if blocked for policy (341, 368), one after {policy}"),
+            format!("again after {long}; if blocked for policy (341, 368), after {policy}"),
             &[a_missing_permission_is_looked_for_again],
         ),
         Row::new(
             "the person withdrew consent (code 230)",
             format!("the last good picture until it is {soon} old, then initials"),
-            format!("one after {long}"),
+            format!("again after {long}"),
             &[without_consent_the_last_good_picture_is_shown_for_a_while_and_then_initials],
         ),
         Row::new(
             "something is misconfigured: a key, a host, an account",
             "the last good picture",
-            format!("one after {long}, when the row changes, or after a restart; the log has an `ERROR`"),
+            format!("again after {long}, when the row changes, or after a restart; the log has an `ERROR`"),
             &[
                 what_is_misconfigured_is_told_and_tried_again,
                 a_row_that_was_mended_is_tried_at_once,
