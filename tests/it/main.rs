@@ -17,6 +17,8 @@ mod cli;
 mod config;
 /// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
+/// The manual: links that lead somewhere, and the sections that comments cite.
+mod docs;
 /// The dashboard is told what has happened, through real sockets to a receiver that may fail.
 mod events;
 /// The shape of the source itself: who may import whom, and who may use what.

@@ -55,7 +55,7 @@ impl Table {
     }
 }
 
-/// As Markdown, so that it can stand in README.
+/// As Markdown, for docs/benchmarks.md.
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "\n{}\n\n| | measured | bound | |\n|---|---|---|---|", self.title)?;

@@ -20,43 +20,43 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new(
             format!(
-                "the picture was confirmed less than {} ago ({} of {})",
+                "confirmed less than {} ago ({} of {})",
                 written(ahead()),
                 refresh_ahead(),
                 written(fresh_for())
             ),
             "the picture",
-            "nobody",
+            "none",
             &[nobody_is_asked_while_the_picture_was_confirmed_lately],
         ),
         Row::new(
-            format!("longer ago, up to {at_once}"),
+            format!("confirmed longer ago, up to {at_once}"),
             "the picture, at once",
-            "the provider, once, in the background",
+            "one, in the background",
             &[then_it_is_shown_at_once_and_the_provider_is_asked_in_the_background],
         ),
         Row::new(
-            format!("longer ago, up to {soon}"),
+            format!("confirmed longer ago, up to {soon}"),
             format!("the picture, after at most {wait}"),
-            "the provider first",
+            "one, before the answer",
             &[older_pictures_wait_for_the_provider_a_little],
         ),
         Row::new(
-            format!("longer ago, up to {forgotten}"),
+            format!("confirmed longer ago, up to {forgotten}"),
             format!("the last good picture, after at most {answer}"),
-            "the provider first",
+            "one, before the answer",
             &[the_oldest_pictures_wait_for_the_provider_as_long_as_an_answer_may_take],
         ),
         Row::new(
             format!("not confirmed for {forgotten}"),
-            "its bytes are deleted",
-            "the provider",
+            "the same as on a first view: the bytes are deleted",
+            "one, before the answer",
             &[deletion::bytes_that_could_not_be_confirmed_for_so_long_are_forgotten],
         ),
         Row::new(
-            "a first view",
-            format!("the picture, or after at most {answer} initials"),
-            "the row's own address if it lives (not Telegram's), else the provider",
+            "first view",
+            format!("the picture, or initials after at most {answer}"),
+            "none if the row's own picture URL has not expired (never used for Telegram), else one",
             &[
                 promise::a_stored_address_that_still_lives_costs_no_api_call_until_it_is_confirmed,
                 promise::accounts_whose_stored_addresses_have_expired_show_their_pictures,

@@ -14,9 +14,9 @@ pub(super) fn rows() -> Vec<Row> {
             .map(|key| written(default(key)));
     vec![
         Row::new(
-            "the provider fails: down, slow, nonsense",
+            "the provider is down, slow or sends nonsense",
             "the last good picture",
-            format!("again after {least}, doubling to {most}"),
+            format!("again after {least}; the pause doubles up to {most}"),
             &[
                 faults::with_last_good_bytes_held_every_fault_is_answered_by_them_and_few_calls,
                 faults::a_refused_connection_is_answered_as_every_other_fault,
@@ -24,15 +24,15 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         Row::new(
-            "its CDN refuses the address (403, 404, 410)",
+            "the CDN refuses the picture URL (403, 404, 410)",
             "the picture",
-            "the provider once more; refused again counts as a failure",
+            "one, for a new URL; a second refusal counts as a failure",
             &[an_address_that_the_cdn_refuses_is_asked_for_once_more],
         ),
         Row::new(
-            "nothing was ever held, and it fails",
-            format!("initials, for {placeholder}"),
-            "the same",
+            "the same failures, and no picture was ever fetched",
+            format!("initials, cached for {placeholder}"),
+            "with the same pauses",
             &[faults::with_nothing_held_every_fault_is_answered_by_a_placeholder_and_few_calls],
         ),
     ]

@@ -1,7 +1,7 @@
-//! README's table "What happens when": every row is written here, beside the tests that prove it.
+//! README's table "What happens when": each row is written here, next to the tests that prove it.
 //!
-//! The times of a row are those of `rules`, which its tests obey, too. A rule that changes fails its tests first, then
-//! [`the_table_of_the_readme_is_the_one_that_is_proved`], and a row of the README that stands nowhere here cannot be.
+//! The times in a row come from `rules`, as do those in its tests. A changed rule fails the row's tests first, then
+//! [`the_table_of_the_readme_is_the_one_that_is_proved`]. A row that exists only in the README fails that test too.
 
 mod ages;
 mod failures;
@@ -34,9 +34,9 @@ fn the_table_of_the_readme_is_the_one_that_is_proved() {
     for row in &rows {
         assert!(!row.proofs.is_empty(), "nothing proves: {}", row.line());
     }
-    let proved = "| | is shown | who is asked |\n|---|---|---|\n".to_owned()
+    let proved = "| situation | what viewers see | calls to the provider |\n|---|---|---|\n".to_owned()
         + &rows.iter().map(Row::line).collect::<String>();
     let after = README.split_once(TITLE).expect("README has the table").1;
     let written = after.split_once("\n\n").map_or(after, |(table, _)| table).to_owned() + "\n";
-    assert!(written == proved, "README.md says otherwise; this is proved:\n\n{proved}");
+    assert!(written == proved, "README.md differs from the proved table:\n\n{proved}");
 }

@@ -21,21 +21,21 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "the owner changed the picture",
             "the old one once more, then the new one",
-            format!("on the first view after {}", written(ahead())),
+            format!("one, on the first view after {}", written(ahead())),
             &[a_changed_picture_is_shown_after_one_more_view_of_the_old_one],
         ),
         Row::new(
-            "the owner removed it",
+            "the owner removed the picture",
             "the old one once more, then initials",
-            format!("the same; looked for again after {no_picture}"),
+            format!("the same, and again after {no_picture}"),
             &[a_removed_picture_becomes_initials_and_is_looked_for_again],
         ),
         Row::new(
             "the row is gone",
             "404",
             format!(
-                "noticed by a view (rows are believed for {believed}) or by the daily sweep; bytes deleted from every \
-                 store"
+                "none; a view notices it (rows are cached for {believed}) or the daily sweep does; the bytes are deleted \
+                 from every store"
             ),
             &[
                 a_row_is_believed_for_a_while_and_then_it_is_404,

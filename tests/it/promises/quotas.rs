@@ -19,16 +19,16 @@ pub(super) fn rows() -> Vec<Row> {
             "the provider throttles",
             "the last good picture",
             format!(
-                "nobody until the time it names, else {throttle}; code 4 pauses every account of that provider"
+                "none until the time it names, else for {throttle}; code 4 pauses every account of that provider"
             ),
             &[a_throttle_holds_until_the_time_it_names, code_4_stops_every_account_of_the_app_and_no_other_app],
         ),
         Row::new(
-            "Meta says that 80 % of an app's quota are used up",
+            "Meta reports 80 % of an app's quota used",
             "the last good picture, at once",
             format!(
-                "one at a time, the last viewed first, a second apart, and twice as far with each 2 % more; at 100 % \
-                 nobody for {throttle}; after {throttle} without a word as ever"
+                "one at a time, last viewed first, 1 s apart, twice as far apart with each 2 % more; at 100 % none for \
+                 {throttle}; as usual after {throttle} without a report"
             ),
             &[
                 an_app_near_its_limit_is_asked_more_and_more_slowly_the_last_viewed_first,
@@ -39,11 +39,11 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         Row::new(
-            "Meta says that 80 % of an account's quota are used up",
+            "Meta reports 80 % of an account's quota used",
             "the last good picture",
             format!(
-                "not that account for {account}, and twice as long with each 5 % more; at 100 % until the time that it \
-                 names, else {throttle}"
+                "none for that account for {account}, twice as long with each 5 % more; at 100 % until the time Meta \
+                 names, else for {throttle}"
             ),
             &[
                 an_account_near_its_limit_is_left_alone_longer_and_longer,

@@ -19,7 +19,7 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "the token is dead (codes 102, 190; Telegram's 401)",
             "the last good picture",
-            format!("nobody until the row's token changes, then at once; 459 and 464 also after {long}"),
+            format!("none until the row's token changes, then at once; subcodes 459 and 464 also after {long}"),
             &[
                 nobody_asks_with_a_dead_token,
                 a_token_whose_owner_must_act_is_tried_again,
@@ -27,9 +27,9 @@ pub(super) fn rows() -> Vec<Row> {
             ],
         ),
         Row::new(
-            "row or provider say that the token ends within 7 d (`token_expires_at`, `token_expires_pointer`)",
+            "the token expires within 7 d, by the row (`token_expires_at`) or the provider (`token_expires_pointer`)",
             "the picture",
-            "as ever; the event `avatar.expires_soon`, once",
+            "as usual; one event `avatar.expires_soon`",
             &[
                 expiry::a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts,
                 expiry::the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep,
@@ -39,19 +39,19 @@ pub(super) fn rows() -> Vec<Row> {
         Row::new(
             "a permission is missing",
             "the last good picture",
-            format!("again after {long}; blocked for policy (341, 368) after {policy}"),
+            format!("again after {long}; if blocked for policy (341, 368), after {policy}"),
             &[a_missing_permission_is_looked_for_again],
         ),
         Row::new(
             "the person withdrew consent (code 230)",
-            format!("the last good picture up to {soon}, then initials"),
+            format!("the last good picture until it is {soon} old, then initials"),
             format!("again after {long}"),
             &[without_consent_the_last_good_picture_is_shown_for_a_while_and_then_initials],
         ),
         Row::new(
             "something is misconfigured: a key, a host, an account",
             "the last good picture",
-            format!("again after {long}, when the row changes, or after a restart; an `ERROR` in the log"),
+            format!("again after {long}, when the row changes, or after a restart; the log has an `ERROR`"),
             &[
                 what_is_misconfigured_is_told_and_tried_again,
                 a_row_that_was_mended_is_tried_at_once,

@@ -1,4 +1,4 @@
-//! [`Row`]: one line of the README's table, and what proves it.
+//! [`Row`]: one row of README's table, and the tests that prove it.
 
 /// What a viewer is promised in one situation.
 #[derive(Clone)]

@@ -20,14 +20,14 @@ pub(super) fn rows() -> Vec<Row> {
     vec![
         Row::new(
             "the database is down",
-            "everything that is held; a neutral placeholder for what is not",
-            "nobody: refreshes wait for the rows",
+            "every stored picture; a neutral placeholder for the others",
+            "none: refreshes need the rows",
             &[without_the_database_what_is_held_is_shown_and_nobody_is_asked],
         ),
         Row::new(
-            "too many refreshes",
-            "what is held, or initials",
-            "the most recently viewed first; what fell out comes back with its next view",
+            "more refreshes than `avatar.max_refreshes`",
+            "the stored picture, or initials",
+            "most recently viewed first; a refresh dropped from a full queue returns with its next view",
             &[
                 the_last_viewed_are_refreshed_first_and_what_fell_out_comes_back,
                 options::so_many_refreshes_wait_as_are_written,

@@ -1,4 +1,4 @@
-//! The smallest ACL that is enough, which README quotes.
+//! The smallest ACL that is enough, which docs/redis.md quotes.
 
 /// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
 /// used; those of the last line by scripts alone. `ping` and `role` may be missing, but
@@ -36,10 +36,10 @@ pub(super) const DATABASE: &str = "+select";
 pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];
 
 #[test]
-fn the_readme_quotes_the_smallest_acl() {
-    let readme = include_str!("../../../README.md");
-    assert!(readme.contains(&format!("\nuser {}\n", SMALLEST.join(" "))));
+fn the_manual_quotes_the_smallest_acl() {
+    let manual = include_str!("../../../docs/redis.md");
+    assert!(manual.contains(&format!("\nuser {}\n", SMALLEST.join(" "))));
     for more in [&[DATABASE][..], &CLUSTER[..]].concat() {
-        assert!(readme.contains(&format!("`{more}`")), "{more}");
+        assert!(manual.contains(&format!("`{more}`")), "{more}");
     }
 }
