@@ -7,18 +7,13 @@
 //! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
 //! | any other | what its `[[providers.json]]` block says |
 
-mod app;
+mod api_app;
 mod config;
 mod error;
-mod facebook;
-mod graph;
-mod graph_error;
-mod instagram;
 mod json;
+mod meta;
 mod rate;
 mod telegram;
-mod telegram_error;
-mod usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,17 +27,18 @@ pub use config::{
 };
 pub use error::ProviderError;
 pub use json::{JsonConfig, JsonWritten};
+pub use meta::usage::Quota;
 pub use rate::CallLimits;
-pub use usage::Quota;
 
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
     expires_at,
 };
 use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
-use app::App;
-use graph::Graph;
+use api_app::App;
 use json::JsonProvider;
+use meta::graph::Graph;
+use meta::{facebook, instagram};
 use telegram::Telegram;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.

@@ -16,7 +16,7 @@ pub use config::{JsonConfig, JsonWritten};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::app::App;
+use super::api_app::App;
 use super::error::ProviderError;
 use super::{Resolution, Resolved, Said};
 use crate::model::{
