@@ -14,12 +14,12 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::event::{Events, Sender};
 use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, serve};
 use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
 use crate::store::{Disk, Generations, Memory, Redis};
+use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
 const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(128 * 1024);

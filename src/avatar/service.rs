@@ -16,11 +16,11 @@ use super::served::Served;
 use crate::background::Background;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
-use crate::event::Events;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, CacheStatus, Content, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
 use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
+use crate::webhook::Events;
 
 /// What the service is made of.
 pub struct Parts {
