@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::purge::Deed;
 use super::service::Service;
-use crate::model::{AvatarId, EventKind, Happened, Provider};
+use crate::model::{AvatarEvent, AvatarId, EventKind, Provider};
 use crate::store::Order;
 
 impl Service {
@@ -50,9 +50,9 @@ impl Service {
         self.tell(held).await;
     }
 
-    fn deleted(&self, id: &AvatarId, provider: Provider) -> Happened {
+    fn deleted(&self, id: &AvatarId, provider: Provider) -> AvatarEvent {
         let (id, kind, at) = (id.clone(), EventKind::Deleted, self.parts.clock.now());
-        Happened { id, provider, kind, at, mark: String::new(), reason: None, etag: None }
+        AvatarEvent { id, provider, kind, at, discriminator: String::new(), reason: None, etag: None }
     }
 
     /// Whose picture this instance holds.

@@ -1,14 +1,14 @@
 //! [`happened`]: from what was held and what is held now to what the dashboard is told. A pure function.
 
 use super::service::Service;
-use crate::model::{AvatarId, Content, Entry, EventKind, Happened, TroubleClass};
+use crate::model::{AvatarEvent, AvatarId, Content, Entry, EventKind, TroubleClass};
 
 /// What has happened between two entries of an avatar: at most one thing to the picture, one to the troubles, and one to
 /// the token.
 ///
 /// A first picture is no change. What was told already may be told again where `old` is not known any more: it has the
 /// same mark, and so the same number.
-pub(super) fn happened(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<Happened> {
+pub(super) fn happened(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<AvatarEvent> {
     let picture = to_the_picture(old, new).map(|kind| match kind {
         EventKind::Changed => event(id, new, kind, etag(new).unwrap_or_default(), None),
         _ => event(id, new, kind, String::new(), None),
@@ -27,15 +27,15 @@ fn to_the_picture(old: Option<&Entry>, new: &Entry) -> Option<EventKind> {
     }
 }
 
-fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
+fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<AvatarEvent> {
     let before = old.and_then(|old| old.trouble.as_ref());
     let Some(trouble) = &new.trouble else {
         let before = before?;
         let class = before.to_mend?;
         // An entry out of Redis may merely have outlived its trouble.
         let is_confirmed = new.verified_at >= before.at;
-        let mark = hex::encode(new.fingerprint.0);
-        return is_confirmed.then(|| event(id, new, EventKind::Recovered, mark, Some(class)));
+        let discriminator = hex::encode(new.fingerprint.0);
+        return is_confirmed.then(|| event(id, new, EventKind::Recovered, discriminator, Some(class)));
     };
     let kind = match trouble.class {
         TroubleClass::NeedsReauth => EventKind::NeedsReauth,
@@ -49,29 +49,30 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Ha
     };
     let is_known = before
         .is_some_and(|before| before.class == trouble.class && before.fingerprint == trouble.fingerprint);
-    let mark = trouble.fingerprint.map_or_else(String::new, |row| hex::encode(row.0));
-    (!is_known).then(|| Happened { at: trouble.at, ..event(id, new, kind, mark, Some(trouble.class)) })
+    let discriminator = trouble.fingerprint.map_or_else(String::new, |row| hex::encode(row.0));
+    (!is_known)
+        .then(|| AvatarEvent { at: trouble.at, ..event(id, new, kind, discriminator, Some(trouble.class)) })
 }
 
-fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
+fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<AvatarEvent> {
     let end = new.token_end.filter(|end| end.is_news(old.and_then(|old| old.token_end)))?;
-    let mark = end.at.as_millis().to_string();
-    Some(Happened { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
+    let discriminator = end.at.as_millis().to_string();
+    Some(AvatarEvent { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, discriminator, None) })
 }
 
 fn event(
     id: &AvatarId,
     new: &Entry,
     kind: EventKind,
-    mark: String,
+    discriminator: String,
     reason: Option<TroubleClass>,
-) -> Happened {
-    Happened {
+) -> AvatarEvent {
+    AvatarEvent {
         id: id.clone(),
         provider: new.provider,
         kind,
         at: new.verified_at,
-        mark,
+        discriminator,
         reason,
         etag: etag(new),
     }
@@ -83,12 +84,12 @@ fn etag(entry: &Entry) -> Option<String> {
 
 impl Service {
     /// The same, where anybody is told of it.
-    pub(super) fn happened(&self, id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<Happened> {
+    pub(super) fn happened(&self, id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<AvatarEvent> {
         if self.parts.events.is_on() { happened(id, old, new) } else { Vec::new() }
     }
 
     /// Has the dashboard told of what is no change of an entry.
-    pub(super) async fn tell(&self, happened: Vec<Happened>) {
+    pub(super) async fn tell(&self, happened: Vec<AvatarEvent>) {
         if self.parts.events.is_on() && !happened.is_empty() {
             self.parts.disk.note(happened).await;
         }
@@ -205,7 +206,10 @@ mod tests {
         let older = entry(picture(b"c"), 0, None);
         assert_eq!(happened(&id, Some(&a), &b), happened(&id, Some(&older), &b));
         let [changed] = happened(&id, Some(&a), &b).try_into().unwrap();
-        assert_eq!((changed.at, Some(&changed.mark)), (Timestamp::from_secs(7), changed.etag.as_ref()));
+        assert_eq!(
+            (changed.at, Some(&changed.discriminator)),
+            (Timestamp::from_secs(7), changed.etag.as_ref())
+        );
     }
 
     #[test]

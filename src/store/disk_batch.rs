@@ -11,7 +11,7 @@ use super::disk_events::Errand;
 use super::disk_kept::{Kept, KeptPurge};
 use super::disk_row::{Columns, VERSION};
 use super::disk_unwritten::Happening;
-use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 
 /// Who waits until a command is in the file.
 type Waiter = oneshot::Sender<Result<(), String>>;
@@ -19,9 +19,9 @@ type Waiter = oneshot::Sender<Result<(), String>>;
 /// What the writer is asked to do.
 pub(super) enum Command {
     /// Keep an entry, and what has happened with it.
-    Put(Arc<Held>, Vec<Happened>, Option<Waiter>),
+    Put(Arc<Held>, Vec<AvatarEvent>, Option<Waiter>),
     /// Keep what has happened without an entry.
-    Note(Vec<Happened>, Waiter),
+    Note(Vec<AvatarEvent>, Waiter),
     /// Do what the sender of events asks.
     Errand(Errand, Waiter),
     /// Note a view.

@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::signature::SigningKey;
-use crate::model::{Happened, Timestamp};
+use crate::model::{AvatarEvent, Timestamp};
 use crate::origin::Letter;
 
 /// An event with its number. Body and id are the same at every attempt; the signature is not, since it holds the time.
@@ -34,8 +34,8 @@ struct Data<'a> {
 
 impl Message {
     /// The message of an event.
-    pub(super) fn of(happened: &Happened, sequence: u64) -> Self {
-        let Happened { id, provider, kind, at, reason, etag, .. } = happened;
+    pub(super) fn of(happened: &AvatarEvent, sequence: u64) -> Self {
+        let AvatarEvent { id, provider, kind, at, reason, etag, .. } = happened;
         let body = Body {
             r#type: format!("avatar.{}", kind.as_str()),
             timestamp: rfc3339(*at),
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn a_message_says_what_happened_when_and_why() {
-        let happened = Happened {
+        let happened = AvatarEvent {
             id: AvatarId::parse("a-b_c").unwrap(),
             provider: Provider::Instagram,
             kind: EventKind::NeedsReauth,
             at: Timestamp::from_millis(1_767_225_600_007),
-            mark: "x".to_owned(),
+            discriminator: "x".to_owned(),
             reason: Some(TroubleClass::NeedsReauth),
             etag: None,
         };
