@@ -222,7 +222,9 @@ impl Service {
             false => Trouble::forgiven_with_all,
         };
         Entry {
-            verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
+            verified_at: entry
+                .verified_at
+                .min(self.parts.clock.now() - self.parts.config.windows.fresh_until),
             link: None,
             trouble: entry.trouble.clone().map(forgiven),
             obeyed: purge,

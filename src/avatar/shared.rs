@@ -152,7 +152,7 @@ impl Service {
     /// Another instance has another picture, too large for Redis: what is held here is stale now, and the address that
     /// came with it is the shortest way to the new one.
     fn outdated(&self, held: Arc<Held>, entry: Entry) -> Arc<Held> {
-        let oldest = self.parts.clock.now() - self.parts.config.windows.s1;
+        let oldest = self.parts.clock.now() - self.parts.config.windows.fresh_until;
         let address = |entry: &Entry| entry.link.as_ref().map(|link| link.address.expose().to_owned());
         if held.entry.verified_at <= oldest && address(&held.entry) == address(&entry) {
             // It is known already, and what came of it.

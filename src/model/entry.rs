@@ -77,6 +77,6 @@ impl Entry {
     pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
         let age = now.since(self.verified_at);
         let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
-        self.picture().is_some() && age < windows.forget && (consent || age < windows.s3)
+        self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }
 }
