@@ -118,7 +118,7 @@ impl Service {
     pub fn hit(self: &Arc<Self>, id: &str) -> Option<Served> {
         let held = self.parts.memory.get(id).filter(|held| self.parts.redis.trusts(held))?;
         let now = self.parts.clock.now();
-        if decide(Some(&held.entry), now, &self.parts.config.windows) != Decision::Serve {
+        if decide(Some(&held.entry), now, &self.parts.config.windows) != Decision::Hit {
             return None;
         }
         self.viewed(&held, now);
@@ -140,13 +140,13 @@ impl Service {
         }
         let left = self.parts.request_timeout.saturating_sub(watch.elapsed());
         let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.parts.config.windows) {
-            Decision::Serve => None,
-            Decision::ServeAndRefresh => {
+            Decision::Hit => None,
+            Decision::StaleWhileRevalidate => {
                 self.begin(id, held.clone(), Urgency::View, budget);
                 None
             }
-            Decision::RefreshWithin => Some(self.parts.config.wait.min(left)),
-            Decision::RefreshFully => Some(left),
+            Decision::StaleIfError => Some(self.parts.config.wait.min(left)),
+            Decision::Miss => Some(left),
         };
         match (held, patience) {
             (Some(held), None) => self.present(held, now, CacheStatus::Hit),

@@ -163,7 +163,7 @@ impl Service {
         Ok(match self.parts.directory.read(&held.id, now).await? {
             Lookup::Found(row) if row.fingerprint != held.entry.fingerprint => Some(Urgency::Forced),
             Lookup::Found(_) => {
-                let fresh = decide(Some(&held.entry), now, &self.parts.config.windows) == Decision::Serve;
+                let fresh = decide(Some(&held.entry), now, &self.parts.config.windows) == Decision::Hit;
                 (!fresh && self.may_refresh(held, now)).then_some(Urgency::View)
             }
             Lookup::Unknown => Some(Urgency::View),

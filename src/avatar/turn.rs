@@ -131,7 +131,7 @@ impl Service {
     fn has_landed(&self, wanted: &Wanted<'_>, entry: &Entry, now: Timestamp) -> bool {
         entry.fingerprint == wanted.row.fingerprint
             && match wanted.urgency {
-                Urgency::View => decide(Some(entry), now, &self.parts.config.windows) == Decision::Serve,
+                Urgency::View => decide(Some(entry), now, &self.parts.config.windows) == Decision::Hit,
                 Urgency::Forced => entry.verified_at >= wanted.began,
             }
     }

@@ -83,26 +83,26 @@ impl Windows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Answer with what is held.
-    Serve,
+    Hit,
     /// Answer with what is held and refresh in the background.
-    ServeAndRefresh,
+    StaleWhileRevalidate,
     /// Refresh, wait at most `avatar.wait`, then answer with last good bytes.
-    RefreshWithin,
+    StaleIfError,
     /// Refresh, wait at most `server.request_timeout`, then answer with last good bytes or a placeholder.
-    RefreshFully,
+    Miss,
 }
 
 /// Decides by what is held and its age. `held` is `None` on a miss.
 pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decision {
-    let Some(entry) = held else { return Decision::RefreshFully };
+    let Some(entry) = held else { return Decision::Miss };
     let age = now.since(entry.verified_at);
     match &entry.content {
-        Content::Picture(_) if age < windows.ahead => Decision::Serve,
-        Content::Picture(_) if age < windows.stale_while_revalidate_until => Decision::ServeAndRefresh,
-        Content::Picture(_) if age < windows.stale_if_error_until => Decision::RefreshWithin,
-        Content::Picture(_) => Decision::RefreshFully,
-        Content::NoPicture if age < windows.no_picture => Decision::Serve,
-        Content::NoPicture | Content::Nothing => Decision::RefreshFully,
+        Content::Picture(_) if age < windows.ahead => Decision::Hit,
+        Content::Picture(_) if age < windows.stale_while_revalidate_until => Decision::StaleWhileRevalidate,
+        Content::Picture(_) if age < windows.stale_if_error_until => Decision::StaleIfError,
+        Content::Picture(_) => Decision::Miss,
+        Content::NoPicture if age < windows.no_picture => Decision::Hit,
+        Content::NoPicture | Content::Nothing => Decision::Miss,
     }
 }
 
