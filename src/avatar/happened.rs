@@ -31,7 +31,7 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Av
     let before = old.and_then(|old| old.trouble.as_ref());
     let Some(trouble) = &new.trouble else {
         let before = before?;
-        let class = before.to_mend?;
+        let class = before.needs_action?;
         // An entry out of Redis may merely have outlived its trouble.
         let is_confirmed = new.verified_at >= before.at;
         let discriminator = hex::encode(new.fingerprint.0);
@@ -130,7 +130,7 @@ mod tests {
         }
     }
 
-    fn trouble(class: TroubleClass, row: Fingerprint, to_mend: Option<TroubleClass>) -> Option<Trouble> {
+    fn trouble(class: TroubleClass, row: Fingerprint, needs_action: Option<TroubleClass>) -> Option<Trouble> {
         Some(Trouble {
             class,
             reason: "x".to_owned(),
@@ -138,7 +138,7 @@ mod tests {
             retry_at: None,
             failures: 1,
             fingerprint: Some(row),
-            to_mend: to_mend.or(class.to_mend()),
+            needs_action: needs_action.or(class.needs_action()),
         })
     }
 
@@ -175,7 +175,7 @@ mod tests {
         use TroubleClass::{Misconfigured, NeedsReauth, Transient};
         let with = |trouble| entry(picture(b"a"), 1, trouble);
         let well = entry(picture(b"a"), 60, None);
-        let forgiven = trouble(Misconfigured, ROW, None).map(Trouble::forgiven);
+        let cleared = trouble(Misconfigured, ROW, None).map(Trouble::cleared);
         let dead = with(trouble(NeedsReauth, ROW, None));
         for (old, new, expected) in [
             (None, &dead, &["needs_reauth"][..]),
@@ -189,8 +189,8 @@ mod tests {
             (Some(&with(trouble(Transient, OTHER_ROW, Some(NeedsReauth)))), &well, &["recovered"]),
             (Some(&with(trouble(Transient, ROW, None))), &well, &[]),
             // A restart or a soft purge forgives; what was told is known nevertheless.
-            (Some(&with(forgiven.clone())), &with(trouble(Misconfigured, ROW, None)), &[]),
-            (Some(&with(forgiven)), &well, &["recovered"]),
+            (Some(&with(cleared.clone())), &with(trouble(Misconfigured, ROW, None)), &[]),
+            (Some(&with(cleared)), &well, &["recovered"]),
             // Nobody has confirmed anything: the trouble alone has gone.
             (Some(&dead), &with(None), &[]),
             (Some(&well), &with(trouble(Transient, ROW, None)), &[]),

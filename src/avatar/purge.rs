@@ -217,16 +217,16 @@ impl Service {
 
     /// What a soft purge leaves of an entry: stale now, and without a link, so that the provider is asked.
     pub(super) fn stale(&self, id: &AvatarId, entry: &Entry, purge: Generation) -> Entry {
-        let forgiven = match self.parts.generations.is_named(id, purge) {
-            true => Trouble::forgiven,
-            false => Trouble::forgiven_with_all,
+        let cleared = match self.parts.generations.is_named(id, purge) {
+            true => Trouble::cleared,
+            false => Trouble::cleared_with_all,
         };
         Entry {
             verified_at: entry
                 .verified_at
                 .min(self.parts.clock.now() - self.parts.config.windows.fresh_until),
             link: None,
-            trouble: entry.trouble.clone().map(forgiven),
+            trouble: entry.trouble.clone().map(cleared),
             obeyed: purge,
             ..entry.clone()
         }

@@ -206,7 +206,7 @@ impl Service {
     /// A fault of the configuration that an earlier process met is forgiven: this one may be configured otherwise.
     fn unless_mended(&self, trouble: Trouble) -> Trouble {
         match trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at {
-            true => trouble.forgiven(),
+            true => trouble.cleared(),
             false => trouble,
         }
     }

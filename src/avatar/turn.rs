@@ -145,7 +145,7 @@ impl Service {
             wanted.urgency == Urgency::Forced || rested && trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app may climb once.
         let never_tried =
-            matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_forgiven);
+            matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_cleared);
         allowed && (paused.is_none() || never_tried)
     }
 

@@ -69,7 +69,7 @@ impl Entry {
 
     /// Why the last refresh failed, unless that was forgiven since.
     pub fn failure(&self) -> Option<&Trouble> {
-        self.trouble.as_ref().filter(|trouble| !trouble.is_forgiven())
+        self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
     }
 
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's

@@ -102,7 +102,7 @@ fn a_trouble() -> impl Strategy<Value = Trouble> {
             retry_at: retry_at.map(Timestamp::from_millis),
             failures,
             fingerprint: fingerprint.map(Fingerprint),
-            to_mend: class.to_mend(),
+            needs_action: class.needs_action(),
         },
     )
 }

@@ -86,7 +86,7 @@ impl Redis {
         if let Some(stored) = open.read_entry(&keys, entry) {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
             let (link, trouble) = (open.read_link(&keys, link), open.read_trouble(&keys, trouble));
-            if trouble.as_ref().is_some_and(|trouble| trouble.to_mend.is_some()) {
+            if trouble.as_ref().is_some_and(|trouble| trouble.needs_action.is_some()) {
                 open.live_on(&keys.trouble, budget).await;
             }
             elsewhere = stored.etag().filter(|_| picture.is_none()).map(|_| stored.verified_at());
@@ -244,7 +244,7 @@ impl Parts {
         let Entry { generation, obeyed, verified_at, .. } = &held.entry;
         let head = format!("{}:{}:{}:{mark}:", generation.0, obeyed.0, verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
-        let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.to_mend) {
+        let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.needs_action) {
             (Some(at), None) => at.since(now) + TROUBLE_BEYOND,
             // Until the row changes, or somebody can be told that it is over: as long as anything is kept.
             (None, _) | (_, Some(_)) => open.keep_bytes_for,
