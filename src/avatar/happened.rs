@@ -126,7 +126,7 @@ mod tests {
             name: None,
             fingerprint: ROW,
             generation: Generation::default(),
-            obeyed: Generation::default(),
+            soft_purged_at: Generation::default(),
         }
     }
 

@@ -178,8 +178,8 @@ impl Service {
     /// False: the disk store failed.
     pub(super) async fn judge(&self, kept: &[Kept], found: &mut BTreeSet<AvatarId>) -> bool {
         let mut gone = Vec::new();
-        for Kept { id, provider, generation, obeyed, .. } in kept {
-            match self.parts.generations.verdict(id, *provider, *generation, *obeyed) {
+        for Kept { id, provider, generation, soft_purged_at, .. } in kept {
+            match self.parts.generations.verdict(id, *provider, *generation, *soft_purged_at) {
                 Verdict::Current => continue,
                 Verdict::Gone => gone.push(id.clone()),
                 Verdict::Stale(purge) => self.make_stale(id, purge).await,
@@ -196,7 +196,7 @@ impl Service {
             None => self.parts.disk.get(id, self.parts.clock.now()).await,
         };
         self.parts.directory.forget(id);
-        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
+        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.soft_purged_at) < purge) {
             let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge), Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
             self.parts.disk.put(stale).await;
@@ -227,7 +227,7 @@ impl Service {
                 .min(self.parts.clock.now() - self.parts.config.windows.fresh_until),
             link: None,
             trouble: entry.trouble.clone().map(cleared),
-            obeyed: purge,
+            soft_purged_at: purge,
             ..entry.clone()
         }
     }

@@ -117,7 +117,7 @@ impl Service {
         let Some(mut entry) = entry else { return Ok(There::default()) };
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
-        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
+        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.soft_purged_at) {
             Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
             Verdict::Stale(purge) => {
                 There { entry: Some(self.stale(id, &entry, purge)), is_purged: true, elsewhere: None }
@@ -137,8 +137,8 @@ impl Service {
 
     /// A purge that this instance did not hear of, or has not carried out yet.
     async fn unless_purged(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        let Entry { provider, generation, obeyed, .. } = held.entry;
-        match self.parts.generations.verdict(&held.id, provider, generation, obeyed) {
+        let Entry { provider, generation, soft_purged_at, .. } = held.entry;
+        match self.parts.generations.verdict(&held.id, provider, generation, soft_purged_at) {
             Verdict::Current => Some(held),
             Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge))),
             Verdict::Gone => {

@@ -116,7 +116,8 @@ impl Batch {
 
 /// Writes an entry, unless a later one stands there.
 pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, rest_until, .. } = &held.entry;
+    let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
+        &held.entry;
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
@@ -147,7 +148,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(columns.trouble)
     .bind(columns.field_missing)
     .bind(generation.0.cast_signed())
-    .bind(obeyed.0.cast_signed())
+    .bind(soft_purged_at.0.cast_signed())
     .bind(rest_until.map(Timestamp::as_millis))
     .bind(columns.token_end)
     .execute(transaction)

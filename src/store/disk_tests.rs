@@ -34,7 +34,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         name: None,
         fingerprint: Fingerprint([7; 32]),
         generation: Generation::default(),
-        obeyed: Generation::default(),
+        soft_purged_at: Generation::default(),
     }
 }
 
