@@ -93,9 +93,9 @@ impl App {
             }
             None => (Redis::off(), None),
         };
-        let mut operators = Providers::operators(&config.providers);
-        operators.extend(config.events.as_ref().map(|events| events.url().base().clone()));
-        let origin = Arc::new(Origin::new(config.origin, &operators)?);
+        let mut trusted_bases = Providers::trusted_bases(&config.providers);
+        trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
+        let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));
         let sender = config.events.and_then(|told| {
             Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())

@@ -34,7 +34,7 @@ use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
     expires_at,
 };
-use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
+use crate::origin::{AllowedHosts, BaseUrl, Download, FetchError, HostList, Origin};
 use api_app::App;
 use json::JsonProvider;
 use meta::graph::Graph;
@@ -122,7 +122,7 @@ impl Providers {
     }
 
     /// What the operator wrote himself, which may be plain HTTP and private (DESIGN 6).
-    pub fn operators(config: &ProvidersConfig) -> Vec<BaseUrl> {
+    pub fn trusted_bases(config: &ProvidersConfig) -> Vec<BaseUrl> {
         let ProvidersConfig { instagram, facebook, telegram, json } = config;
         let built_in = [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url];
         built_in.into_iter().chain(json.iter().map(JsonConfig::base)).cloned().collect()
@@ -214,9 +214,9 @@ impl Providers {
     /// As [`Origin::open`].
     pub async fn open(&self, provider: Provider, address: &Address) -> Result<Download, FetchError> {
         let reach = match provider {
-            Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
-            Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
-            Provider::Telegram => Reach::Operator(&self.telegram.base),
+            Provider::Instagram => AllowedHosts::Listed(&self.instagram_hosts),
+            Provider::Facebook => AllowedHosts::Listed(&self.facebook_hosts),
+            Provider::Telegram => AllowedHosts::TrustedBase(&self.telegram.base),
             Provider::Json(name) => match self.json.get(&name) {
                 Some(provider) => provider.reach(),
                 None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),

@@ -4,7 +4,7 @@ use bytes::Bytes;
 
 use super::signature::SigningKey;
 use crate::model::{AvatarEvent, Timestamp};
-use crate::origin::Letter;
+use crate::origin::WebhookRequest;
 
 /// An event with its number. Body and id are the same at every attempt; the signature is not, since it holds the time.
 #[derive(Debug, Clone)]
@@ -62,9 +62,9 @@ impl Message {
     }
 
     /// The request of an attempt that is made now.
-    pub(super) fn letter(&self, key: &SigningKey, now: Timestamp) -> Letter {
+    pub(super) fn letter(&self, key: &SigningKey, now: Timestamp) -> WebhookRequest {
         let signature = key.sign(&self.id, now, &self.body).unwrap_or_default();
-        Letter {
+        WebhookRequest {
             body: self.body.clone(),
             headers: vec![
                 ("webhook-id", self.id.clone()),
