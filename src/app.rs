@@ -14,12 +14,12 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
-use crate::event::{Events, Sender};
 use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, serve};
 use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
 use crate::store::{Disk, Generations, Memory, Redis};
+use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
 const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(128 * 1024);
@@ -93,9 +93,9 @@ impl App {
             }
             None => (Redis::off(), None),
         };
-        let mut operators = Providers::operators(&config.providers);
-        operators.extend(config.events.as_ref().map(|events| events.url().base().clone()));
-        let origin = Arc::new(Origin::new(config.origin, &operators)?);
+        let mut trusted_bases = Providers::trusted_bases(&config.providers);
+        trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
+        let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));
         let sender = config.events.and_then(|told| {
             Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())

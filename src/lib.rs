@@ -11,7 +11,7 @@
 //! | 5 front | [`routes`] | what this server answers |
 //! | 4 service | [`avatar`] | what it means to serve an avatar |
 //! | 3 providers | [`provider`] | from a connection to its picture's address |
-//! | | [`event`] | how the dashboard is told what has happened |
+//! | | [`webhook`] | how the dashboard learns what has happened |
 //! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours, blind to each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
 //! | 0 ground | [`clock`], [`telemetry`], [`background`] | time, logs, where work runs |
@@ -26,7 +26,6 @@ pub mod cli;
 pub mod clock;
 pub mod config;
 pub mod directory;
-pub mod event;
 pub mod http;
 pub mod model;
 pub mod origin;
@@ -35,3 +34,4 @@ pub mod render;
 pub mod routes;
 pub mod store;
 pub mod telemetry;
+pub mod webhook;

@@ -103,7 +103,7 @@ impl Service {
     /// Answers from memory where that takes no decision: no lock but the cache's own, no allocation, no wait.
     pub fn hit(&self, id: &str, now: Timestamp) -> Option<Reply> {
         let held = self.tiers.trusted(id)?;
-        if decide(Some(&held.entry), now, &self.windows) != Decision::Serve {
+        if decide(Some(&held.entry), now, &self.windows) != Decision::Hit {
             return None;
         }
         self.note_view(&held, now);
@@ -125,13 +125,13 @@ impl Service {
         }
         let left = self.request_timeout.saturating_sub(watch.elapsed());
         let patience = match decide(held.as_ref().map(|held| &held.entry), now, &self.windows) {
-            Decision::Serve => None,
-            Decision::ServeAndRefresh => {
+            Decision::Hit => None,
+            Decision::StaleWhileRevalidate => {
                 self.refresher.begin(id, held.clone(), Urgency::View, budget, now);
                 None
             }
-            Decision::RefreshWithin => Some(self.wait.min(left)),
-            Decision::RefreshFully => Some(left),
+            Decision::StaleIfError => Some(self.wait.min(left)),
+            Decision::Miss => Some(left),
         };
         match (held, patience) {
             (Some(held), None) => self.present(held, CacheStatus::Hit, now),

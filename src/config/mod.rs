@@ -25,7 +25,7 @@ use section::{blocks, broken, section, written};
 pub use show::show;
 pub use source::Source;
 
-use crate::{avatar, directory, event, http, model, origin, provider, routes, store, telemetry};
+use crate::{avatar, directory, http, model, origin, provider, routes, store, telemetry, webhook};
 
 /// Every section, checked.
 pub struct Config {
@@ -56,7 +56,7 @@ pub struct Config {
     /// `[origin]`, with `[images]`
     pub origin: origin::OriginConfig,
     /// `[events]`, where it has a URL
-    pub events: Option<event::EventsConfig>,
+    pub events: Option<webhook::EventsConfig>,
     /// `[fallback]`
     pub fallback: routes::FallbackConfig,
     /// `[log]`
@@ -118,8 +118,11 @@ impl Config {
     }
 
     /// `[events]`, which wait on the disk.
-    fn events(layers: &Layers, disk: &store::DiskConfig) -> Result<Option<event::EventsConfig>, ConfigError> {
-        let events = written::<event::EventsWritten>(layers, "events")?;
+    fn events(
+        layers: &Layers,
+        disk: &store::DiskConfig,
+    ) -> Result<Option<webhook::EventsConfig>, ConfigError> {
+        let events = written::<webhook::EventsWritten>(layers, "events")?;
         events.check(disk.path.is_some()).map_err(|invalid| broken(layers, "events", invalid))
     }
 

@@ -55,7 +55,7 @@ pub struct Entry {
     /// The avatar's generation when it was made.
     pub generation: Generation,
     /// The last soft purge that has made it stale; 0 = none.
-    pub obeyed: Generation,
+    pub soft_purged_at: Generation,
 }
 
 impl Entry {
@@ -69,7 +69,7 @@ impl Entry {
 
     /// Why the last refresh failed, unless that was forgiven since.
     pub fn failure(&self) -> Option<&Trouble> {
-        self.trouble.as_ref().filter(|trouble| !trouble.is_forgiven())
+        self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
     }
 
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
@@ -77,6 +77,6 @@ impl Entry {
     pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
         let age = now.since(self.verified_at);
         let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
-        self.picture().is_some() && age < windows.forget && (consent || age < windows.s3)
+        self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }
 }

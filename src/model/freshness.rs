@@ -35,11 +35,11 @@ pub struct Windows {
     /// A hit older than this starts a refresh in the background: `refresh_ahead` times S1.
     pub ahead: Duration,
     /// S1: `fresh_for`.
-    pub s1: Duration,
+    pub fresh_until: Duration,
     /// S2 = S1 + `stale_while_revalidate`.
-    pub s2: Duration,
+    pub stale_while_revalidate_until: Duration,
     /// S3 = S2 + `stale_if_error`.
-    pub s3: Duration,
+    pub stale_if_error_until: Duration,
     /// `forget_after`: held bytes are deleted.
     pub forget: Duration,
     /// "The account has no picture" is remembered for so long.
@@ -56,23 +56,23 @@ impl Windows {
         forget_after: Duration,
         no_picture: Duration,
     ) -> Result<Self, Invalid> {
-        let s2 = fresh_for.saturating_add(stale_while_revalidate);
-        let s3 = s2.saturating_add(stale_if_error);
-        if s3 > forget_after {
+        let stale_while_revalidate_until = fresh_for.saturating_add(stale_while_revalidate);
+        let stale_if_error_until = stale_while_revalidate_until.saturating_add(stale_if_error);
+        if stale_if_error_until > forget_after {
             return Err(Invalid::new(
                 "forget_after",
                 super::units::show_duration(forget_after),
                 format!(
                     "at least fresh_for + stale_while_revalidate + stale_if_error = {}",
-                    super::units::show_duration(s3)
+                    super::units::show_duration(stale_if_error_until)
                 ),
             ));
         }
         Ok(Self {
             ahead: fresh_for.mul_f64(refresh_ahead),
-            s1: fresh_for,
-            s2,
-            s3,
+            fresh_until: fresh_for,
+            stale_while_revalidate_until,
+            stale_if_error_until,
             forget: forget_after,
             no_picture,
         })
@@ -83,26 +83,26 @@ impl Windows {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Decision {
     /// Answer with what is held.
-    Serve,
+    Hit,
     /// Answer with what is held and refresh in the background.
-    ServeAndRefresh,
+    StaleWhileRevalidate,
     /// Refresh, wait at most `avatar.wait`, then answer with last good bytes.
-    RefreshWithin,
+    StaleIfError,
     /// Refresh, wait at most `server.request_timeout`, then answer with last good bytes or a placeholder.
-    RefreshFully,
+    Miss,
 }
 
 /// Decides by what is held and its age. `held` is `None` on a miss.
 pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decision {
-    let Some(entry) = held else { return Decision::RefreshFully };
+    let Some(entry) = held else { return Decision::Miss };
     let age = now.since(entry.verified_at);
     match &entry.content {
-        Content::Picture(_) if age < windows.ahead => Decision::Serve,
-        Content::Picture(_) if age < windows.s2 => Decision::ServeAndRefresh,
-        Content::Picture(_) if age < windows.s3 => Decision::RefreshWithin,
-        Content::Picture(_) => Decision::RefreshFully,
-        Content::NoPicture if age < windows.no_picture => Decision::Serve,
-        Content::NoPicture | Content::Nothing => Decision::RefreshFully,
+        Content::Picture(_) if age < windows.ahead => Decision::Hit,
+        Content::Picture(_) if age < windows.stale_while_revalidate_until => Decision::StaleWhileRevalidate,
+        Content::Picture(_) if age < windows.stale_if_error_until => Decision::StaleIfError,
+        Content::Picture(_) => Decision::Miss,
+        Content::NoPicture if age < windows.no_picture => Decision::Hit,
+        Content::NoPicture | Content::Nothing => Decision::Miss,
     }
 }
 
@@ -110,7 +110,7 @@ pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decisi
 pub fn state(entry: &Entry, now: Timestamp, windows: &Windows) -> AvatarState {
     match &entry.content {
         Content::NoPicture | Content::Nothing => AvatarState::Placeholder,
-        Content::Picture(_) if now.since(entry.verified_at) < windows.s1 => AvatarState::Fresh,
+        Content::Picture(_) if now.since(entry.verified_at) < windows.fresh_until => AvatarState::Fresh,
         Content::Picture(_) if entry.failure().is_some() => AvatarState::LastGood,
         Content::Picture(_) => AvatarState::Stale,
     }

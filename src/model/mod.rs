@@ -1,12 +1,13 @@
 //! WORDS: the values this server speaks of. No I/O, no async, no clock: time is an argument.
 
 mod address;
+mod avatar_event;
 mod cache_status;
 mod connection;
 mod entry;
 mod expiry;
 mod freshness;
-mod happened;
+
 mod id;
 mod identity;
 mod invalid;
@@ -23,12 +24,12 @@ pub mod units;
 
 pub use crate::clock::Timestamp;
 pub use address::{Address, AddressError};
+pub use avatar_event::{AvatarEvent, Dimension, EventKind};
 pub use cache_status::{CacheStatus, FlightFailure};
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
 pub use expiry::{end_of, expires_at, is_signed};
 pub use freshness::{AvatarState, Decision, Windows, decide, state};
-pub use happened::{Dimension, EventKind, Happened};
 pub use id::{AvatarId, InvalidId};
 pub use identity::Identity;
 pub use invalid::Invalid;

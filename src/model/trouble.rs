@@ -47,7 +47,7 @@ impl TroubleClass {
     }
 
     /// The class, if it stays until somebody mends something.
-    pub const fn to_mend(self) -> Option<Self> {
+    pub const fn needs_action(self) -> Option<Self> {
         match self {
             Self::NeedsReauth | Self::Misconfigured => Some(self),
             Self::Transient | Self::Throttled | Self::Denied | Self::NoConsent => None,
@@ -87,7 +87,7 @@ pub struct Trouble {
     pub fingerprint: Option<Fingerprint>,
     /// The last class since all was well that somebody has to mend: of its end the dashboard is told, whatever has failed
     /// in between.
-    pub to_mend: Option<TroubleClass>,
+    pub needs_action: Option<TroubleClass>,
 }
 
 impl Trouble {
@@ -98,24 +98,24 @@ impl Trouble {
 
     /// The same, but it holds no attempt back and counts for none: the next one begins afresh. What the dashboard was told
     /// is not forgotten.
-    pub fn forgiven(self) -> Self {
+    pub fn cleared(self) -> Self {
         Self { retry_at: Some(Timestamp::EPOCH), failures: 0, ..self }
     }
 
     /// What a purge of the whole provider or of all leaves of it: nobody has said that this token or this quota is mended,
     /// so neither is tried.
-    pub fn forgiven_with_all(self) -> Self {
+    pub fn cleared_with_all(self) -> Self {
         match self.class {
             TroubleClass::NeedsReauth | TroubleClass::Throttled => self,
             TroubleClass::Transient
             | TroubleClass::Denied
             | TroubleClass::NoConsent
-            | TroubleClass::Misconfigured => self.forgiven(),
+            | TroubleClass::Misconfigured => self.cleared(),
         }
     }
 
     /// Whether it was forgiven.
-    pub fn is_forgiven(&self) -> bool {
+    pub fn is_cleared(&self) -> bool {
         self.retry_at == Some(Timestamp::EPOCH)
     }
 }

@@ -54,32 +54,34 @@ pub struct Reply {
 
 /// Where a picture may come from.
 #[derive(Debug, Clone, Copy)]
-pub enum Reach<'a> {
+pub enum AllowedHosts<'a> {
     /// From these hosts: the address is foreign.
-    Hosts(&'a HostList),
+    Listed(&'a HostList),
     /// From what the operator wrote, by exactly its scheme, host and port.
-    Operator(&'a BaseUrl),
+    TrustedBase(&'a BaseUrl),
     /// From these hosts; one of them that the operator wrote as well is his own, by exactly its scheme, host and port.
-    Both(&'a HostList, &'a BaseUrl),
+    ListedWithTrustedBase(&'a HostList, &'a BaseUrl),
 }
 
-impl Reach<'_> {
+impl AllowedHosts<'_> {
     /// Whether an address, the first one or one that a redirect leads to, is the operator's own.
     ///
     /// SECURITY: it may be plain HTTP and private, so nothing but scheme, host and port decides, each time anew.
-    fn is_operators(self, address: &Address) -> bool {
+    fn trusts(self, address: &Address) -> bool {
         match self {
-            Self::Hosts(_) => false,
-            Self::Operator(base) => base.is_origin_of(address.url()),
-            Self::Both(hosts, base) => base.is_origin_of(address.url()) && hosts.allows(address.host()),
+            Self::Listed(_) => false,
+            Self::TrustedBase(base) => base.is_origin_of(address.url()),
+            Self::ListedWithTrustedBase(hosts, base) => {
+                base.is_origin_of(address.url()) && hosts.allows(address.host())
+            }
         }
     }
 
     /// Whether a foreign address lies where it may.
     fn lists(self, address: &Address) -> bool {
         match self {
-            Self::Hosts(hosts) | Self::Both(hosts, _) => hosts.allows(address.host()),
-            Self::Operator(_) => false,
+            Self::Listed(hosts) | Self::ListedWithTrustedBase(hosts, _) => hosts.allows(address.host()),
+            Self::TrustedBase(_) => false,
         }
     }
 }
@@ -88,7 +90,7 @@ impl Reach<'_> {
 pub struct Origin {
     client: Client,
     guard: Arc<Guard>,
-    operators: Arc<HashSet<String>>,
+    trusted_hosts: Arc<HashSet<String>>,
     config: OriginConfig,
 }
 
@@ -97,12 +99,15 @@ impl Origin {
     ///
     /// # Errors
     /// When `origin.ca` cannot be read.
-    pub fn new(config: OriginConfig, operators: &[BaseUrl]) -> Result<Self, OriginError> {
+    pub fn new(config: OriginConfig, trusted_bases: &[BaseUrl]) -> Result<Self, OriginError> {
         let guard = Arc::new(Guard { allowed: config.allow_private.clone() });
-        let operators: Arc<HashSet<String>> =
-            Arc::new(operators.iter().map(|base| base.host().to_owned()).collect());
-        let resolver =
-            Resolver { guard: guard.clone(), operators: operators.clone(), timeout: config.connect_timeout };
+        let trusted_hosts: Arc<HashSet<String>> =
+            Arc::new(trusted_bases.iter().map(|base| base.host().to_owned()).collect());
+        let resolver = Resolver {
+            guard: guard.clone(),
+            trusted_hosts: trusted_hosts.clone(),
+            timeout: config.connect_timeout,
+        };
         // One TLS provider in the whole tree. An error means that it is installed already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         #[expect(clippy::disallowed_methods, reason = "this is the one client")]
@@ -119,7 +124,7 @@ impl Origin {
             .tls_certs_merge(further_roots(&config)?)
             .dns_resolver(resolver);
         let client = builder.build().map_err(OriginError::Client)?;
-        Ok(Self { client, guard, operators, config })
+        Ok(Self { client, guard, trusted_hosts, config })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -165,7 +170,7 @@ impl Origin {
     ///
     /// # Errors
     /// When an address may not be asked, or what comes is no picture within the bounds.
-    pub async fn open(&self, address: &Address, reach: Reach<'_>) -> Result<Download, FetchError> {
+    pub async fn open(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<Download, FetchError> {
         let deadline = deadline(self.config.timeout);
         let bounds = Bounds {
             max_bytes: self.config.max_bytes,
@@ -175,10 +180,10 @@ impl Origin {
         };
         let mut address = address.clone();
         for _ in 0..=self.config.max_redirects {
-            self.judge(&address, reach)?;
+            self.judge(&address, allowed)?;
             let request = self.client.get(address.url().clone()).header(ACCEPT, PICTURES);
             let response = send(request, deadline).await?;
-            self.judge_dialled(&address, reach, &response)?;
+            self.judge_dialled(&address, allowed, &response)?;
             match response.status().as_u16() {
                 200 if !is_identity(&response) => return Err(FetchError::Encoded),
                 200 => return Download::begin(response, bounds).await,
@@ -190,11 +195,11 @@ impl Origin {
     }
 
     /// Whether an address may be asked at all. The same for the first one and for every redirect.
-    fn judge(&self, address: &Address, reach: Reach<'_>) -> Result<(), FetchError> {
-        if reach.is_operators(address) {
+    fn judge(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<(), FetchError> {
+        if allowed.trusts(address) {
             return Ok(());
         }
-        if !reach.lists(address) {
+        if !allowed.lists(address) {
             return Err(FetchError::HostNotAllowed(address.host().to_owned()));
         }
         if !address.is_https() && !self.config.allow_http {
@@ -209,7 +214,7 @@ impl Origin {
             Some(ip) if !self.guard.allows(ip) => Err(FetchError::NotPublic(address.host().to_owned())),
             Some(_) => Ok(()),
             // SECURITY: the resolver lets an operator's own host be private. A foreign address may not borrow that.
-            None if self.operators.contains(address.host()) => {
+            None if self.trusted_hosts.contains(address.host()) => {
                 Err(FetchError::HostNotAllowed(address.host().to_owned()))
             }
             None => Ok(()),
@@ -220,11 +225,11 @@ impl Origin {
     fn judge_dialled(
         &self,
         address: &Address,
-        reach: Reach<'_>,
+        allowed: AllowedHosts<'_>,
         response: &Response,
     ) -> Result<(), FetchError> {
         let is_public = || response.remote_addr().is_some_and(|dialled| self.guard.allows(dialled.ip()));
-        match reach.is_operators(address) || is_public() {
+        match allowed.trusts(address) || is_public() {
             true => Ok(()),
             false => Err(FetchError::NotPublic(address.host().to_owned())),
         }

@@ -16,7 +16,7 @@ const ANSWER_WITHIN: Duration = Duration::from_secs(1);
 
 /// What is posted: JSON, and headers beside it.
 #[derive(Debug, Clone)]
-pub struct Letter {
+pub struct WebhookRequest {
     /// The body.
     pub body: Bytes,
     /// Names in small letters, and values.
@@ -25,7 +25,7 @@ pub struct Letter {
 
 /// How a receiver answered.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Posted {
+pub struct WebhookResponse {
     /// The HTTP status. A redirect is not followed: the letter was meant for this address.
     pub status: u16,
     /// The `Retry-After` header, as it was sent.
@@ -37,7 +37,7 @@ impl Origin {
     ///
     /// # Errors
     /// When no answer begins within `origin.timeout`.
-    pub async fn post(&self, to: &Endpoint, letter: Letter) -> Result<Posted, FetchError> {
+    pub async fn post(&self, to: &Endpoint, letter: WebhookRequest) -> Result<WebhookResponse, FetchError> {
         let deadline = deadline(self.timeout());
         let mut request = self.client().post(to.address()).header(CONTENT_TYPE, JSON);
         for (name, value) in letter.headers {
@@ -46,8 +46,10 @@ impl Origin {
         }
         let mut response = send(request.body(letter.body), deadline).await?;
         let retry_after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-        let posted =
-            Posted { status: response.status().as_u16(), retry_after: retry_after.map(str::to_owned) };
+        let posted = WebhookResponse {
+            status: response.status().as_u16(),
+            retry_after: retry_after.map(str::to_owned),
+        };
         let mut left = MAX_ANSWER;
         let rest = async {
             while let Ok(Some(chunk)) = chunk(&mut response, deadline).await {

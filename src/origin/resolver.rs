@@ -26,7 +26,7 @@ pub(super) struct Unresolved;
 pub(super) struct Resolver {
     pub(super) guard: Arc<Guard>,
     /// Hosts that the operator wrote himself: they may be private.
-    pub(super) operators: Arc<HashSet<String>>,
+    pub(super) trusted_hosts: Arc<HashSet<String>>,
     pub(super) timeout: Duration,
 }
 
@@ -34,7 +34,7 @@ impl Resolve for Resolver {
     fn resolve(&self, name: Name) -> Resolving {
         let host = name.as_str().to_owned();
         let (guard, timeout) = (self.guard.clone(), self.timeout);
-        let trusted = self.operators.contains(&host);
+        let trusted = self.trusted_hosts.contains(&host);
         Box::pin(async move {
             let lookup = tokio::net::lookup_host((host.clone(), 0));
             let addresses: Vec<SocketAddr> = match tokio::time::timeout(timeout, lookup).await {

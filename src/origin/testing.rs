@@ -179,8 +179,8 @@ pub(super) fn config() -> OriginConfig {
     }
 }
 
-pub(super) fn origin(config: OriginConfig, operators: &[BaseUrl]) -> Origin {
-    Origin::new(config, operators).unwrap()
+pub(super) fn origin(config: OriginConfig, trusted_bases: &[BaseUrl]) -> Origin {
+    Origin::new(config, trusted_bases).unwrap()
 }
 
 pub(super) fn hosts(hosts: &[&str]) -> HostList {

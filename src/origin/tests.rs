@@ -3,13 +3,13 @@
 use proptest::prelude::*;
 
 use super::testing::{Answer, Peer, config, head, hosts, origin, png, reply};
-use super::{BaseUrl, Call, FetchError, Origin, OriginConfig, OriginError, Reach};
+use super::{AllowedHosts, BaseUrl, Call, FetchError, Origin, OriginConfig, OriginError};
 use crate::model::{Address, AddressError, PictureKind, Secret, SniffError, Timestamp};
 
 /// Opens and gathers, as on the word of a provider whose list has 127.0.0.1 and localhost.
 async fn fetch(origin: &Origin, text: &str) -> Result<Vec<u8>, FetchError> {
     let hosts = hosts(&["127.0.0.1", "localhost", "10.0.0.1"]);
-    let download = origin.open(&Address::parse(text).unwrap(), Reach::Hosts(&hosts)).await?;
+    let download = origin.open(&Address::parse(text).unwrap(), AllowedHosts::Listed(&hosts)).await?;
     download.gather().await.map(|bytes| bytes.to_vec())
 }
 
@@ -95,7 +95,7 @@ async fn a_download_tells_type_length_and_date_before_its_bytes() {
         [("/old", 4097, true, Some(Timestamp::from_secs(784_111_777))), ("/none", 4096, false, None)]
     {
         let address = Address::parse(&peer.at(target)).unwrap();
-        let mut download = origin.open(&address, Reach::Hosts(&hosts)).await.unwrap();
+        let mut download = origin.open(&address, AllowedHosts::Listed(&hosts)).await.unwrap();
         let header = download.header();
         assert_eq!((header.kind, header.width, header.height), (PictureKind::Png, 30, 20));
         assert_eq!(download.declared_length(), Some(length));
@@ -198,7 +198,7 @@ async fn a_foreign_address_profits_from_no_exception() {
     assert_eq!(fetch(&origin, &by_name).await, operator_host);
     assert_eq!(fetch(&origin, &peer.at("/a.png")).await, not_public("127.0.0.1"));
     let address = Address::parse(&by_name).unwrap();
-    let download = origin.open(&address, Reach::Operator(&base)).await.unwrap();
+    let download = origin.open(&address, AllowedHosts::TrustedBase(&base)).await.unwrap();
     assert_eq!(download.gather().await.unwrap(), picture());
     assert_eq!(peer.requests().len(), 2);
 }
@@ -211,7 +211,9 @@ async fn fetch_both(
     text: &str,
 ) -> Result<Vec<u8>, FetchError> {
     let hosts = hosts(listed);
-    let download = origin.open(&Address::parse(text).unwrap(), Reach::Both(&hosts, base)).await?;
+    let download = origin
+        .open(&Address::parse(text).unwrap(), AllowedHosts::ListedWithTrustedBase(&hosts, base))
+        .await?;
     download.gather().await.map(|bytes| bytes.to_vec())
 }
 

@@ -7,18 +7,13 @@
 //! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
 //! | any other | what its `[[providers.json]]` block says |
 
-mod app;
+mod api_app;
 mod config;
 mod error;
-mod facebook;
-mod graph;
-mod graph_error;
-mod instagram;
 mod json;
+mod meta;
 mod rate;
 mod telegram;
-mod telegram_error;
-mod usage;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -32,17 +27,18 @@ pub use config::{
 };
 pub use error::ProviderError;
 pub use json::{JsonConfig, JsonWritten};
+pub use meta::usage::Quota;
 pub use rate::CallLimits;
-pub use usage::Quota;
 
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
     expires_at,
 };
-use crate::origin::{BaseUrl, Download, FetchError, HostList, Origin, Reach};
-use app::App;
-use graph::Graph;
+use crate::origin::{AllowedHosts, BaseUrl, Download, FetchError, HostList, Origin};
+use api_app::App;
 use json::JsonProvider;
+use meta::graph::Graph;
+use meta::{facebook, instagram};
 use telegram::Telegram;
 
 /// Everything but the characters that RFC 3986 (2.3) calls unreserved.
@@ -126,7 +122,7 @@ impl Providers {
     }
 
     /// What the operator wrote himself, which may be plain HTTP and private (DESIGN 6).
-    pub fn operators(config: &ProvidersConfig) -> Vec<BaseUrl> {
+    pub fn trusted_bases(config: &ProvidersConfig) -> Vec<BaseUrl> {
         let ProvidersConfig { instagram, facebook, telegram, json } = config;
         let built_in = [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url];
         built_in.into_iter().chain(json.iter().map(JsonConfig::base)).cloned().collect()
@@ -218,9 +214,9 @@ impl Providers {
     /// As [`Origin::open`].
     pub async fn open(&self, provider: Provider, address: &Address) -> Result<Download, FetchError> {
         let reach = match provider {
-            Provider::Instagram => Reach::Hosts(&self.instagram_hosts),
-            Provider::Facebook => Reach::Hosts(&self.facebook_hosts),
-            Provider::Telegram => Reach::Operator(&self.telegram.base),
+            Provider::Instagram => AllowedHosts::Listed(&self.instagram_hosts),
+            Provider::Facebook => AllowedHosts::Listed(&self.facebook_hosts),
+            Provider::Telegram => AllowedHosts::TrustedBase(&self.telegram.base),
             Provider::Json(name) => match self.json.get(&name) {
                 Some(provider) => provider.reach(),
                 None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),

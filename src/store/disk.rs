@@ -19,7 +19,7 @@ use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_events, disk_file, disk_row};
 use crate::background::Background;
-use crate::model::{AvatarId, Entry, Generation, Happened, Provider, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
@@ -138,7 +138,7 @@ impl Disk {
 
     /// Keeps an entry and what has happened with it, and waits until both are in the file: whoever is shown the entry
     /// then can rely on the dashboard being told. Trouble is logged.
-    pub async fn put_with(&self, held: Arc<Held>, happened: Vec<Happened>) {
+    pub async fn put_with(&self, held: Arc<Held>, happened: Vec<AvatarEvent>) {
         if happened.is_empty() {
             return self.put(held).await;
         }
@@ -150,7 +150,7 @@ impl Disk {
     }
 
     /// Keeps what has happened without an entry that would be kept. Trouble is logged.
-    pub async fn note(&self, happened: Vec<Happened>) {
+    pub async fn note(&self, happened: Vec<AvatarEvent>) {
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Note(happened, done)).await.is_ok() {

@@ -11,7 +11,7 @@ use super::disk_events::Errand;
 use super::disk_kept::{Kept, KeptPurge};
 use super::disk_row::{Columns, VERSION};
 use super::disk_unwritten::Happening;
-use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 
 /// Who waits until a command is in the file.
 type Waiter = oneshot::Sender<Result<(), String>>;
@@ -19,9 +19,9 @@ type Waiter = oneshot::Sender<Result<(), String>>;
 /// What the writer is asked to do.
 pub(super) enum Command {
     /// Keep an entry, and what has happened with it.
-    Put(Arc<Held>, Vec<Happened>, Option<Waiter>),
+    Put(Arc<Held>, Vec<AvatarEvent>, Option<Waiter>),
     /// Keep what has happened without an entry.
-    Note(Vec<Happened>, Waiter),
+    Note(Vec<AvatarEvent>, Waiter),
     /// Do what the sender of events asks.
     Errand(Errand, Waiter),
     /// Note a view.
@@ -116,7 +116,8 @@ impl Batch {
 
 /// Writes an entry, unless a later one stands there.
 pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, rest_until, .. } = &held.entry;
+    let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
+        &held.entry;
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
@@ -147,7 +148,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(columns.trouble)
     .bind(columns.field_missing)
     .bind(generation.0.cast_signed())
-    .bind(obeyed.0.cast_signed())
+    .bind(soft_purged_at.0.cast_signed())
     .bind(rest_until.map(Timestamp::as_millis))
     .bind(columns.token_end)
     .execute(transaction)

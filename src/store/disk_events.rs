@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use sqlx::{SqliteConnection, SqlitePool};
 
 use super::disk_outbox::{Counters, Waiting};
-use crate::model::{Dimension, Happened, Timestamp, TroubleClass};
+use crate::model::{AvatarEvent, Dimension, Timestamp, TroubleClass};
 
 /// Events that wait at one time; beyond it the oldest is dropped.
 const MOST: u64 = 10_000;
@@ -58,15 +58,18 @@ pub(super) async fn open(pool: &SqlitePool, counters: &Counters) -> Result<(), s
 }
 
 /// Writes events down.
-pub(super) async fn add(events: &[Happened], connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    for Happened { id, provider, kind, at, mark, reason, etag } in events {
+pub(super) async fn add(
+    events: &[AvatarEvent],
+    connection: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
+    for AvatarEvent { id, provider, kind, at, discriminator, reason, etag } in events {
         sqlx::query(
             "INSERT INTO event (id, provider, kind, mark, at, reason, etag) VALUES (?, ?, ?, ?, ?, ?, ?)",
         )
         .bind(id.as_str())
         .bind(provider.as_str())
         .bind(kind.as_str())
-        .bind(mark)
+        .bind(discriminator)
         .bind(at.as_millis())
         .bind(reason.map(TroubleClass::as_str))
         .bind(etag.as_deref())
@@ -103,7 +106,7 @@ async fn number(
     now: Timestamp,
     connection: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
-    let Happened { id, kind, .. } = &waiting.happened;
+    let AvatarEvent { id, kind, .. } = &waiting.happened;
     let sequence = sequence.cast_signed();
     sqlx::query("UPDATE event SET sequence = ? WHERE number = ?")
         .bind(sequence)
@@ -121,7 +124,7 @@ async fn number(
     sqlx::query("INSERT OR REPLACE INTO told (id, dimension, fact, sequence, at) VALUES (?, ?, ?, ?, ?)")
         .bind(id.as_str())
         .bind(kind.dimension().as_str())
-        .bind(waiting.happened.fact())
+        .bind(waiting.happened.dedup_key())
         .bind(sequence)
         .bind(now.as_millis())
         .execute(&mut *connection)

@@ -20,7 +20,7 @@ pub struct Kept {
     /// When it was begun.
     pub generation: Generation,
     /// The last soft purge that has made it stale.
-    pub obeyed: Generation,
+    pub soft_purged_at: Generation,
     /// When its token ends.
     pub token_end: Option<TokenEnd>,
 }
@@ -41,8 +41,8 @@ pub struct KeptPurge {
 impl Kept {
     /// Of what is in memory.
     pub fn of(held: &Held) -> Self {
-        let Entry { provider, verified_at, generation, obeyed, token_end, .. } = held.entry;
-        Self { id: held.id.clone(), provider, verified_at, generation, obeyed, token_end }
+        let Entry { provider, verified_at, generation, soft_purged_at, token_end, .. } = held.entry;
+        Self { id: held.id.clone(), provider, verified_at, generation, soft_purged_at, token_end }
     }
 
     pub(super) fn read(row: &SqliteRow) -> Option<Self> {
@@ -52,7 +52,7 @@ impl Kept {
             provider: Provider::from_name(row.try_get("provider").ok()?)?,
             verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
             generation: generation("generation")?,
-            obeyed: generation("obeyed")?,
+            soft_purged_at: generation("obeyed")?,
             token_end: read_json(row, "token_end").ok()?,
         })
     }

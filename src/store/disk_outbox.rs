@@ -10,7 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::disk_batch::Command;
 use super::disk_events::{Errand, GONE_REMEMBERED, REMEMBERED};
 use super::health::State;
-use crate::model::{AvatarId, EventKind, Happened, Provider, Timestamp, TroubleClass};
+use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
 
 /// An event that waits.
 #[derive(Debug, Clone)]
@@ -18,7 +18,7 @@ pub struct Waiting {
     /// Rises with each event of this instance: the order in which they are told.
     pub number: i64,
     /// What.
-    pub happened: Happened,
+    pub happened: AvatarEvent,
     /// By which receivers order an avatar's events; `None` = not given yet.
     pub sequence: Option<u64>,
 }
@@ -28,8 +28,8 @@ pub struct Waiting {
 pub struct Told {
     /// About what: [`Dimension::as_str`](crate::model::Dimension::as_str).
     pub dimension: String,
-    /// What: [`Happened::fact`].
-    pub fact: String,
+    /// What: [`AvatarEvent::dedup_key`].
+    pub dedup_key: String,
     /// Its number.
     pub sequence: u64,
 }
@@ -114,7 +114,7 @@ impl Outbox {
         let read = |row: &SqliteRow| {
             Some(Told {
                 dimension: row.try_get("dimension").ok()?,
-                fact: row.try_get("fact").ok()?,
+                dedup_key: row.try_get("fact").ok()?,
                 sequence: row.try_get::<i64, _>("sequence").ok()?.try_into().ok()?,
             })
         };
@@ -171,12 +171,12 @@ fn read(row: &SqliteRow) -> Option<Waiting> {
     let reason = row.try_get::<Option<&str>, _>("reason").ok()?;
     Some(Waiting {
         number: row.try_get("number").ok()?,
-        happened: Happened {
+        happened: AvatarEvent {
             id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
             provider: Provider::from_name(row.try_get("provider").ok()?)?,
             kind: EventKind::from_name(row.try_get("kind").ok()?)?,
             at: Timestamp::from_millis(row.try_get("at").ok()?),
-            mark: row.try_get("mark").ok()?,
+            discriminator: row.try_get("mark").ok()?,
             reason: reason.and_then(TroubleClass::from_name),
             etag: row.try_get("etag").ok()?,
         },

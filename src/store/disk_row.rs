@@ -136,7 +136,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
         fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,
         generation: Generation(row.try_get::<i64, _>("generation")?.cast_unsigned()),
-        obeyed: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
+        soft_purged_at: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
     };
     Ok((id, entry))
 }

@@ -8,7 +8,7 @@ use sqlx::Connection;
 
 use super::*;
 use crate::model::{
-    AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Happened, Identity, Picture, Provider,
+    AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
     Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
 
@@ -34,7 +34,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         name: None,
         fingerprint: Fingerprint([7; 32]),
         generation: Generation::default(),
-        obeyed: Generation::default(),
+        soft_purged_at: Generation::default(),
     }
 }
 
@@ -102,7 +102,7 @@ fn a_trouble() -> impl Strategy<Value = Trouble> {
             retry_at: retry_at.map(Timestamp::from_millis),
             failures,
             fingerprint: fingerprint.map(Fingerprint),
-            to_mend: class.to_mend(),
+            needs_action: class.needs_action(),
         },
     )
 }
@@ -267,15 +267,15 @@ async fn purges_that_nobody_was_told_of_stay_until_they_are_told_and_grow_old() 
     assert_eq!(opened.disk.purges(Generation(11)).await, told[1..]);
 }
 
-fn changed(mark: &str) -> Happened {
-    Happened {
+fn changed(discriminator: &str) -> AvatarEvent {
+    AvatarEvent {
         id: id(),
         provider: Provider::Facebook,
         kind: EventKind::Changed,
         at: Timestamp::from_secs(5),
-        mark: mark.to_owned(),
+        discriminator: discriminator.to_owned(),
         reason: None,
-        etag: Some(mark.to_owned()),
+        etag: Some(discriminator.to_owned()),
     }
 }
 
@@ -298,7 +298,10 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
     assert!(outbox.delivered(first.number).await);
     assert_eq!((outbox.waiting(), outbox.unnumbered().await.unwrap().happened), (1, changed("b")));
     let told = outbox.told(&id(), now).await;
-    assert_eq!(told, [Told { dimension: "picture".to_owned(), fact: "changed a".to_owned(), sequence: 77 }]);
+    assert_eq!(
+        told,
+        [Told { dimension: "picture".to_owned(), dedup_key: "changed a".to_owned(), sequence: 77 }]
+    );
     let month = std::time::Duration::from_secs(31 * 24 * 3600);
     assert_eq!(outbox.told(&id(), now + month).await, []);
     let second = outbox.unnumbered().await.unwrap();

@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 
 use super::disk_kept::Kept;
-use crate::model::Happened;
+use crate::model::AvatarEvent;
 
 /// Events kept so; beyond it the oldest is lost. An entry whose event was lost is in memory alone, too.
 const MOST: usize = 1_000;
 
 /// What has happened, with what there is to know of the entry that it came with.
-pub(super) type Happening = (Option<Kept>, Vec<Happened>);
+pub(super) type Happening = (Option<Kept>, Vec<AvatarEvent>);
 
 /// In the order in which it happened.
 #[derive(Debug, Default)]
-pub(super) struct Unwritten(VecDeque<(Option<Kept>, Happened)>);
+pub(super) struct Unwritten(VecDeque<(Option<Kept>, AvatarEvent)>);
 
 impl Unwritten {
     /// Keeps these. Returns how many fell out at the oldest end.

@@ -12,25 +12,25 @@ struct StoredTrouble {
     retry_at: Option<Timestamp>,
     failures: u32,
     fingerprint: Option<String>,
-    #[serde(default)]
-    to_mend: Option<TroubleClass>,
+    #[serde(default, rename = "to_mend")]
+    needs_action: Option<TroubleClass>,
 }
 
 pub(super) fn write_trouble(trouble: &Trouble) -> Option<String> {
-    let Trouble { class, reason, at, retry_at, failures, fingerprint, to_mend } = trouble.clone();
+    let Trouble { class, reason, at, retry_at, failures, fingerprint, needs_action } = trouble.clone();
     let fingerprint = fingerprint.map(|hash| hex::encode(hash.0));
-    let stored = StoredTrouble { class, reason, at, retry_at, failures, fingerprint, to_mend };
+    let stored = StoredTrouble { class, reason, at, retry_at, failures, fingerprint, needs_action };
     serde_json::to_string(&stored).ok()
 }
 
 /// A class that this version does not know is no trouble: the next attempt finds out.
 pub(super) fn read_trouble(text: &[u8]) -> Option<Trouble> {
-    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint, to_mend } =
+    let StoredTrouble { class, reason, at, retry_at, failures, fingerprint, needs_action } =
         serde_json::from_slice(text).ok()?;
     let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
     // An earlier version did not write it.
-    let to_mend = to_mend.or(class.to_mend());
-    Some(Trouble { class, reason, at, retry_at, failures, fingerprint, to_mend })
+    let needs_action = needs_action.or(class.needs_action());
+    Some(Trouble { class, reason, at, retry_at, failures, fingerprint, needs_action })
 }
 
 pub(super) fn read_fingerprint(bytes: &[u8]) -> Option<Fingerprint> {

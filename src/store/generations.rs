@@ -88,10 +88,10 @@ impl Purged {
         self.hard.max(self.soft)
     }
 
-    fn verdict(self, begun: Generation, obeyed: Generation) -> Verdict {
+    fn verdict(self, begun: Generation, soft_purged_at: Generation) -> Verdict {
         if begun < self.hard {
             Verdict::Gone
-        } else if begun.max(obeyed) < self.soft {
+        } else if begun.max(soft_purged_at) < self.soft {
             Verdict::Stale(self.soft)
         } else {
             Verdict::Current
@@ -159,9 +159,9 @@ impl Generations {
         id: &AvatarId,
         provider: Provider,
         begun: Generation,
-        obeyed: Generation,
+        soft_purged_at: Generation,
     ) -> Verdict {
-        self.purged(id, provider).verdict(begun, obeyed)
+        self.purged(id, provider).verdict(begun, soft_purged_at)
     }
 
     /// Whether a soft purge, or a later one, named this avatar, and not its whole provider or all.
@@ -176,12 +176,12 @@ impl Generations {
 
     /// Whether an entry may still be stored.
     pub fn admits(&self, id: &AvatarId, entry: &Entry) -> bool {
-        self.verdict(id, entry.provider, entry.generation, entry.obeyed) == Verdict::Current
+        self.verdict(id, entry.provider, entry.generation, entry.soft_purged_at) == Verdict::Current
     }
 
     /// The same of what is known of an entry.
-    pub(super) fn admits_kept(&self, Kept { id, provider, generation, obeyed, .. }: &Kept) -> bool {
-        self.verdict(id, *provider, *generation, *obeyed) == Verdict::Current
+    pub(super) fn admits_kept(&self, Kept { id, provider, generation, soft_purged_at, .. }: &Kept) -> bool {
+        self.verdict(id, *provider, *generation, *soft_purged_at) == Verdict::Current
     }
 
     /// All purges that are known, to tell somebody who has forgotten them.
@@ -302,8 +302,9 @@ mod tests {
         let generations = Generations::default();
         generations.note(&avatar("a"), Purged::new(true, Generation(3)));
         generations.note(&avatar("a"), Purged::new(false, Generation(7)));
-        let verdict =
-            |begun, obeyed| generations.verdict(&id("a"), ANY, Generation(begun), Generation(obeyed));
+        let verdict = |begun, soft_purged_at| {
+            generations.verdict(&id("a"), ANY, Generation(begun), Generation(soft_purged_at))
+        };
         assert_eq!(verdict(2, 0), Verdict::Gone);
         assert_eq!(verdict(2, 7), Verdict::Gone, "stale or not");
         assert_eq!(verdict(3, 0), Verdict::Stale(Generation(7)));

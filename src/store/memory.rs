@@ -125,7 +125,7 @@ impl Memory {
     /// Puts an entry in, unless its generation is over or what is held was verified later. Returns what holds now:
     /// what was put, what was there, or `None` where the avatar was purged meanwhile and nothing is held.
     pub fn put(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        let last = |entry: &Entry| entry.generation.max(entry.obeyed);
+        let last = |entry: &Entry| entry.generation.max(entry.soft_purged_at);
         let entry = self.entries.entry_by_ref(&held.id).and_compute_with(|present| {
             let newer = present.is_some_and(|present| {
                 present.value().entry.verified_at > held.entry.verified_at

@@ -97,7 +97,7 @@ impl Jobs {
         Ok(match self.parts.directory.read(&held.id, now).await? {
             Lookup::Found(row) if row.fingerprint != held.entry.fingerprint => Some(Urgency::Forced),
             Lookup::Found(_) => {
-                let is_fresh = decide(Some(&held.entry), now, &self.parts.windows) == Decision::Serve;
+                let is_fresh = decide(Some(&held.entry), now, &self.parts.windows) == Decision::Hit;
                 (!is_fresh && self.parts.refresher.may_refresh(held, now)).then_some(Urgency::View)
             }
             Lookup::Unknown => Some(Urgency::View),

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{PurgeKind, PurgeReport, Purger};
-use crate::model::{AvatarId, EventKind, Happened, Provider};
+use crate::model::{AvatarEvent, AvatarId, EventKind, Provider};
 use crate::store::{Order, Reach};
 
 impl Purger {
@@ -59,9 +59,9 @@ impl Purger {
         self.tiers.emit(events).await;
     }
 
-    fn deleted(&self, id: &AvatarId, provider: Provider) -> Happened {
+    fn deleted(&self, id: &AvatarId, provider: Provider) -> AvatarEvent {
         let (id, kind, at) = (id.clone(), EventKind::Deleted, self.clock.now());
-        Happened { id, provider, kind, at, mark: String::new(), reason: None, etag: None }
+        AvatarEvent { id, provider, kind, at, discriminator: String::new(), reason: None, etag: None }
     }
 
     /// Whose picture this instance holds.

@@ -141,7 +141,7 @@ impl Refresher {
     fn is_answered(&self, wanted: &Wanted<'_>, entry: &Entry, now: Timestamp) -> bool {
         entry.fingerprint == wanted.row.fingerprint
             && match wanted.urgency {
-                Urgency::View => decide(Some(entry), now, &self.parts.config.windows) == Decision::Serve,
+                Urgency::View => decide(Some(entry), now, &self.parts.config.windows) == Decision::Hit,
                 Urgency::Forced => entry.verified_at >= wanted.began,
             }
     }
@@ -161,7 +161,7 @@ impl Refresher {
             || is_rested && trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app allows one attempt.
         let is_first =
-            matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_forgiven);
+            matches!(held.entry.content, Content::Nothing) && trouble.is_none_or(Trouble::is_cleared);
         is_allowed && (paused.is_none() || is_first)
     }
 

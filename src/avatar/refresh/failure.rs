@@ -59,12 +59,12 @@ impl Failure {
         now: Timestamp,
         config: &AvatarConfig,
     ) -> Trouble {
-        let to_mend = self.class.to_mend().or(before.and_then(|trouble| trouble.to_mend));
+        let needs_action = self.class.needs_action().or(before.and_then(|trouble| trouble.needs_action));
         let before = before.filter(|trouble| trouble.fingerprint == Some(fingerprint));
         let failures = before.map_or(0, |trouble| trouble.failures).saturating_add(1);
         let retry_at = self.retry_at(id, failures, now, config);
         let Self { class, reason, .. } = self;
-        Trouble { class, reason, at: now, retry_at, failures, fingerprint: Some(fingerprint), to_mend }
+        Trouble { class, reason, at: now, retry_at, failures, fingerprint: Some(fingerprint), needs_action }
     }
 }
 

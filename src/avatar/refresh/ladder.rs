@@ -82,7 +82,7 @@ impl Attempt<'_> {
     /// refresh in the background confirms it.
     async fn by_row(&self) -> Option<(Picture, Timestamp, Link)> {
         let now = self.clock.now();
-        let at = now - self.windows.s1;
+        let at = now - self.windows.fresh_until;
         let link = Link { resolved_at: at, ..self.providers.stored_link(&self.row.connection, now)? };
         let picture = self.fetch(&link).await.ok()?;
         Some((picture, at, link))

@@ -68,7 +68,7 @@ pub(super) fn apply(
     let mut field_missing = None;
     // Old content keeps its generation: a deletion that this instance has not heard of yet must still reach it.
     let unchanged = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
-    let obeyed = old.map_or(Generation::default(), |old| old.obeyed);
+    let soft_purged_at = old.map_or(Generation::default(), |old| old.soft_purged_at);
     let (content, verified_at, generation) = match finding {
         Finding::Picture(picture, verified_at) => {
             (Content::Picture(keep_if_equal(old, picture)), verified_at, generation)
@@ -104,7 +104,7 @@ pub(super) fn apply(
         name: row.connection.name.clone().or(provider_name),
         fingerprint: row.fingerprint,
         generation,
-        obeyed,
+        soft_purged_at,
     }
 }
 

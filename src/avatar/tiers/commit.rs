@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Cause, Tiers, event};
-use crate::model::{AvatarId, Content, Entry, Generation, Happened, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Content, Entry, Generation, Timestamp};
 use crate::store::{Held, Verdict};
 
 impl Tiers {
@@ -91,7 +91,7 @@ impl Tiers {
             Some(held) => Some(held.entry.clone()),
             None => self.parts.disk.get(id, now).await,
         };
-        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
+        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.soft_purged_at) < purge) {
             let entry = self.invalidated(id, &entry, purge, now);
             let stale = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
@@ -110,7 +110,7 @@ impl Tiers {
     }
 
     /// Records events that are no change of an entry.
-    pub(in crate::avatar) async fn emit(&self, events: Vec<Happened>) {
+    pub(in crate::avatar) async fn emit(&self, events: Vec<AvatarEvent>) {
         if self.emits_events() && !events.is_empty() {
             self.parts.disk.note(events).await;
         }
@@ -122,7 +122,7 @@ impl Tiers {
     }
 
     /// What has changed between two entries, where the dashboard receives events.
-    fn events(&self, id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<Happened> {
+    fn events(&self, id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<AvatarEvent> {
         if self.emits_events() { event::diff(id, old, new) } else { Vec::new() }
     }
 

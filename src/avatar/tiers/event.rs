@@ -1,13 +1,13 @@
 //! [`diff`]: from two entries of an avatar to the events that the dashboard receives. A pure function.
 
-use crate::model::{AvatarId, Content, Entry, EventKind, Happened, TroubleClass};
+use crate::model::{AvatarEvent, AvatarId, Content, Entry, EventKind, TroubleClass};
 
 /// The events between two entries of an avatar: at most one about the picture, one about its troubles, and one about the
 /// token.
 ///
 /// A first picture is no change. An event may be emitted again where `old` is not known any more: it then has the same
 /// key, and so the same number.
-pub(super) fn diff(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<Happened> {
+pub(super) fn diff(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Vec<AvatarEvent> {
     let picture = picture_event(old, new).map(|kind| match kind {
         EventKind::Changed => event(id, new, kind, etag(new).unwrap_or_default(), None),
         _ => event(id, new, kind, String::new(), None),
@@ -26,15 +26,15 @@ fn picture_event(old: Option<&Entry>, new: &Entry) -> Option<EventKind> {
     }
 }
 
-fn trouble_event(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
+fn trouble_event(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<AvatarEvent> {
     let before = old.and_then(|old| old.trouble.as_ref());
     let Some(trouble) = &new.trouble else {
         let before = before?;
-        let class = before.to_mend?;
+        let class = before.needs_action?;
         // An entry out of Redis may merely have outlived its trouble.
         let is_confirmed = new.verified_at >= before.at;
-        let mark = hex::encode(new.fingerprint.0);
-        return is_confirmed.then(|| event(id, new, EventKind::Recovered, mark, Some(class)));
+        let discriminator = hex::encode(new.fingerprint.0);
+        return is_confirmed.then(|| event(id, new, EventKind::Recovered, discriminator, Some(class)));
     };
     let kind = match trouble.class {
         TroubleClass::NeedsReauth => EventKind::NeedsReauth,
@@ -48,29 +48,30 @@ fn trouble_event(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happ
     };
     let is_known = before
         .is_some_and(|before| before.class == trouble.class && before.fingerprint == trouble.fingerprint);
-    let mark = trouble.fingerprint.map_or_else(String::new, |row| hex::encode(row.0));
-    (!is_known).then(|| Happened { at: trouble.at, ..event(id, new, kind, mark, Some(trouble.class)) })
+    let discriminator = trouble.fingerprint.map_or_else(String::new, |row| hex::encode(row.0));
+    (!is_known)
+        .then(|| AvatarEvent { at: trouble.at, ..event(id, new, kind, discriminator, Some(trouble.class)) })
 }
 
-fn token_event(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Happened> {
+fn token_event(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<AvatarEvent> {
     let end = new.token_end.filter(|end| end.is_news(old.and_then(|old| old.token_end)))?;
-    let mark = end.at.as_millis().to_string();
-    Some(Happened { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, mark, None) })
+    let discriminator = end.at.as_millis().to_string();
+    Some(AvatarEvent { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, discriminator, None) })
 }
 
 fn event(
     id: &AvatarId,
     new: &Entry,
     kind: EventKind,
-    mark: String,
+    discriminator: String,
     reason: Option<TroubleClass>,
-) -> Happened {
-    Happened {
+) -> AvatarEvent {
+    AvatarEvent {
         id: id.clone(),
         provider: new.provider,
         kind,
         at: new.verified_at,
-        mark,
+        discriminator,
         reason,
         etag: etag(new),
     }
@@ -110,11 +111,11 @@ mod tests {
             name: None,
             fingerprint: ROW,
             generation: Generation::default(),
-            obeyed: Generation::default(),
+            soft_purged_at: Generation::default(),
         }
     }
 
-    fn trouble(class: TroubleClass, row: Fingerprint, to_mend: Option<TroubleClass>) -> Option<Trouble> {
+    fn trouble(class: TroubleClass, row: Fingerprint, needs_action: Option<TroubleClass>) -> Option<Trouble> {
         Some(Trouble {
             class,
             reason: "x".to_owned(),
@@ -122,7 +123,7 @@ mod tests {
             retry_at: None,
             failures: 1,
             fingerprint: Some(row),
-            to_mend: to_mend.or(class.to_mend()),
+            needs_action: needs_action.or(class.needs_action()),
         })
     }
 
@@ -159,7 +160,7 @@ mod tests {
         use TroubleClass::{Misconfigured, NeedsReauth, Transient};
         let with = |trouble| entry(picture(b"a"), 1, trouble);
         let well = entry(picture(b"a"), 60, None);
-        let forgiven = trouble(Misconfigured, ROW, None).map(Trouble::forgiven);
+        let cleared = trouble(Misconfigured, ROW, None).map(Trouble::cleared);
         let dead = with(trouble(NeedsReauth, ROW, None));
         for (old, new, expected) in [
             (None, &dead, &["needs_reauth"][..]),
@@ -173,8 +174,8 @@ mod tests {
             (Some(&with(trouble(Transient, OTHER_ROW, Some(NeedsReauth)))), &well, &["recovered"]),
             (Some(&with(trouble(Transient, ROW, None))), &well, &[]),
             // A restart or a soft purge forgives; what was told is known nevertheless.
-            (Some(&with(forgiven.clone())), &with(trouble(Misconfigured, ROW, None)), &[]),
-            (Some(&with(forgiven)), &well, &["recovered"]),
+            (Some(&with(cleared.clone())), &with(trouble(Misconfigured, ROW, None)), &[]),
+            (Some(&with(cleared)), &well, &["recovered"]),
             // Nobody has confirmed anything: the trouble alone has gone.
             (Some(&dead), &with(None), &[]),
             (Some(&well), &with(trouble(Transient, ROW, None)), &[]),
@@ -190,7 +191,10 @@ mod tests {
         let older = entry(picture(b"c"), 0, None);
         assert_eq!(diff(&id, Some(&a), &b), diff(&id, Some(&older), &b));
         let [changed] = diff(&id, Some(&a), &b).try_into().unwrap();
-        assert_eq!((changed.at, Some(&changed.mark)), (Timestamp::from_secs(7), changed.etag.as_ref()));
+        assert_eq!(
+            (changed.at, Some(&changed.discriminator)),
+            (Timestamp::from_secs(7), changed.etag.as_ref())
+        );
     }
 
     #[test]

@@ -38,9 +38,9 @@ use tokio::sync::Semaphore;
 use super::snapshot::Snapshot;
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::event::Events;
 use crate::model::{AvatarId, Provider, Timestamp, Windows};
 use crate::store::{Budget, Disk, Generations, Held, Lease, Memory, Redis};
+use crate::webhook::Events;
 use coalesce::LookupCoalescer;
 use cooldown::AppCooldowns;
 

@@ -42,7 +42,7 @@ impl Tiers {
 
     /// What the purges that are known mean for an avatar of which this is known.
     pub(in crate::avatar) fn verdict(&self, kept: &Kept) -> Verdict {
-        self.parts.purge_log.verdict(&kept.id, kept.provider, kept.generation, kept.obeyed)
+        self.parts.purge_log.verdict(&kept.id, kept.provider, kept.generation, kept.soft_purged_at)
     }
 
     /// Whether a hard purge could miss bytes: the disk's file is configured and cannot be opened.

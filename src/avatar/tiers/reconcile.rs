@@ -107,7 +107,7 @@ impl Tiers {
 
     /// The entry of [`Tiers::mark_outdated`]; `None` where it is marked already.
     pub(super) fn outdated(&self, held: &Entry, remote: Entry, now: Timestamp) -> Option<Entry> {
-        let oldest = now - self.parts.windows.s1;
+        let oldest = now - self.parts.windows.fresh_until;
         let address = |entry: &Entry| entry.link.as_ref().map(|link| link.address.expose().to_owned());
         if held.verified_at <= oldest && address(held) == address(&remote) {
             return None;
@@ -126,27 +126,27 @@ impl Tiers {
         now: Timestamp,
     ) -> Entry {
         let cleared = match self.parts.purge_log.is_named(id, purge) {
-            true => Trouble::forgiven,
-            false => Trouble::forgiven_with_all,
+            true => Trouble::cleared,
+            false => Trouble::cleared_with_all,
         };
         Entry {
-            verified_at: entry.verified_at.min(now - self.parts.windows.s1),
+            verified_at: entry.verified_at.min(now - self.parts.windows.fresh_until),
             link: None,
             trouble: entry.trouble.clone().map(cleared),
-            obeyed: purge,
+            soft_purged_at: purge,
             ..entry.clone()
         }
     }
 
     /// What the purges that are known mean for an entry.
     pub(super) fn judge(&self, id: &AvatarId, entry: &Entry) -> Verdict {
-        self.parts.purge_log.verdict(id, entry.provider, entry.generation, entry.obeyed)
+        self.parts.purge_log.verdict(id, entry.provider, entry.generation, entry.soft_purged_at)
     }
 
     /// Clears a misconfiguration that an earlier process met: this one may be configured otherwise.
     fn unless_over(&self, trouble: Trouble) -> Trouble {
         match trouble.class == TroubleClass::Misconfigured && trouble.at < self.started_at {
-            true => trouble.forgiven(),
+            true => trouble.cleared(),
             false => trouble,
         }
     }

@@ -16,13 +16,13 @@ pub use config::{JsonConfig, JsonWritten};
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::app::App;
+use super::api_app::App;
 use super::error::ProviderError;
 use super::{Resolution, Resolved, Said};
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, is_signed,
 };
-use crate::origin::{Call, HostList, Origin, Reach};
+use crate::origin::{AllowedHosts, Call, HostList, Origin};
 use config::Errors;
 use reply::Read;
 
@@ -88,8 +88,8 @@ impl JsonProvider {
     }
 
     /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.
-    pub(super) fn reach(&self) -> Reach<'_> {
-        Reach::Both(&self.config.hosts, self.config.question.base())
+    pub(super) fn reach(&self) -> AllowedHosts<'_> {
+        AllowedHosts::ListedWithTrustedBase(&self.config.hosts, self.config.question.base())
     }
 
     /// Where its pictures may lie.

@@ -10,8 +10,9 @@ use super::pointer::Pointer;
 use super::trouble::{classify, code_of};
 use crate::model::{Address, Secret, Timestamp, is_signed};
 use crate::origin::Reply;
+use crate::provider::Said;
 use crate::provider::error::ProviderError;
-use crate::provider::{Said, graph};
+use crate::provider::meta::graph;
 
 /// The longest name that is taken for initials, in characters.
 const LONGEST_NAME: usize = 100;

@@ -36,7 +36,7 @@ fn providers(base: &str, app_secret: Option<&str>) -> Providers {
         allow_private: Vec::new(),
         max_pixels: 1_000_000,
     };
-    let origin = Origin::new(origin, &Providers::operators(&config)).unwrap();
+    let origin = Origin::new(origin, &Providers::trusted_bases(&config)).unwrap();
     Providers::new(config, super::config(), Arc::new(origin))
 }
 

@@ -86,7 +86,7 @@ impl Redis {
         if let Some(stored) = open.read_entry(&keys, entry) {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
             let (link, trouble) = (open.read_link(&keys, link), open.read_trouble(&keys, trouble));
-            if trouble.as_ref().is_some_and(|trouble| trouble.to_mend.is_some()) {
+            if trouble.as_ref().is_some_and(|trouble| trouble.needs_action.is_some()) {
                 open.live_on(&keys.trouble, budget).await;
             }
             elsewhere = stored.etag().filter(|_| picture.is_none()).map(|_| stored.verified_at());
@@ -241,10 +241,10 @@ impl Parts {
         let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain).filter(fits);
         let mark = open.sealer.mark(held.entry.picture().map(|picture| &picture.etag));
         let sealed = seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?;
-        let Entry { generation, obeyed, verified_at, .. } = &held.entry;
-        let head = format!("{}:{}:{}:{mark}:", generation.0, obeyed.0, verified_at.as_millis());
+        let Entry { generation, soft_purged_at, verified_at, .. } = &held.entry;
+        let head = format!("{}:{}:{}:{mark}:", generation.0, soft_purged_at.0, verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
-        let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.to_mend) {
+        let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.needs_action) {
             (Some(at), None) => at.since(now) + TROUBLE_BEYOND,
             // Until the row changes, or somebody can be told that it is over: as long as anything is kept.
             (None, _) | (_, Some(_)) => open.keep_bytes_for,
@@ -280,7 +280,9 @@ impl Parts {
         script.arg(open.clock.now().as_millis());
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
-        script.arg(open.generations.purged(&held.id, held.entry.provider).soft.0).arg(held.entry.obeyed.0);
+        script
+            .arg(open.generations.purged(&held.id, held.entry.provider).soft.0)
+            .arg(held.entry.soft_purged_at.0);
         open.script(&script, Access::Put, budget).await
     }
 }

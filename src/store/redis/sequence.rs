@@ -2,7 +2,7 @@
 
 use super::keeper::Access;
 use super::{Away, Redis, millis, scripts};
-use crate::model::{Dimension, Happened};
+use crate::model::{AvatarEvent, Dimension};
 use crate::store::disk_events::GONE_REMEMBERED;
 
 /// A number that every reader of JSON can hold.
@@ -17,7 +17,7 @@ impl Redis {
     ///
     /// # Errors
     /// Redis is away, too slow, refuses, or tells no number.
-    pub async fn sequence(&self, happened: &Happened, least: u64) -> Result<u64, Away> {
+    pub async fn sequence(&self, happened: &AvatarEvent, least: u64) -> Result<u64, Away> {
         let open = self.open.as_ref().ok_or(Away)?;
         let dimension = happened.kind.dimension();
         // A deletion is soon forgotten: the connection may be made again.
@@ -27,7 +27,11 @@ impl Redis {
         };
         let mut script = scripts::SEQUENCE.prepare_invoke();
         script.key(open.keys.of(&happened.id).event).arg(dimension.as_str());
-        script.arg(open.sealer.mark_of(happened.fact().as_bytes())).arg(least).arg(millis(life)).arg(gone);
+        script
+            .arg(open.sealer.mark_of(happened.dedup_key().as_bytes()))
+            .arg(least)
+            .arg(millis(life))
+            .arg(gone);
         let number: String = open.script(&script, Access::Any, &mut self.unhurried()).await?;
         number.parse().ok().filter(|number| (1..BEYOND).contains(number)).ok_or(Away)
     }

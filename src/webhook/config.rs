@@ -1,8 +1,8 @@
 //! Section `[events]`.
 
-use crate::event::signature::SigningKey;
 use crate::model::{Invalid, Secret};
 use crate::origin::Endpoint;
+use crate::webhook::signature::SigningKey;
 
 /// Section `[events]`, where it has a URL.
 #[derive(Debug, Clone)]

@@ -1,4 +1,4 @@
-//! [`Happened`]: what the dashboard is told of, since somebody there may have to mend it.
+//! [`AvatarEvent`]: what the dashboard is told of, since somebody there may have to mend it.
 
 use super::{AvatarId, Provider, Timestamp, TroubleClass};
 
@@ -36,7 +36,7 @@ pub enum Dimension {
 
 /// Something that has happened to an avatar.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Happened {
+pub struct AvatarEvent {
     /// To which.
     pub id: AvatarId,
     /// Whose picture it is.
@@ -47,7 +47,7 @@ pub struct Happened {
     pub at: Timestamp,
     /// What tells it from another of its kind: the new ETag, the row's fingerprint, the end of the token in milliseconds.
     /// Two that see one thing have one mark.
-    pub mark: String,
+    pub discriminator: String,
     /// Why, or what is over.
     pub reason: Option<TroubleClass>,
     /// Of the picture that is shown now, with its quotes.
@@ -107,16 +107,16 @@ impl Dimension {
     }
 }
 
-impl Happened {
+impl AvatarEvent {
     /// When the token ends that ends soon.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
         let is_about_it = self.kind == EventKind::ExpiresSoon;
-        is_about_it.then(|| self.mark.parse().ok().map(Timestamp::from_millis)).flatten()
+        is_about_it.then(|| self.discriminator.parse().ok().map(Timestamp::from_millis)).flatten()
     }
 
     /// What it is, in one text: what has the same is the same thing.
-    pub fn fact(&self) -> String {
-        format!("{} {}", self.kind.as_str(), self.mark)
+    pub fn dedup_key(&self) -> String {
+        format!("{} {}", self.kind.as_str(), self.discriminator)
     }
 }
 

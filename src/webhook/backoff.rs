@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::model::{Timestamp, transient_pause};
-use crate::origin::{FetchError, Posted};
+use crate::origin::{FetchError, WebhookResponse};
 
 /// The pause after a first failure; it doubles with each further one ...
 const FIRST: Duration = Duration::from_secs(5);
@@ -30,7 +30,7 @@ pub(super) enum Verdict {
 
 /// What an attempt means that was the `failures`th to fail in a row, if it did. `jitter` is random.
 pub(super) fn verdict(
-    answer: &Result<Posted, FetchError>,
+    answer: &Result<WebhookResponse, FetchError>,
     failures: u32,
     jitter: u8,
     now: Timestamp,
@@ -38,8 +38,8 @@ pub(super) fn verdict(
     let pause = transient_pause(failures, FIRST, LONGEST, jitter);
     match answer {
         Ok(posted) if (200..300).contains(&posted.status) => Verdict::Delivered,
-        Ok(Posted { status: 410, .. }) => Verdict::Gone,
-        Ok(Posted { status: status @ (429 | 503), retry_after: Some(after) }) => {
+        Ok(WebhookResponse { status: 410, .. }) => Verdict::Gone,
+        Ok(WebhookResponse { status: status @ (429 | 503), retry_after: Some(after) }) => {
             let asked = retry_after(after, now);
             let pause = asked.map_or(pause, |asked| asked.clamp(FIRST, LONGEST));
             Verdict::Again { pause, asked: asked.is_some(), why: format!("HTTP {status}") }
@@ -64,7 +64,7 @@ mod tests {
     use super::*;
 
     fn pause(status: u16, retry_after: Option<&str>, failures: u32) -> u64 {
-        let posted = Posted { status, retry_after: retry_after.map(str::to_owned) };
+        let posted = WebhookResponse { status, retry_after: retry_after.map(str::to_owned) };
         match verdict(&Ok(posted), failures, 0, Timestamp::from_secs(1_445_412_420)) {
             Verdict::Again { pause, .. } => pause.as_secs(),
             other => panic!("{other:?}"),
@@ -96,7 +96,7 @@ mod tests {
 
     #[test]
     fn only_2xx_is_delivered_and_a_redirect_is_not_followed() {
-        let of = |status| verdict(&Ok(Posted { status, retry_after: None }), 1, 0, Timestamp::EPOCH);
+        let of = |status| verdict(&Ok(WebhookResponse { status, retry_after: None }), 1, 0, Timestamp::EPOCH);
         assert!([200, 201, 202, 204, 299].into_iter().all(|status| of(status) == Verdict::Delivered));
         for status in [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 411, 500, 502, 503] {
             assert!(matches!(of(status), Verdict::Again { .. }), "{status}");

@@ -3,8 +3,8 @@
 use bytes::Bytes;
 
 use super::signature::SigningKey;
-use crate::model::{Happened, Timestamp};
-use crate::origin::Letter;
+use crate::model::{AvatarEvent, Timestamp};
+use crate::origin::WebhookRequest;
 
 /// An event with its number. Body and id are the same at every attempt; the signature is not, since it holds the time.
 #[derive(Debug, Clone)]
@@ -34,8 +34,8 @@ struct Data<'a> {
 
 impl Message {
     /// The message of an event.
-    pub(super) fn of(happened: &Happened, sequence: u64) -> Self {
-        let Happened { id, provider, kind, at, reason, etag, .. } = happened;
+    pub(super) fn of(happened: &AvatarEvent, sequence: u64) -> Self {
+        let AvatarEvent { id, provider, kind, at, reason, etag, .. } = happened;
         let body = Body {
             r#type: format!("avatar.{}", kind.as_str()),
             timestamp: rfc3339(*at),
@@ -62,9 +62,9 @@ impl Message {
     }
 
     /// The request of an attempt that is made now.
-    pub(super) fn letter(&self, key: &SigningKey, now: Timestamp) -> Letter {
+    pub(super) fn letter(&self, key: &SigningKey, now: Timestamp) -> WebhookRequest {
         let signature = key.sign(&self.id, now, &self.body).unwrap_or_default();
-        Letter {
+        WebhookRequest {
             body: self.body.clone(),
             headers: vec![
                 ("webhook-id", self.id.clone()),
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn a_message_says_what_happened_when_and_why() {
-        let happened = Happened {
+        let happened = AvatarEvent {
             id: AvatarId::parse("a-b_c").unwrap(),
             provider: Provider::Instagram,
             kind: EventKind::NeedsReauth,
             at: Timestamp::from_millis(1_767_225_600_007),
-            mark: "x".to_owned(),
+            discriminator: "x".to_owned(),
             reason: Some(TroubleClass::NeedsReauth),
             etag: None,
         };

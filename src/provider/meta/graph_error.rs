@@ -8,9 +8,9 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use serde_json::Value;
 
-use super::error::ProviderError;
 use super::usage::{FULL_PAUSE, time_to_regain};
 use crate::model::{Scope, TroubleClass};
+use crate::provider::error::ProviderError;
 
 /// 459 (checkpoint) and 464 (unconfirmed): the same token may work again once its owner has acted at Facebook.
 const OWNER_PAUSE: Duration = Duration::from_secs(24 * 3600);
@@ -46,7 +46,7 @@ impl<'a> Told<'a> {
 }
 
 /// What a reply means that names no picture. Pure; `body` is as it came.
-pub(super) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
+pub(in crate::provider) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
     match Told::of(&body) {
         Some(told) => by_code(&told, headers),
@@ -89,8 +89,8 @@ fn throttled_for(headers: &HeaderMap) -> Duration {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::error;
     use super::*;
+    use crate::provider::error::error;
     use TroubleClass::{Denied, Misconfigured, NeedsReauth, NoConsent, Throttled, Transient};
 
     fn body(code: i64, subcode: Option<i64>, message: &str) -> Vec<u8> {

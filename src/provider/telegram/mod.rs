@@ -1,17 +1,19 @@
 //! The Telegram Bot API (PROVIDERS 6): which photo, then where its file is.
 
+mod error;
+
 use std::time::Duration;
 
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::app::App;
+use super::api_app::App;
 use super::config::TelegramConfig;
 use super::error::ProviderError;
-use super::telegram_error::classify;
 use super::{Resolution, encoded};
 use crate::model::{Address, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
 use crate::origin::{BaseUrl, Call, Origin, Reply};
+use error::classify;
 
 /// How long a `file_path` is good for.
 const FILE_TTL: Duration = Duration::from_secs(3600);
@@ -171,8 +173,8 @@ fn is_absolute(path: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::error::error;
     use super::*;
+    use crate::provider::error::error;
 
     const TOKEN: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw_-";
 

@@ -6,8 +6,8 @@ use hyper::HeaderMap;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::ProviderError;
+use super::meta::usage::{FULL_PAUSE, Usage, rest};
 use super::rate::{CallLimits, Rate};
-use super::usage::{FULL_PAUSE, Usage, rest};
 use crate::model::{Scope, Timestamp, TroubleClass};
 
 /// All calls of one app, whichever of the providers' rows they are for: Instagram accounts may be asked through Facebook's.

@@ -8,18 +8,18 @@ use hyper::HeaderMap;
 use serde_json::Value;
 use sha2::Sha256;
 
-use super::app::App;
-use super::config::GraphConfig;
-use super::error::ProviderError;
 use super::graph_error::classify;
 use crate::model::{Provider, Secret, Timestamp, TroubleClass};
 use crate::origin::{Call, Origin, Reply};
+use crate::provider::api_app::App;
+use crate::provider::config::GraphConfig;
+use crate::provider::error::ProviderError;
 
 /// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
 const UPGRADED: &str = "x-ad-api-version-warning";
 
 /// graph.instagram.com or graph.facebook.com.
-pub(super) struct Graph {
+pub(in crate::provider) struct Graph {
     provider: Provider,
     config: GraphConfig,
     /// Whether the log has been told that the version is over.
@@ -28,26 +28,26 @@ pub(super) struct Graph {
 }
 
 /// A reply that tells no error.
-pub(super) struct Told {
+pub(in crate::provider) struct Told {
     /// Its JSON object.
-    pub(super) body: Value,
+    pub(in crate::provider) body: Value,
     /// For how long it asks to leave the account alone.
-    pub(super) rest: Option<Duration>,
+    pub(in crate::provider) rest: Option<Duration>,
 }
 
 impl Graph {
-    pub(super) fn new(provider: Provider, config: GraphConfig) -> Self {
+    pub(in crate::provider) fn new(provider: Provider, config: GraphConfig) -> Self {
         let app = App::new(config.limits);
         Self { provider, config, upgrade_told: AtomicBool::new(false), app }
     }
 
     /// Whose calls these are.
-    pub(super) fn app(&self) -> &App {
+    pub(in crate::provider) fn app(&self) -> &App {
         &self.app
     }
 
     /// The reply to `node?fields=fields`, both encoded. The token travels in the header: queries end up in access logs.
-    pub(super) async fn get(
+    pub(in crate::provider) async fn get(
         &self,
         origin: &Origin,
         node: &str,
@@ -108,7 +108,7 @@ fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
 }
 
 /// The JSON object of a reply that is none about an error.
-pub(super) fn read(reply: &Reply) -> Result<Value, ProviderError> {
+pub(in crate::provider) fn read(reply: &Reply) -> Result<Value, ProviderError> {
     let told = || classify(reply.status, &reply.headers, &reply.body);
     let body: Value = serde_json::from_slice(&reply.body).map_err(|_| told())?;
     let is_error = body.get("error").is_some_and(|error| !error.is_null());
@@ -130,10 +130,10 @@ fn upgraded(headers: &HeaderMap) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
-    use super::super::error::error;
-    use super::super::rate::CallLimits;
     use super::*;
     use crate::origin::BaseUrl;
+    use crate::provider::error::error;
+    use crate::provider::rate::CallLimits;
 
     fn config(app_secret: Option<&str>) -> GraphConfig {
         GraphConfig {

@@ -2,11 +2,11 @@
 
 use serde_json::Value;
 
-use super::error::ProviderError;
 use super::graph::Graph;
-use super::{Asked, Said, node};
 use crate::model::{Connection, Secret, Timestamp, TroubleClass};
 use crate::origin::Origin;
+use crate::provider::error::ProviderError;
+use crate::provider::{Asked, Said, node};
 
 const OWN_FIELDS: &str = "id,user_id,username,profile_picture_url";
 const FACEBOOK_FIELDS: &str = "id,profile_picture_url,username";
@@ -19,7 +19,7 @@ const ANONYMOUS: [&str; 2] = [
 ];
 
 /// Asks for the account's picture; the token tells which host knows it.
-pub(super) async fn ask(
+pub(in crate::provider) async fn ask(
     origin: &Origin,
     instagram: &Graph,
     facebook: &Graph,
@@ -37,7 +37,7 @@ pub(super) async fn ask(
 }
 
 /// Whether an address leads to the picture of those who have none.
-pub(super) fn is_anonymous(address: &str) -> bool {
+pub(in crate::provider) fn is_anonymous(address: &str) -> bool {
     let path = address.split(['?', '#']).next().unwrap_or("");
     path.rsplit('/').next().is_some_and(|name| ANONYMOUS.contains(&name))
 }

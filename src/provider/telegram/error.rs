@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::error::ProviderError;
 use crate::model::TroubleClass;
+use crate::provider::error::ProviderError;
 
 /// The longest wait that a reply can impose, in seconds: a week.
 const LONGEST_WAIT: u64 = 7 * 24 * 3600;
@@ -39,8 +39,8 @@ fn says(body: &Value, words: &str) -> bool {
 mod tests {
     use serde_json::json;
 
-    use super::super::error::error;
     use super::*;
+    use crate::provider::error::error;
     use TroubleClass::{Denied, Misconfigured, NeedsReauth, Throttled, Transient};
 
     #[test]

@@ -2,14 +2,14 @@
 
 use serde_json::Value;
 
-use super::error::ProviderError;
 use super::graph::Graph;
-use super::{Asked, Said, node};
 use crate::model::{Connection, Secret, Timestamp};
 use crate::origin::Origin;
+use crate::provider::error::ProviderError;
+use crate::provider::{Asked, Said, node};
 
 /// Asks for the page's picture with an edge of `size` pixels; without an account, for that of the token's page.
-pub(super) async fn ask(
+pub(in crate::provider) async fn ask(
     origin: &Origin,
     graph: &Graph,
     size: u16,

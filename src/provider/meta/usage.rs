@@ -17,7 +17,7 @@ const MEMBERS: [&str; 3] = ["call_count", "total_cputime", "total_time"];
 /// What is believed at most, in per cent: 100 stops everything already.
 const MOST: f64 = 1000.0;
 /// Where no time to regain is named: the quotas of apps count over an hour.
-pub(super) const FULL_PAUSE: Duration = Duration::from_secs(3600);
+pub(in crate::provider) const FULL_PAUSE: Duration = Duration::from_secs(3600);
 /// What a provider can make us wait at most: its longest quotas count over 24 h, the rest is room.
 const LONGEST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 /// An account at 80 % is left alone for so long, and for twice as long with each 5 % more.
@@ -25,7 +25,7 @@ const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);
 
 /// The last word about an app.
 #[derive(Debug, Default)]
-pub(super) struct Usage(Mutex<Said>);
+pub(in crate::provider) struct Usage(Mutex<Said>);
 
 #[derive(Debug, Default)]
 struct Said {
@@ -47,7 +47,7 @@ pub struct Quota {
 
 impl Usage {
     /// Notes what a reply says; one that says nothing changes nothing, and none shortens a stop.
-    pub(super) fn note(&self, headers: &HeaderMap, now: Timestamp) {
+    pub(in crate::provider) fn note(&self, headers: &HeaderMap, now: Timestamp) {
         let Some(percent) = app_percent(headers) else { return };
         self.lock().quota = Some(Quota { percent, until: now + FULL_PAUSE });
         if percent >= 100 {
@@ -56,7 +56,7 @@ impl Usage {
     }
 
     /// Notes that the app must not be asked for so long.
-    pub(super) fn refused(&self, pause: Duration, now: Timestamp) {
+    pub(in crate::provider) fn refused(&self, pause: Duration, now: Timestamp) {
         let mut said = self.lock();
         if said.stopped_until.is_none_or(|known| known < now + pause) {
             (said.stopped_until, said.is_news) = (Some(now + pause), true);
@@ -64,19 +64,19 @@ impl Usage {
     }
 
     /// How much is used up, as far as that is known.
-    pub(super) fn quota(&self, now: Timestamp) -> Option<Quota> {
+    pub(in crate::provider) fn quota(&self, now: Timestamp) -> Option<Quota> {
         self.lock().quota.filter(|quota| now < quota.until)
     }
 
     /// Until when the app must not be asked, if it must not.
-    pub(super) fn stopped_until(&self, now: Timestamp) -> Option<Timestamp> {
+    pub(in crate::provider) fn stopped_until(&self, now: Timestamp) -> Option<Timestamp> {
         // A stop that is longer is of a time when the clock ran ahead.
         let longest = now + Duration::from_secs_f64(LONGEST_MINUTES * 60.0);
         self.lock().stopped_until.filter(|until| now < *until && *until <= longest)
     }
 
     /// The same, told once.
-    pub(super) fn take_news(&self) -> Option<Timestamp> {
+    pub(in crate::provider) fn take_news(&self) -> Option<Timestamp> {
         let mut said = self.lock();
         std::mem::take(&mut said.is_news).then_some(said.stopped_until).flatten()
     }
@@ -88,7 +88,7 @@ impl Usage {
 
 /// For how long a reply asks to leave its account alone: the time to regain where the quota is used up, and from 80 % on
 /// longer and longer.
-pub(super) fn rest(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::provider) fn rest(headers: &HeaderMap) -> Option<Duration> {
     let page = headers.get(PAGE).and_then(json).and_then(|usage| highest(&usage));
     let business = entries(headers).iter().filter_map(highest).reduce(f64::max);
     let percent = page.into_iter().chain(business).reduce(f64::max)?;
@@ -99,7 +99,7 @@ pub(super) fn rest(headers: &HeaderMap) -> Option<Duration> {
 }
 
 /// The longest `estimated_time_to_regain_access` (minutes) of all ids and types in the usage header.
-pub(super) fn time_to_regain(headers: &HeaderMap) -> Option<Duration> {
+pub(in crate::provider) fn time_to_regain(headers: &HeaderMap) -> Option<Duration> {
     let entries = entries(headers);
     let minutes = entries.iter().filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_f64());
     let longest = minutes.filter(|minutes| *minutes > 0.0).reduce(f64::max)?;
