@@ -80,7 +80,8 @@ impl App {
         let Work { background, prompt } = &work;
         let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), background).await?;
+        let disk =
+            Disk::open(&config.disk, max_pixels, generations.clone(), clock.clone(), background).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
@@ -107,11 +108,11 @@ impl App {
             row_fresh_for,
             write_back,
             max_pixels,
+            memory: Memory::new(config.memory, generations.clone(), clock.clone()),
             clock,
             directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),
-            memory: Memory::new(config.memory, generations.clone()),
             disk,
             redis,
             events,

@@ -65,7 +65,7 @@ impl Service {
         };
         // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
         // the caller saw must not be stored once more.
-        let held = self.parts.memory.get(id.as_str()).or_else(|| seen.clone());
+        let held = self.in_memory(id, self.parts.clock.now()).or_else(|| seen.clone());
         let held = held.filter(|held| self.admits(held));
         let mark = self.parts.redis.mark(id);
         let wanted = Wanted { id, flight: lead.flight(), row: &row, urgency, began: self.parts.clock.now() };

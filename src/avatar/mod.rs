@@ -6,6 +6,7 @@
 mod attempt;
 mod backlog;
 mod config;
+mod corrected;
 mod expiring;
 mod filling;
 mod flight;

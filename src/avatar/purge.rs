@@ -191,10 +191,12 @@ impl Service {
 
     /// The next view refreshes it, and is shown it meanwhile.
     async fn make_stale(&self, id: &AvatarId, purge: Generation) {
+        let now = self.parts.clock.now();
         let entry = match self.parts.memory.get(id.as_str()) {
             Some(held) => Some(held.entry.clone()),
-            None => self.parts.disk.get(id, self.parts.clock.now()).await,
+            None => self.parts.disk.get(id, now).await,
         };
+        let entry = entry.map(|entry| self.corrected(entry, now).0);
         self.parts.directory.forget(id);
         if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
             let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge), Timestamp::EPOCH));

@@ -8,7 +8,7 @@ use tokio::sync::{Notify, oneshot};
 
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::model::{AvatarId, Provider, Timestamp};
+use crate::model::{AvatarId, LONGEST_PAUSE, Provider, Timestamp};
 
 /// The right to run one refresh; freed when dropped.
 #[derive(Debug)]
@@ -168,7 +168,9 @@ impl Queue {
         let now = self.clock.now();
         let state = self.lock();
         let lane = state.lanes.get(&provider)?;
-        lane.pace(now).filter(|_| now < lane.next || lane.asking() > 0).map(|pace| lane.next.min(pace.until))
+        lane.pace(now)
+            .filter(|pace| lane.rests(pace, now) || lane.asking() > 0)
+            .map(|pace| lane.next.min(pace.until))
     }
 
     /// Notes that one who waits was viewed again.
@@ -211,7 +213,7 @@ impl Queue {
         let Some(lane) = state.lanes.get(&provider) else { return state.running() < self.bounds.places };
         state.running() < self.bounds.places
             && match lane.pace(now) {
-                Some(_) => lane.asking() == 0 && lane.next <= now,
+                Some(pace) => lane.asking() == 0 && !lane.rests(&pace, now),
                 None => lane.running < self.share_of(provider),
             }
     }
@@ -316,7 +318,12 @@ impl Lane {
 
     /// Unless it is over.
     fn pace(&self, now: Timestamp) -> Option<Pace> {
-        self.pace.filter(|pace| now < pace.until)
+        self.pace.filter(|pace| pace.until.is_ahead(LONGEST_PAUSE, now))
+    }
+
+    /// Whether the pace does not allow the next one yet.
+    fn rests(&self, pace: &Pace, now: Timestamp) -> bool {
+        self.next.is_ahead(pace.every, now)
     }
 }
 

@@ -158,7 +158,7 @@ impl Service {
     fn viewed(self: &Arc<Self>, held: &Arc<Held>, now: Timestamp) {
         held.view(now);
         let seen = held.row_read_at();
-        if now.since(seen) >= self.parts.row_fresh_for && held.claim_row_look(seen, now) {
+        if seen.is_older_than(self.parts.row_fresh_for, now) && held.claim_row_look(seen, now) {
             self.look_at_row(held.clone());
         }
     }
@@ -256,7 +256,7 @@ impl Service {
     /// Whether pauses allow an attempt for what is held.
     pub(super) fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
         held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
-            && held.entry.rest_until.is_none_or(|until| until <= now)
+            && held.entry.rests_until(now).is_none()
             && self.pauses.until(held.entry.provider, now).is_none()
     }
 

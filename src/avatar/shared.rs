@@ -26,13 +26,13 @@ impl Service {
         now: Timestamp,
         budget: &mut Budget,
     ) -> Option<Arc<Held>> {
-        let held = match self.parts.memory.get(id.as_str()) {
+        let held = match self.in_memory(id, now) {
             Some(held) if self.parts.redis.trusts(&held) => held,
             Some(held) => self.reconciled(id, Some(held), now, budget).await?,
             None => self.looked_for(id, now, budget).await?,
         };
         if held.entry.picture().is_some()
-            && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
+            && held.entry.age(now, &self.parts.config.windows) >= self.parts.config.windows.forget
         {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
             self.erase(id, Deed::Delete).await;
@@ -114,7 +114,12 @@ impl Service {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
         self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
-        let Some(mut entry) = entry else { return Ok(There::default()) };
+        let Some(entry) = entry else { return Ok(There::default()) };
+        let (mut entry, is_corrected) = self.corrected(entry, self.parts.clock.now());
+        if is_corrected && !matches!(entry.content, Content::Nothing) {
+            // Or it would be as young again at each look, while nobody may refresh it.
+            self.offer(Arc::new(Held::new(id.clone(), entry.clone(), Timestamp::EPOCH)));
+        }
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
         Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
@@ -128,7 +133,7 @@ impl Service {
 
     /// What the disk holds, taken into memory.
     async fn read_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
-        let mut entry = self.parts.disk.get(id, now).await?;
+        let (mut entry, _) = self.corrected(self.parts.disk.get(id, now).await?, now);
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
         self.parts.memory.put(held.clone());

@@ -21,6 +21,8 @@ struct Walked {
     old: Vec<AvatarId>,
     /// Their tokens end soon by the provider's word, and nobody has noted it.
     ending: BTreeSet<AvatarId>,
+    /// Confirmed in the future, by a wrong clock.
+    ahead: Vec<AvatarId>,
 }
 
 /// How a sweep went.
@@ -43,7 +45,7 @@ impl Service {
         loop {
             tokio::time::sleep(TICK.min(every)).await;
             let now = self.parts.clock.now();
-            if now.since(last) >= every {
+            if last.is_older_than(every, now) {
                 last = now;
                 let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
                 self.sweep_all(shared).await;
@@ -55,8 +57,7 @@ impl Service {
     /// When the last sweep was; a first process counts from its start.
     async fn last_sweep(&self) -> Timestamp {
         let now = self.parts.clock.now();
-        // One in the future was kept by a clock that was wrong.
-        if let Some(last) = self.parts.disk.swept().await.filter(|last| *last <= now) {
+        if let Some(last) = self.parts.disk.swept().await.filter(|last| last.age(now).is_some()) {
             return last;
         }
         self.parts.disk.put_swept(now).await;
@@ -70,7 +71,10 @@ impl Service {
 
     /// The same; what lies in Redis alone is looked at by one instance for all.
     async fn sweep_all(self: &Arc<Self>, shared: bool) -> Swept {
-        let Walked { mut kept, old, mut ending } = self.walk().await;
+        let Walked { mut kept, old, mut ending, ahead } = self.walk().await;
+        for id in &ahead {
+            self.correct_here(id, self.parts.clock.now()).await;
+        }
         if shared {
             kept.extend(self.kept_in_redis().await);
         }
@@ -120,9 +124,13 @@ impl Service {
         while let Some(page) = pages.next().await {
             for Kept { id, verified_at, token_end, .. } in page {
                 let never = verified_at == Timestamp::EPOCH;
-                if !never && now.since(verified_at) >= self.parts.config.windows.forget {
-                    walked.old.push(id);
-                    continue;
+                match verified_at.age(now) {
+                    Some(age) if !never && age >= self.parts.config.windows.forget => {
+                        walked.old.push(id);
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => walked.ahead.push(id.clone()),
                 }
                 if token_end.is_some_and(|end| end.told && end.noted_at.is_none() && end.is_soon(now)) {
                     walked.ending.insert(id.clone());

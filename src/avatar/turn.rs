@@ -140,7 +140,7 @@ impl Service {
     fn may_climb(&self, held: &Held, wanted: &Wanted<'_>, paused: Option<&Failure>, now: Timestamp) -> bool {
         let trouble =
             held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(wanted.row.fingerprint));
-        let rested = held.entry.rest_until.is_none_or(|until| until <= now);
+        let rested = held.entry.rests_until(now).is_none();
         let allowed =
             wanted.urgency == Urgency::Forced || rested && trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app may climb once.

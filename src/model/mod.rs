@@ -3,6 +3,7 @@
 mod address;
 mod cache_status;
 mod connection;
+mod corrected;
 mod entry;
 mod expiry;
 mod freshness;
@@ -39,4 +40,4 @@ pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
 pub use token_end::TokenEnd;
-pub use trouble::{Scope, Trouble, TroubleClass, own_pause, transient_pause};
+pub use trouble::{LONGEST_PAUSE, Scope, Trouble, TroubleClass, own_pause, transient_pause};
