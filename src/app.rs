@@ -80,7 +80,8 @@ impl App {
         let Work { background, prompt } = &work;
         let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), background).await?;
+        let disk =
+            Disk::open(&config.disk, max_pixels, generations.clone(), clock.clone(), background).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
@@ -111,7 +112,7 @@ impl App {
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),
             tiers: TiersParts {
-                memory: Memory::new(config.memory, generations.clone()),
+                memory: Memory::new(config.memory, generations.clone(), clock.clone()),
                 disk,
                 redis,
                 purge_log: generations,

@@ -9,6 +9,10 @@ use tokio::sync::Notify;
 /// The system's clock may be set while somebody sleeps, so it is looked at so often.
 const LOOK_EVERY: Duration = Duration::from_secs(10);
 
+/// Clocks of instances, and one clock before and after it was set, may differ by this much. A stored time that lies further
+/// ahead was written by a wrong clock: a real-time clock before NTP stepped it, a snapshot that was resumed.
+pub const MAX_CLOCK_SKEW: Duration = Duration::from_secs(300);
+
 /// The wall clock, or one that a test moves by hand.
 #[derive(Debug, Clone)]
 pub struct Clock(Source);
@@ -147,6 +151,25 @@ impl Timestamp {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }
 
+    /// How long ago this stored time was; zero where it lies ahead by no more than [`MAX_CLOCK_SKEW`].
+    ///
+    /// `None` where it lies further ahead: a wrong clock wrote it, so it proves nothing, and each rule says what counts
+    /// instead.
+    pub fn age(self, now: Self) -> Option<Duration> {
+        (self <= now + MAX_CLOCK_SKEW).then(|| now.since(self))
+    }
+
+    /// Whether `span` has passed since this stored time, or nobody can say since a wrong clock wrote it.
+    pub fn is_older_than(self, span: Duration, now: Self) -> bool {
+        self.age(now).is_none_or(|age| age >= span)
+    }
+
+    /// Whether this stored end still lies ahead. `longest` is the longest span that its rule sets: an end further ahead
+    /// than that and [`MAX_CLOCK_SKEW`] was set by a wrong clock, and holds nothing back.
+    pub fn is_ahead(self, longest: Duration, now: Self) -> bool {
+        now < self && self <= now + longest + MAX_CLOCK_SKEW
+    }
+
     /// For `Last-Modified` and other HTTP dates.
     pub fn to_system_time(self) -> SystemTime {
         UNIX_EPOCH + Duration::from_millis(u64::try_from(self.0).unwrap_or(0))
@@ -174,5 +197,59 @@ impl std::ops::Sub<Duration> for Timestamp {
     type Output = Self;
     fn sub(self, span: Duration) -> Self {
         Self(self.0.saturating_sub(millis(span)))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const NOW: Timestamp = Timestamp::from_secs(1_000_000);
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_secs(1_000_000 + seconds)
+    }
+
+    #[test]
+    fn a_stored_time_further_ahead_than_clocks_differ_has_no_age() {
+        for (seconds, age) in [
+            (-86_400, Some(86_400)),
+            (-1, Some(1)),
+            (0, Some(0)),
+            (1, Some(0)),
+            (300, Some(0)),
+            (301, None),
+            (7200, None),
+            (100 * 86_400, None),
+        ] {
+            assert_eq!(at(seconds).age(NOW), age.map(Duration::from_secs), "{seconds}");
+        }
+        assert_eq!(at(300).age(NOW - Duration::from_millis(1)), None, "the bound is exact");
+        assert_eq!(Timestamp::MAX.age(NOW), None);
+        assert_eq!(
+            Timestamp::from_millis(i64::MIN).age(NOW),
+            Some(NOW.since(Timestamp::from_millis(i64::MIN)))
+        );
+    }
+
+    #[test]
+    fn a_stored_time_without_an_age_is_older_than_anything() {
+        let minute = Duration::from_secs(60);
+        for (seconds, is_older) in
+            [(-61, true), (-60, true), (-59, false), (0, false), (300, false), (301, true)]
+        {
+            assert_eq!(at(seconds).is_older_than(minute, NOW), is_older, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn a_stored_end_further_ahead_than_its_rule_sets_holds_nothing_back() {
+        let hour = Duration::from_secs(3600);
+        for (seconds, is_ahead) in
+            [(-1, false), (0, false), (1, true), (3600, true), (3900, true), (3901, false)]
+        {
+            assert_eq!(at(seconds).is_ahead(hour, NOW), is_ahead, "{seconds}");
+        }
+        assert!(!Timestamp::MAX.is_ahead(hour, NOW));
     }
 }

@@ -93,7 +93,7 @@ impl Inspection {
             trouble: trouble_facts(entry),
             token_expires_at: entry.token_end.map(|end| end.at),
             expires_soon: entry.token_end.is_some_and(|end| end.is_soon(now)),
-            rest_until: entry.rest_until.filter(|until| *until > now),
+            rest_until: entry.rests_until(now),
             app_paused_until,
             row_read_at: held.row_read_at(),
             viewed_at: held.viewed_at(),

@@ -143,7 +143,7 @@ impl Service {
     fn note_view(&self, held: &Arc<Held>, now: Timestamp) {
         held.view(now);
         let seen = held.row_read_at();
-        if now.since(seen) >= self.row_fresh_for && held.claim_row_look(seen, now) {
+        if seen.is_older_than(self.row_fresh_for, now) && held.claim_row_look(seen, now) {
             self.jobs.check_row(held.clone(), now);
         }
     }

@@ -35,7 +35,7 @@ impl Cache {
             Lookup::Found(_) => self.found_for,
             Lookup::Unknown => self.unknown_for,
         };
-        (now.since(held.read_at) < fresh_for).then_some(held.lookup)
+        (!held.read_at.is_older_than(fresh_for, now)).then_some(held.lookup)
     }
 
     pub(super) fn put(&self, id: AvatarId, lookup: Lookup, read_at: Timestamp) {
@@ -103,6 +103,18 @@ mod tests {
             let now = Timestamp::from_secs(seconds);
             assert_eq!(cache.get(&known, now).is_some(), known_held, "{seconds}");
             assert_eq!(cache.get(&unknown, now).is_some(), unknown_held, "{seconds}");
+        }
+    }
+
+    #[test]
+    fn what_was_read_in_the_future_by_a_wrong_clock_is_read_again() {
+        let cache = Cache::new(Duration::from_secs(60), Duration::from_secs(10));
+        let (known, unknown) = (AvatarId::parse("a").unwrap(), AvatarId::parse("b").unwrap());
+        for (ahead, is_held) in [(0, true), (300, true), (301, false), (7200, false)] {
+            cache.put(known.clone(), row(&known), Timestamp::from_secs(ahead));
+            cache.put(unknown.clone(), Lookup::Unknown, Timestamp::from_secs(ahead));
+            let held = [&known, &unknown].map(|id| cache.get(id, Timestamp::EPOCH).is_some());
+            assert_eq!(held, [is_held; 2], "{ahead} s ahead");
         }
     }
 

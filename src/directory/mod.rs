@@ -283,7 +283,7 @@ impl Directory {
 /// Whether a look that missed a table may be repeated. A caller without a clock does not repeat it.
 fn is_over(looked_at: Option<Timestamp>, now: Option<Timestamp>) -> bool {
     match (looked_at, now) {
-        (Some(at), Some(now)) => now.since(at) >= LOOK_AGAIN,
+        (Some(at), Some(now)) => at.is_older_than(LOOK_AGAIN, now),
         (None, Some(_)) => true,
         (_, None) => false,
     }

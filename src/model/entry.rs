@@ -1,8 +1,11 @@
 //! [`Entry`]: all that is held of one avatar.
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use super::{Fingerprint, Link, Picture, Provider, Timestamp, TokenEnd, Trouble, TroubleClass, Windows};
+use super::{
+    Fingerprint, LONGEST_PAUSE, Link, Picture, Provider, Timestamp, TokenEnd, Trouble, TroubleClass, Windows,
+};
 
 /// How often an avatar has been purged or deleted. A store refuses an entry of an older generation, so that a refresh
 /// under way cannot bring deleted bytes back.
@@ -67,6 +70,20 @@ impl Entry {
         }
     }
 
+    /// The time since the provider confirmed the content. What was confirmed in the future by a wrong clock counts as old:
+    /// a picture is shown while a refresh runs, and "there is none" is asked for again.
+    pub fn age(&self, now: Timestamp, windows: &Windows) -> Duration {
+        self.verified_at.age(now).unwrap_or(match self.content {
+            Content::Picture(_) | Content::Nothing => windows.fresh_until,
+            Content::NoPicture => windows.no_picture,
+        })
+    }
+
+    /// Until when the account is left alone, while that lies ahead.
+    pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
+        self.rest_until.filter(|until| until.is_ahead(LONGEST_PAUSE, now))
+    }
+
     /// Why the last refresh failed, unless that was forgiven since.
     pub fn failure(&self) -> Option<&Trouble> {
         self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
@@ -75,7 +92,7 @@ impl Entry {
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
     /// consent only until S3.
     pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
-        let age = now.since(self.verified_at);
+        let age = self.age(now, windows);
         let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
         self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::time::Duration;
 
 use base64::Engine;
-use base64::engine::general_purpose::URL_SAFE;
+use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::{Address, Timestamp};
 
@@ -34,7 +34,7 @@ enum Read {
     ExpOf,
     /// `YYYY-MM-DDTHH:MM:SSZ`, or the date alone.
     Iso8601,
-    /// CloudFront's base64 JSON with its own three characters.
+    /// CloudFront's JSON in base64.
     Policy,
     /// Seconds after the date of that other parameter, `YYYYMMDDTHHMMSSZ`.
     SecondsAfter(&'static str),
@@ -73,6 +73,9 @@ const SIGNATURES: [&str; 8] =
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
 /// S3, GCS and R2 refuse a signature of version 4 that is to hold longer than a week, in seconds.
 const LONGEST_V4: i64 = 604_800;
+/// A longer policy is not read, in characters; CloudFront takes no longer address than 8192 bytes, and a policy of one
+/// statement has a few hundred.
+const LONGEST_POLICY: usize = 4096;
 /// Above it a number is milliseconds: as seconds it would be the year 5138.
 const MILLIS_ABOVE: i64 = 100_000_000_000;
 
@@ -160,17 +163,22 @@ fn decimal(text: &str) -> Option<i64> {
     fits.then(|| text.parse().ok()).flatten()
 }
 
-/// CloudFront replaces `+ = /` in its base64 by `- _ ~`; the url-safe alphabet says `- = _`.
+/// The end in a policy: JSON whose base64 has `-`, `_` and `~` for `+`, `=` and `/`
+/// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html>).
+///
+/// Some libraries write the url-safe alphabet instead, with `_` for `/` and often without padding. JSON ends with a brace,
+/// so its base64 never ends with `/`: a `_` at the end is padding, and one before is `/`.
 fn policy(value: &str) -> Option<i64> {
-    let text: String = value
-        .chars()
-        .map(|character| match character {
-            '_' => '=',
-            '~' => '_',
-            other => other,
-        })
-        .collect();
-    let policy: serde_json::Value = serde_json::from_slice(&URL_SAFE.decode(text).ok()?).ok()?;
+    if value.len() > LONGEST_POLICY {
+        return None;
+    }
+    let standard = |character| match character {
+        '-' => '+',
+        '_' | '~' => '/',
+        other => other,
+    };
+    let text: String = value.trim_end_matches(['_', '=']).chars().map(standard).collect();
+    let policy: serde_json::Value = serde_json::from_slice(&STANDARD_NO_PAD.decode(text).ok()?).ok()?;
     policy.get("Statement")?.as_array()?.iter().filter_map(ends).min()
 }
 
@@ -324,17 +332,77 @@ mod tests {
         );
     }
 
+    /// A policy in an address, its base64 spelled by `spell`.
+    fn with_policy(json: &str, spell: impl Fn(String) -> String) -> String {
+        let policy = spell(base64::engine::general_purpose::STANDARD.encode(json));
+        format!("https://d1.cloudfront.net/a.jpg?Policy={policy}&Signature=x&Key-Pair-Id=K")
+    }
+
+    fn as_cloudfront(base64: String) -> String {
+        base64.replace('+', "-").replace('=', "_").replace('/', "~")
+    }
+
     #[test]
-    fn a_cloudfront_policy_is_read_in_its_own_alphabet() {
-        let json = r#"{"Statement":[{"Resource":"https://d1.cloudfront.net/??>>~~*","Condition":{"DateLessThan":{"AWS:EpochTime":1700000000}}}]}"#;
-        let policy = base64::engine::general_purpose::STANDARD.encode(json);
-        assert!(policy.contains(['+', '/']) && policy.ends_with('='), "{policy} shows the alphabet");
-        let policy = policy.replace('+', "-").replace('=', "_").replace('/', "~");
-        assert_ends(
-            &format!("https://d1.cloudfront.net/a.jpg?Policy={policy}&Signature=x"),
-            "2023-11-14",
-            "2023-11-14T22:13:20Z",
+    fn a_cloudfront_policy_is_read_in_every_alphabet_and_with_every_length_of_padding() {
+        for resource in ["??>>~~*", "??>>~~**", "??>>~~***"] {
+            let json = format!(
+                r#"{{"Statement":[{{"Resource":"https://d1.cloudfront.net/{resource}","Condition":{{"DateLessThan":{{"AWS:EpochTime":1700000000}}}}}}]}}"#
+            );
+            let plain = base64::engine::general_purpose::STANDARD.encode(&json);
+            assert!(plain.contains(['+', '/']), "{plain} shows the alphabet");
+            let url_safe = |base64: String| base64.replace('+', "-").replace('/', "_");
+            for spelled in [
+                with_policy(&json, as_cloudfront),
+                with_policy(&json, url_safe),
+                with_policy(&json, |base64| url_safe(base64).replace('=', "")),
+                with_policy(&json, |base64| {
+                    base64.replace('+', "%2B").replace('/', "%2F").replace('=', "%3D")
+                }),
+                with_policy(&json, |base64| as_cloudfront(base64).replace('~', "%7E")),
+            ] {
+                assert_ends(&spelled, "2023-11-14", "2023-11-14T22:13:20Z");
+            }
+        }
+    }
+
+    #[test]
+    fn a_cloudfront_policy_that_tells_no_end_tells_nothing_and_harms_nobody() {
+        let end_of = |json: &str| end(&with_policy(json, as_cloudfront), "2023-11-14");
+        let until = |time: &str| {
+            format!(r#"{{"Statement":[{{"Condition":{{"DateLessThan":{{"AWS:EpochTime":{time}}}}}}}]}}"#)
+        };
+        assert_eq!(end_of(&until("1700000000")), Some(1_700_000_000_000));
+        for time in
+            ["1e400", "1700000000.5", "\"1700000000\"", "null", "[1700000000]", "-1", "99999999999999999999"]
+        {
+            assert_eq!(end_of(&until(time)), None, "{time}");
+        }
+        let ending = r#"{"Condition":{"DateLessThan":{"AWS:EpochTime":1700000000}}}"#;
+        for json in [
+            String::new(),
+            "{}".to_owned(),
+            "[]".to_owned(),
+            "7".to_owned(),
+            "{".repeat(1000),
+            "[".repeat(3000),
+            format!("{}{}", "[".repeat(1000), "]".repeat(1000)),
+            r#"{"Statement":{}}"#.to_owned(),
+            r#"{"Statement":[]}"#.to_owned(),
+            r#"{"Statement":[7,null,[],"DateLessThan"]}"#.to_owned(),
+            r#"{"Statement":[{"Condition":{"DateGreaterThan":{"AWS:EpochTime":1700000000}}}]}"#.to_owned(),
+            r#"{"Statement":[{"Condition":[1700000000]}]}"#.to_owned(),
+            format!(r#"{{"Statement":[{ending}],"Id":"{}"}}"#, "x".repeat(4000)),
+        ] {
+            assert_eq!(end_of(&json), None, "{json:.80}");
+        }
+        assert_eq!(
+            end_of(&format!(r#"{{"Statement":[{},{ending}]}}"#, ending.replace("17000", "17001"))),
+            Some(1_700_000_000_000)
         );
+        for value in ["____", "~~~~", "e30", "e30~", "%00", "%ff", "Policy", "-"] {
+            let address = format!("https://d1.cloudfront.net/a.jpg?Policy={value}&Signature=x");
+            assert_eq!(end(&address, "2023-11-14"), None, "{value}");
+        }
     }
 
     #[test]

@@ -95,7 +95,7 @@ pub enum Decision {
 /// Decides by what is held and its age. `held` is `None` on a miss.
 pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decision {
     let Some(entry) = held else { return Decision::Miss };
-    let age = now.since(entry.verified_at);
+    let age = entry.age(now, windows);
     match &entry.content {
         Content::Picture(_) if age < windows.ahead => Decision::Hit,
         Content::Picture(_) if age < windows.stale_while_revalidate_until => Decision::StaleWhileRevalidate,
@@ -110,7 +110,7 @@ pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decisi
 pub fn state(entry: &Entry, now: Timestamp, windows: &Windows) -> AvatarState {
     match &entry.content {
         Content::NoPicture | Content::Nothing => AvatarState::Placeholder,
-        Content::Picture(_) if now.since(entry.verified_at) < windows.fresh_until => AvatarState::Fresh,
+        Content::Picture(_) if entry.age(now, windows) < windows.fresh_until => AvatarState::Fresh,
         Content::Picture(_) if entry.failure().is_some() => AvatarState::LastGood,
         Content::Picture(_) => AvatarState::Stale,
     }

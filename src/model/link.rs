@@ -82,8 +82,9 @@ impl Link {
         Self { expires_at: own.map_or(told, |own| own.min(told)), ..self }
     }
 
-    /// Whether the bytes may still be fetched by it.
+    /// Whether the bytes may still be fetched by it. The life of a link that was given in the future, by a wrong clock, may
+    /// be over.
     pub fn is_live(&self, now: Timestamp) -> bool {
-        now < self.expires_at
+        now < self.expires_at && self.resolved_at.age(now).is_some()
     }
 }

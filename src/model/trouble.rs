@@ -4,6 +4,9 @@ use std::time::Duration;
 
 use super::{AvatarId, Fingerprint, Timestamp};
 
+/// A pause that a provider names is cut to this: its longest quotas count over 24 hours, the rest is room.
+pub const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 24 * 3600);
+
 /// What a failure means for the next attempts. Decided by the provider's code and subcode, never by HTTP status or
 /// `type` alone (PROVIDERS 4, 6).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
@@ -91,9 +94,9 @@ pub struct Trouble {
 }
 
 impl Trouble {
-    /// Whether an attempt may start now.
+    /// Whether an attempt may start now. A pause that began in the future was set by a wrong clock, and is over.
     pub fn allows(&self, now: Timestamp) -> bool {
-        self.retry_at.is_some_and(|at| at <= now)
+        self.retry_at.is_some_and(|at| at <= now || self.at.age(now).is_none())
     }
 
     /// The same, but it holds no attempt back and counts for none: the next one begins afresh. What the dashboard was told

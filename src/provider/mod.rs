@@ -226,21 +226,35 @@ impl Providers {
     }
 
     /// The address that the dashboard last stored, if it is one of its provider's and its own signature says that it
-    /// still lives. Telegram's hold a token and are never believed.
+    /// still lives.
     pub fn stored_link(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
+        let link = self.stored_address(connection, now)?;
+        expires_at(&link.address, now)?;
+        Some(link).filter(|link| link.is_live(now))
+    }
+
+    /// The same, if it tells no end, or one that cannot be: nobody knows whether it lives, so it is for the time when nothing
+    /// else is left.
+    pub fn stored_link_without_end(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
+        self.stored_address(connection, now).filter(|link| expires_at(&link.address, now).is_none())
+    }
+
+    /// The address that the dashboard last stored, if it is one of its provider's. Telegram's hold a token and are never
+    /// believed.
+    fn stored_address(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
         let hosts = match connection.provider {
             Provider::Instagram => &self.instagram_hosts,
             Provider::Facebook => &self.facebook_hosts,
             Provider::Telegram => return None,
             Provider::Json(name) => {
                 let provider = self.json.get(&name)?;
-                let link = stored_link(connection, provider.hosts(), now, &self.link)?;
+                let link = stored_address(connection, provider.hosts(), now, &self.link)?;
                 let identity = json::identity_of(&link.address);
                 return Some(Link { identity, ..link })
                     .filter(|link| !provider.is_no_picture(link.address.expose()));
             }
         };
-        stored_link(connection, hosts, now, &self.link)
+        stored_address(connection, hosts, now, &self.link)
     }
 }
 
@@ -261,7 +275,7 @@ fn resolution(said: &Said, now: Timestamp, config: &LinkConfig) -> Result<Resolu
     Ok(Resolution::Picture(Link::new(address, identity, false, now, config)))
 }
 
-fn stored_link(
+fn stored_address(
     connection: &Connection,
     hosts: &HostList,
     now: Timestamp,
@@ -271,9 +285,8 @@ fn stored_link(
     if !hosts.allows(address.host()) || instagram::is_anonymous(address.expose()) {
         return None;
     }
-    expires_at(&address, now)?;
     let identity = Identity::of(&address);
-    Some(Link::new(address, identity, false, now, config)).filter(|link| link.is_live(now))
+    Some(Link::new(address, identity, false, now, config))
 }
 
 /// An account as one segment of a path; `None` where the row names none.

@@ -28,9 +28,11 @@ fn row(provider: Provider, picture_url: Option<&str>) -> Connection {
     }
 }
 
-fn stored(picture_url: Option<&str>, now: Timestamp) -> Option<Link> {
-    let hosts = HostList::parse(&["fbcdn.net".to_owned()]).unwrap();
-    stored_link(&row(Provider::Facebook, picture_url), &hosts, now, &config())
+/// The row's own address as it is known to live, and as nobody knows whether it does.
+fn stored(picture_url: Option<&str>, now: Timestamp) -> [Option<Link>; 2] {
+    let (providers, row) =
+        (asked::providers("http://127.0.0.1:1", None), row(Provider::Facebook, picture_url));
+    [providers.stored_link(&row, now), providers.stored_link_without_end(&row, now)]
 }
 
 fn said(address: &str) -> Result<Resolution, ProviderError> {
@@ -61,31 +63,55 @@ fn an_address_that_cannot_be_sent_as_it_is_is_named() {
     }
 }
 
-#[test]
-fn the_rows_own_address_is_used_while_its_signature_lives() {
-    let link = stored(Some(LIVE), NOW).unwrap();
+#[tokio::test]
+async fn the_rows_own_address_is_used_while_its_signature_lives() {
+    let [Some(link), None] = stored(Some(LIVE), NOW) else { panic!("it lives") };
     assert_eq!(link.address.expose(), LIVE);
     assert!(link.is_live(NOW) && !link.is_secret);
     let end = Timestamp::from_secs(0x675F_45D2);
-    assert!(stored(Some(LIVE), end - Duration::from_secs(60)).is_some());
+    assert!(stored(Some(LIVE), end - Duration::from_secs(60))[0].is_some());
     for now in [end, end + Duration::from_secs(1)] {
-        assert!(stored(Some(LIVE), now).is_none());
+        assert!(stored(Some(LIVE), now).iter().all(Option::is_none), "it is over");
     }
 }
 
-#[test]
-fn the_rows_own_address_is_not_used_where_it_proves_nothing() {
+#[tokio::test]
+async fn of_an_address_without_an_end_that_can_be_nobody_knows_whether_it_lives() {
+    for address in [
+        "https://scontent.xx.fbcdn.net/v/1_n.jpg",
+        "https://scontent.xx.fbcdn.net/v/1_n.jpg?oe=1",
+        "https://scontent.xx.fbcdn.net/v/1_n.jpg?oe=FFFFFFFFFF",
+        "https://scontent.xx.fbcdn.net/v/1_n.jpg?oe=soon",
+    ] {
+        let [None, Some(link)] = stored(Some(address), NOW) else { panic!("{address}") };
+        assert_eq!((link.address.expose(), link.expires_at), (address, NOW + config().default_ttl));
+    }
+}
+
+#[tokio::test]
+async fn an_address_that_is_none_of_its_providers_is_never_used() {
     for address in [
         None,
         Some(""),
-        Some("https://scontent.xx.fbcdn.net/v/1_n.jpg"),
         Some("https://notfbcdn.net/v/1_n.jpg?oe=675F45D2"),
+        Some("https://notfbcdn.net/v/1_n.jpg"),
         Some("https://fbcdn.net.evil.example/v/1_n.jpg?oe=675F45D2"),
+        Some("https://fbcdn.net.evil.example/v/1_n.jpg"),
         Some("https://a.fbcdn.net/v/44884218_345707102882519_2446069589734326272_n.jpg?oe=675F45D2"),
+        Some("https://a.fbcdn.net/v/44884218_345707102882519_2446069589734326272_n.jpg"),
         Some("https://a.fbcdn.net/v/../1_n.jpg?oe=675F45D2"),
     ] {
-        assert!(stored(address, NOW).is_none(), "{address:?}");
+        assert!(stored(address, NOW).iter().all(Option::is_none), "{address:?}");
     }
+}
+
+#[tokio::test]
+async fn an_address_of_telegram_holds_a_token_and_is_never_used() {
+    let providers = asked::providers("http://127.0.0.1:1", None);
+    let row = row(Provider::Telegram, Some("http://127.0.0.1:1/tg/file/bot1:A/photos/file_1.jpg"));
+    assert!(
+        providers.stored_link(&row, NOW).is_none() && providers.stored_link_without_end(&row, NOW).is_none()
+    );
 }
 
 #[test]

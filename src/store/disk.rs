@@ -19,6 +19,7 @@ use super::generations::Subject;
 use super::health::{Health, State};
 use super::{Generations, Held, disk_events, disk_file, disk_row};
 use crate::background::Background;
+use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
@@ -62,6 +63,7 @@ impl Disk {
         config: &DiskConfig,
         max_pixels: u64,
         generations: Arc<Generations>,
+        clock: Clock,
         background: &Background,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
@@ -87,6 +89,7 @@ impl Disk {
         let writer = Writer {
             pool: pool.clone(),
             generations,
+            clock,
             max_bytes: config.max_bytes,
             state: state.clone(),
             events,
@@ -116,7 +119,7 @@ impl Disk {
         match disk_row::read(&row, open.max_pixels) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
-                if now.since(used_at) > TOUCH_AFTER {
+                if used_at.is_older_than(TOUCH_AFTER, now) {
                     let _ = open.commands.try_send(Command::Touch(id.clone(), now));
                 }
                 Some(entry)

@@ -114,8 +114,13 @@ impl Batch {
     }
 }
 
-/// Writes an entry, unless a later one stands there.
-pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+/// Writes an entry, unless a later one stands there. One that was verified in the future is not later: a wrong clock wrote
+/// it, and nothing else could be kept until then.
+pub(super) async fn put(
+    held: &Held,
+    now: Timestamp,
+    transaction: &mut SqliteConnection,
+) -> Result<(), sqlx::Error> {
     let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
         &held.entry;
     let columns = Columns::of(&held.entry);
@@ -123,15 +128,15 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
              last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until,
              token_end)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
          ON CONFLICT (id) DO UPDATE SET version = excluded.version, provider = excluded.provider,
              name = excluded.name, fingerprint = excluded.fingerprint, verified_at = excluded.verified_at,
-             used_at = MAX(avatar.used_at, excluded.used_at), content = excluded.content, identity = excluded.identity,
+             used_at = MAX(MIN(avatar.used_at, ?19), excluded.used_at), content = excluded.content, identity = excluded.identity,
              last_modified = excluded.last_modified, bytes = excluded.bytes, checksum = excluded.checksum,
              trouble = excluded.trouble, field_missing = excluded.field_missing, generation = excluded.generation,
              obeyed = excluded.obeyed, rest_until = excluded.rest_until, token_end = excluded.token_end
          WHERE MAX(excluded.generation, excluded.obeyed) > MAX(avatar.generation, avatar.obeyed)
-             OR excluded.verified_at >= avatar.verified_at",
+             OR excluded.verified_at >= avatar.verified_at OR avatar.verified_at > ?19",
     )
     .bind(held.id.as_str())
     .bind(VERSION)
@@ -139,7 +144,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(name.as_deref())
     .bind(&fingerprint.0[..])
     .bind(verified_at.as_millis())
-    .bind(held.viewed_at().max(*verified_at).as_millis())
+    .bind(held.viewed_at().max(*verified_at).min(now).as_millis())
     .bind(columns.content)
     .bind(columns.identity)
     .bind(columns.last_modified)
@@ -151,6 +156,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(soft_purged_at.0.cast_signed())
     .bind(rest_until.map(Timestamp::as_millis))
     .bind(columns.token_end)
+    .bind(now.as_millis())
     .execute(transaction)
     .await?;
     Ok(())

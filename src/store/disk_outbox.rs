@@ -10,6 +10,7 @@ use tokio::sync::{Notify, mpsc, oneshot};
 use super::disk_batch::Command;
 use super::disk_events::{Errand, GONE_REMEMBERED, REMEMBERED};
 use super::health::State;
+use crate::clock::MAX_CLOCK_SKEW;
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
 
 /// An event that waits.
@@ -102,12 +103,14 @@ impl Outbox {
         }
     }
 
-    /// The numbers that an avatar's last events were given, the later of each dimension.
+    /// The numbers that an avatar's last events were given, the later of each dimension. Those that a wrong clock gave in the
+    /// future keep the order, but what they told may have been wrong, and is told anew.
     pub async fn told(&self, id: &AvatarId, now: Timestamp) -> Vec<Told> {
         let query = sqlx::query(
-            "SELECT dimension, fact, sequence FROM told
+            "SELECT dimension, CASE WHEN at > ? THEN '' ELSE fact END AS fact, sequence FROM told
              WHERE id = ? AND at > ? AND (dimension <> 'existence' OR at > ?)",
         );
+        let query = query.bind((now + MAX_CLOCK_SKEW).as_millis());
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
         let query = query.bind((now - GONE_REMEMBERED).as_millis());
         let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::background::Background;
+use crate::clock::Clock;
 use proptest::prelude::*;
 use sqlx::Connection;
 
@@ -13,6 +14,7 @@ use crate::model::{
 };
 
 const PIXELS: u64 = 1_000_000;
+const NOW: Timestamp = Timestamp::from_secs(1000);
 const PNG: &[u8] = include_bytes!("../../tests/fixtures/pictures/picture.png");
 
 fn picture(identity: Option<String>) -> Content {
@@ -59,7 +61,8 @@ async fn open() -> Opened {
     let path = folder.path().join("x.db");
     let (generations, background) = (Arc::new(Generations::default()), Background::here());
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
+    let disk =
+        Disk::open(&config, PIXELS, generations.clone(), Clock::manual(NOW), &background).await.unwrap();
     Opened { disk, generations, background, path, _folder: folder }
 }
 
@@ -71,7 +74,8 @@ impl Opened {
         self.background.ended().await;
         let (generations, background) = (Arc::new(Generations::default()), Background::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
-        let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
+        let disk =
+            Disk::open(&config, PIXELS, generations.clone(), Clock::manual(NOW), &background).await.unwrap();
         Self { disk, generations, background, ..self }
     }
 
@@ -173,7 +177,8 @@ async fn a_damaged_row_is_a_miss_and_goes() {
 #[tokio::test]
 async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     let opened = open().await;
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.generations.clone());
+    let memory =
+        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.generations.clone(), Clock::manual(NOW));
     let kept = async |held: Arc<Held>| {
         memory.put(held.clone());
         opened.disk.put(held).await;
@@ -194,10 +199,37 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
 }
 
+#[tokio::test]
+async fn both_stores_replace_what_was_verified_in_the_future() {
+    let opened = open().await;
+    let memory =
+        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.generations.clone(), Clock::manual(NOW));
+    let viewed = |verified_at| {
+        let held = held(entry(Content::NoPicture, verified_at));
+        held.view(Timestamp::from_secs(verified_at));
+        held
+    };
+    for (verified_at, holds) in [(1001, 1001), (900, 900), (100_000, 100_000), (999, 999), (998, 999)] {
+        let held = viewed(verified_at);
+        memory.put(held.clone());
+        opened.disk.put(held).await;
+        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
+        let disk = opened.disk.get(&id(), NOW).await.map(|entry| entry.verified_at.as_secs());
+        assert_eq!(
+            (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk),
+            (Some(holds), Some(holds))
+        );
+    }
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
+    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+    let used_at = sqlx::query_scalar("SELECT used_at FROM avatar").fetch_one(&mut connection).await;
+    assert_eq!(used_at.ok(), Some(NOW.as_millis()), "or it would stay while others are dropped");
+}
+
 #[test]
 fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
     let generations = Arc::new(Generations::default());
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, generations.clone());
+    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, generations.clone(), Clock::manual(NOW));
     let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
     assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
     assert!(!memory.replace(&seen, &later), "another is held");

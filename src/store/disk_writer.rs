@@ -11,6 +11,7 @@ use super::disk_outbox::Counters;
 use super::disk_unwritten::Unwritten;
 use super::health::State;
 use super::{Generations, disk_events};
+use crate::clock::Clock;
 
 /// Commands written in one transaction.
 const BATCH: usize = 32;
@@ -23,6 +24,7 @@ const MOST_PURGED: usize = 100_000;
 pub(super) struct Writer {
     pub(super) pool: SqlitePool,
     pub(super) generations: Arc<Generations>,
+    pub(super) clock: Clock,
     pub(super) max_bytes: u64,
     pub(super) state: Arc<State>,
     pub(super) events: Arc<Counters>,
@@ -128,7 +130,7 @@ impl Writer {
             // Asked here, by the only writer: a removal that was queued later has raised the generation already.
             if self.generations.admits(&held.id, &held.entry) {
                 self.used += held.entry.picture().map_or(0, |picture| picture.bytes.len() as u64);
-                put(held, &mut transaction).await?;
+                put(held, self.clock.now(), &mut transaction).await?;
             }
         }
         for (kept, happened) in &batch.happened {

@@ -7,6 +7,7 @@ use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
 use super::Generations;
+use crate::clock::Clock;
 use crate::model::{AvatarId, Entry, Invalid, Tags, Timestamp, units};
 
 /// Section `[memory]`.
@@ -99,6 +100,7 @@ impl Held {
 pub struct Memory {
     entries: Cache<AvatarId, Arc<Held>>,
     generations: Arc<Generations>,
+    clock: Clock,
 }
 
 /// What an entry weighs beside its picture: the structs, the link and moka's own book-keeping.
@@ -106,7 +108,7 @@ const OVERHEAD: usize = 1024;
 
 impl Memory {
     /// An empty store.
-    pub fn new(config: MemoryConfig, generations: Arc<Generations>) -> Self {
+    pub fn new(config: MemoryConfig, generations: Arc<Generations>, clock: Clock) -> Self {
         let entries = Cache::builder()
             .max_capacity(config.max_bytes)
             .weigher(|_: &AvatarId, held: &Arc<Held>| {
@@ -114,7 +116,7 @@ impl Memory {
                 u32::try_from(picture + OVERHEAD).unwrap_or(u32::MAX)
             })
             .build();
-        Self { entries, generations }
+        Self { entries, generations, clock }
     }
 
     /// What is held of an avatar.
@@ -122,13 +124,16 @@ impl Memory {
         self.entries.get(id)
     }
 
-    /// Puts an entry in, unless its generation is over or what is held was verified later. Returns what holds now:
-    /// what was put, what was there, or `None` where the avatar was purged meanwhile and nothing is held.
+    /// Puts an entry in, unless its generation is over or what is held was verified later. An entry that was verified in
+    /// the future is not later: a wrong clock wrote it. Returns what holds now: what was put, what was there, or `None`
+    /// where the avatar was purged meanwhile and nothing is held.
     pub fn put(&self, held: Arc<Held>) -> Option<Arc<Held>> {
         let last = |entry: &Entry| entry.generation.max(entry.soft_purged_at);
+        let now = self.clock.now();
         let entry = self.entries.entry_by_ref(&held.id).and_compute_with(|present| {
             let newer = present.is_some_and(|present| {
-                present.value().entry.verified_at > held.entry.verified_at
+                let verified_at = present.value().entry.verified_at;
+                (verified_at > held.entry.verified_at && verified_at <= now)
                     && last(&present.value().entry) >= last(&held.entry)
             });
             if newer || !self.generations.admits(&held.id, &held.entry) {

@@ -166,7 +166,11 @@ impl Sender {
                 memory.failures = memory.failures.saturating_add(1);
                 tracing::debug!(event = message.id(), why, ?pause, "not told yet");
                 self.shared.failed(now, &why);
-                let is_old = happened.at <= now - A_DAY;
+                // Where a wrong clock says when it happened, the day counts from the first attempt that failed.
+                let is_old = match happened.at.age(now) {
+                    Some(age) => age >= A_DAY,
+                    None => self.shared.failing_for(now) >= A_DAY,
+                };
                 if is_old && self.drop(number, message.id(), memory).await && !asked {
                     return Next::Now;
                 }

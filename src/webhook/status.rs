@@ -92,7 +92,9 @@ impl Events {
             Some(Receiver::Gone) => {
                 Health::Degraded("the receiver said 410: nothing is sent until the next start".to_owned())
             }
-            Some(Receiver::Failing(since, why)) if now.since(since) >= PATIENCE => Health::Degraded(why),
+            Some(Receiver::Failing(since, why)) if since.is_older_than(PATIENCE, now) => {
+                Health::Degraded(why)
+            }
             Some(Receiver::Failing(..) | Receiver::Well) | None => Health::Well,
         }
     }
@@ -145,11 +147,22 @@ impl Shared {
     pub(super) fn failed(&self, now: Timestamp, why: &str) {
         self.retried.fetch_add(1, Ordering::Relaxed);
         match self.receiver() {
-            Receiver::Failing(since, _) => _ = self.set(Receiver::Failing(since, why.to_owned())),
+            // A clock that was set back must not prolong it.
+            Receiver::Failing(since, _) => {
+                self.set(Receiver::Failing(since.min(now), why.to_owned()));
+            }
             Receiver::Well | Receiver::Gone => {
                 tracing::warn!(why, "events: the receiver fails; they are kept and sent again for a day");
                 self.set(Receiver::Failing(now, why.to_owned()));
             }
+        }
+    }
+
+    /// For how long every attempt has failed; zero where the last was delivered.
+    pub(super) fn failing_for(&self, now: Timestamp) -> Duration {
+        match self.receiver() {
+            Receiver::Failing(since, _) => now.since(since),
+            Receiver::Well | Receiver::Gone => Duration::ZERO,
         }
     }
 

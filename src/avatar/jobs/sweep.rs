@@ -21,6 +21,8 @@ struct Scanned {
     expired: Vec<AvatarId>,
     /// Their tokens end soon as the provider says, and no event was emitted.
     ending: BTreeSet<AvatarId>,
+    /// Confirmed in the future, by a wrong clock.
+    ahead: Vec<AvatarId>,
 }
 
 impl Jobs {
@@ -32,7 +34,7 @@ impl Jobs {
         loop {
             tokio::time::sleep(CLOCK_CHECK.min(interval)).await;
             let now = self.parts.clock.now();
-            if now.since(last) >= interval {
+            if last.is_older_than(interval, now) {
                 last = now;
                 let sweeps_redis = self.parts.tiers.may_sweep_redis(interval).await;
                 self.sweep_tiers(sweeps_redis).await;
@@ -44,8 +46,7 @@ impl Jobs {
     /// When the last sweep began; a first process counts from its start.
     async fn last_sweep(&self) -> Timestamp {
         let now = self.parts.clock.now();
-        // A time in the future was recorded by a clock that was wrong.
-        if let Some(last) = self.parts.tiers.last_sweep().await.filter(|last| *last <= now) {
+        if let Some(last) = self.parts.tiers.last_sweep().await.filter(|last| last.age(now).is_some()) {
             return last;
         }
         self.parts.tiers.record_sweep(now).await;
@@ -60,7 +61,10 @@ impl Jobs {
     /// The same; one instance looks at Redis for all.
     async fn sweep_tiers(self: &Arc<Self>, sweeps_redis: bool) -> SweepReport {
         let now = self.parts.clock.now();
-        let Scanned { mut held, expired, mut ending } = self.scan(now).await;
+        let Scanned { mut held, expired, mut ending, ahead } = self.scan(now).await;
+        for id in &ahead {
+            self.parts.tiers.correct(id, now).await;
+        }
         if sweeps_redis {
             held.extend(self.parts.tiers.ids_in_redis().await);
         }
@@ -115,9 +119,13 @@ impl Jobs {
         while let Some(page) = pages.next().await {
             for Kept { id, verified_at, token_end, .. } in page {
                 let was_never_verified = verified_at == Timestamp::EPOCH;
-                if !was_never_verified && now.since(verified_at) >= self.parts.windows.forget {
-                    scanned.expired.push(id);
-                    continue;
+                match verified_at.age(now) {
+                    Some(age) if !was_never_verified && age >= self.parts.windows.forget => {
+                        scanned.expired.push(id);
+                        continue;
+                    }
+                    Some(_) => {}
+                    None => scanned.ahead.push(id.clone()),
                 }
                 if token_end.is_some_and(|end| end.told && end.noted_at.is_none() && end.is_soon(now)) {
                     scanned.ending.insert(id.clone());

@@ -156,7 +156,7 @@ impl Refresher {
     ) -> bool {
         let trouble =
             held.entry.trouble.as_ref().filter(|trouble| trouble.fingerprint == Some(wanted.row.fingerprint));
-        let is_rested = held.entry.rest_until.is_none_or(|until| until <= now);
+        let is_rested = held.entry.rests_until(now).is_none();
         let is_allowed = wanted.urgency == Urgency::Forced
             || is_rested && trouble.is_none_or(|trouble| trouble.allows(now));
         // With nothing held the row's own address costs no API call, so even a paused app allows one attempt.

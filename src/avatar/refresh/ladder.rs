@@ -3,7 +3,7 @@
 //! 1. A live link is held but its bytes are not: fetch them, no API call. With nothing held at all, the row's own address.
 //! 2. Ask the provider. The same identity: only the clocks move; else fetch the bytes from the new link.
 //! 3. The CDN says 403, 404 or 410: drop the link, ask once more, fetch.
-//! 4. The provider fails and no bytes are held: the row's own address, counted as a failed attempt.
+//! 4. The provider fails and no bytes are held: the row's own address, even one without an end, counted as a failed attempt.
 //! 5. Last good bytes, or 6. a placeholder: the service decides.
 
 use std::sync::Arc;
@@ -72,20 +72,27 @@ impl Attempt<'_> {
         if !nothing {
             return Err(false);
         }
-        match self.by_row().await {
+        let Some(link) = self.providers.stored_link(&self.row.connection, now) else { return Err(false) };
+        match self.by_row(link).await {
             Some((picture, at, link)) => Ok(found(picture, at, link)),
             None => Err(true),
         }
     }
 
-    /// The row's own address, if its signature is not over. The picture counts as just past `fresh_for`, so that one
-    /// refresh in the background confirms it.
-    async fn by_row(&self) -> Option<(Picture, Timestamp, Link)> {
-        let now = self.clock.now();
-        let at = now - self.windows.fresh_until;
-        let link = Link { resolved_at: at, ..self.providers.stored_link(&self.row.connection, now)? };
+    /// The row's own address. The picture counts as just past `fresh_for`, so that one refresh in the background
+    /// confirms it.
+    async fn by_row(&self, link: Link) -> Option<(Picture, Timestamp, Link)> {
+        let at = self.clock.now() - self.windows.fresh_until;
+        let link = Link { resolved_at: at, ..link };
         let picture = self.fetch(&link).await.ok()?;
         Some((picture, at, link))
+    }
+
+    /// The row's own address in step 4, unless its signature is over.
+    fn last_resort(&self) -> Option<Link> {
+        let (connection, now) = (&self.row.connection, self.clock.now());
+        let without_end = || self.providers.stored_link_without_end(connection, now);
+        self.providers.stored_link(connection, now).or_else(without_end)
     }
 
     /// Steps 2 to 4.
@@ -104,7 +111,8 @@ impl Attempt<'_> {
         let mut result = failed(failure, None);
         if self.picture().is_none()
             && !tried_row
-            && let Some((picture, at, link)) = self.by_row().await
+            && let Some(link) = self.last_resort()
+            && let Some((picture, at, link)) = self.by_row(link).await
         {
             result.finding = Finding::Picture(picture, at);
             result.link = Some(link);

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use tokio::sync::oneshot;
 
-use crate::model::{AvatarId, Provider, Timestamp};
+use crate::model::{AvatarId, LONGEST_PAUSE, Provider, Timestamp};
 
 /// When a waiting avatar was last viewed, and its number in the order of arrival.
 pub(super) type Key = (Timestamp, u64);
@@ -165,6 +165,11 @@ impl<P> Lane<P> {
 
     /// The pace, unless it has ended.
     pub(super) fn pace(&self, now: Timestamp) -> Option<Pace> {
-        self.pace.filter(|pace| now < pace.until)
+        self.pace.filter(|pace| pace.until.is_ahead(LONGEST_PAUSE, now))
+    }
+
+    /// Whether the pace does not allow the next refresh yet.
+    pub(super) fn rests(&self, pace: &Pace, now: Timestamp) -> bool {
+        self.next.is_ahead(pace.interval, now)
     }
 }

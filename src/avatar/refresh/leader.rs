@@ -78,7 +78,10 @@ impl Refresher {
         };
         // Another flight may have ended between the caller's lookup and its joining, or a deletion may have come: the
         // entry that the caller saw must not be stored once more.
-        let held = tiers.in_memory(id).or_else(|| seen.clone()).filter(|held| tiers.accepts(held));
+        let held = tiers
+            .in_memory(id, self.parts.clock.now())
+            .or_else(|| seen.clone())
+            .filter(|held| tiers.accepts(held));
         let mark = tiers.mark(id);
         let wanted =
             Wanted { id, flight: leader.flight(), row: &row, urgency, began: self.parts.clock.now() };

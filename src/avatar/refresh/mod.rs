@@ -129,7 +129,7 @@ impl Refresher {
     /// Whether pauses allow an attempt for an entry.
     pub(super) fn may_refresh(&self, held: &Held, now: Timestamp) -> bool {
         held.entry.trouble.as_ref().is_none_or(|trouble| trouble.allows(now))
-            && held.entry.rest_until.is_none_or(|until| until <= now)
+            && held.entry.rests_until(now).is_none()
             && self.parts.tiers.cooldown(held.entry.provider, now).is_none()
     }
 

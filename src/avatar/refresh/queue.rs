@@ -130,7 +130,9 @@ impl Queue {
         let now = self.clock.now();
         let lanes = self.lock();
         let lane = lanes.get(provider)?;
-        lane.pace(now).filter(|_| now < lane.next || lane.paced() > 0).map(|pace| lane.next.min(pace.until))
+        lane.pace(now)
+            .filter(|pace| lane.rests(pace, now) || lane.paced() > 0)
+            .map(|pace| lane.next.min(pace.until))
     }
 
     /// Notes that an avatar was viewed again, which may wait.
@@ -164,7 +166,7 @@ impl Queue {
         let is_free = lanes.running() < self.bounds.permits;
         is_free
             && lanes.get(provider).is_none_or(|lane| match lane.pace(now) {
-                Some(_) => lane.paced() == 0 && lane.next <= now,
+                Some(pace) => lane.paced() == 0 && !lane.rests(&pace, now),
                 None => lane.running < self.share_of(provider),
             })
     }

@@ -98,7 +98,7 @@ pub(super) fn apply(
         trouble: failure.map(|failure| failure.into_trouble(id, row.fingerprint, before, now, config)),
         field_missing,
         // An attempt that made no call ends no rest.
-        rest_until: rest.map(|rest| now + rest).or_else(|| old?.rest_until.filter(|until| *until > now)),
+        rest_until: rest.map(|rest| now + rest).or_else(|| old?.rests_until(now)),
         token_end,
         provider: row.connection.provider,
         name: row.connection.name.clone().or(provider_name),

@@ -87,9 +87,9 @@ impl Tiers {
 
     /// Makes an avatar stale in memory and on disk: the next view refreshes it, and is shown it meanwhile.
     pub(in crate::avatar) async fn invalidate(&self, id: &AvatarId, purge: Generation, now: Timestamp) {
-        let entry = match self.in_memory(id) {
+        let entry = match self.in_memory(id, now) {
             Some(held) => Some(held.entry.clone()),
-            None => self.parts.disk.get(id, now).await,
+            None => self.parts.disk.get(id, now).await.map(|entry| self.corrected(entry, now).0),
         };
         if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.soft_purged_at) < purge) {
             let entry = self.invalidated(id, &entry, purge, now);

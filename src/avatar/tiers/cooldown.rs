@@ -3,12 +3,8 @@
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
 
-use crate::model::{Provider, Timestamp};
-
-/// The longest pause that is taken from a provider (ARCHITECTURE, "Bounds"), and an hour for clocks that differ.
-const LONGEST: Duration = Duration::from_secs((7 * 24 + 1) * 3600);
+use crate::model::{LONGEST_PAUSE, Provider, Timestamp};
 
 /// The end of the pause of each provider's app: Meta's code 4 stops every account of an app.
 ///
@@ -25,14 +21,15 @@ impl AppCooldowns {
     /// AppCooldowns an app until then; a later end that is known already stays. Returns the end that holds. An app that nobody
     /// configures is not asked anyway.
     ///
-    /// No provider names a longer pause than [`LONGEST`]: such an end was told by a clock that ran ahead, of another instance
+    /// No provider names a longer pause than [`LONGEST_PAUSE`]: such an end was told by a clock that ran ahead, of another instance
     /// or once of this one, and is none.
     pub(super) fn set(&self, provider: Provider, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
-        if is_believable(until, now)
+        if until.is_ahead(LONGEST_PAUSE, now)
             && let Some(known) = self.0.get(&provider)
         {
             let later = |known| {
-                let known = Some(Timestamp::from_millis(known)).filter(|known| is_believable(*known, now));
+                let known =
+                    Some(Timestamp::from_millis(known)).filter(|known| known.is_ahead(LONGEST_PAUSE, now));
                 Some(known.map_or(until, |known| known.max(until)).as_millis())
             };
             let _ = known.fetch_update(Ordering::Relaxed, Ordering::Relaxed, later);
@@ -43,7 +40,7 @@ impl AppCooldowns {
     /// The end of the pause, if it has not passed.
     pub(super) fn until(&self, provider: Provider, now: Timestamp) -> Option<Timestamp> {
         let until = Timestamp::from_millis(self.0.get(&provider)?.load(Ordering::Relaxed));
-        (now < until && is_believable(until, now)).then_some(until)
+        until.is_ahead(LONGEST_PAUSE, now).then_some(until)
     }
 
     /// All that have not ended.
@@ -52,12 +49,10 @@ impl AppCooldowns {
     }
 }
 
-fn is_believable(until: Timestamp, now: Timestamp) -> bool {
-    until <= now + LONGEST
-}
-
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
 
     #[test]

@@ -22,6 +22,7 @@ mod choice;
 mod coalesce;
 mod commit;
 mod cooldown;
+mod correction;
 mod event;
 mod holding;
 mod peek;
@@ -118,14 +119,9 @@ impl Tiers {
         self.parts.memory.get(id).filter(|held| self.parts.redis.trusts(held))
     }
 
-    /// The entry in memory, whether or not Redis may know better.
-    pub(super) fn in_memory(&self, id: &AvatarId) -> Option<Arc<Held>> {
-        self.parts.memory.get(id.as_str())
-    }
-
     /// What is held of an avatar: memory alone where it can be trusted, else Redis, then the disk. Deletes nothing.
     pub(super) async fn lookup(&self, id: &AvatarId, now: Timestamp, budget: &mut Budget) -> Holding {
-        let holding = match self.in_memory(id) {
+        let holding = match self.in_memory(id, now) {
             Some(held) if self.parts.redis.trusts(&held) => Holding::Held(held),
             Some(held) => self.reconcile(id, Some(held), now, budget).await,
             None => self.lookup_below_memory(id, now, budget).await,
@@ -153,7 +149,8 @@ impl Tiers {
     }
 
     fn is_expired(&self, held: &Held, now: Timestamp) -> bool {
-        held.entry.picture().is_some() && now.since(held.entry.verified_at) >= self.parts.windows.forget
+        held.entry.picture().is_some()
+            && held.entry.age(now, &self.parts.windows) >= self.parts.windows.forget
     }
 
     /// What one request may spend on Redis.

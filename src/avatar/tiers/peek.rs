@@ -10,7 +10,7 @@ use crate::store::{Held, Verdict};
 impl Tiers {
     /// What a view would find now. Reads as a view does, purges included, and changes no tier.
     pub(in crate::avatar) async fn peek(&self, id: &AvatarId, now: Timestamp) -> Option<Peek> {
-        let memory = self.in_memory(id);
+        let memory = self.parts.memory.get(id.as_str());
         let disk = self.read_disk(id, now).await;
         let remote =
             self.ask_redis(id, memory.as_deref(), now, &mut self.unhurried()).await.unwrap_or_default();

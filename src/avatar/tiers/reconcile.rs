@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::choice::{Choice, Remote};
 use super::{Forgotten, Holding, Tiers};
-use crate::model::{AvatarId, Entry, Generation, Timestamp, Trouble, TroubleClass};
+use crate::model::{AvatarId, Content, Entry, Generation, Timestamp, Trouble, TroubleClass};
 use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
 
 impl Tiers {
@@ -64,7 +64,12 @@ impl Tiers {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
         self.parts.purge_log.note(&Subject::Avatar(id.clone()), purged);
-        let Some(mut entry) = entry else { return Ok(Remote::default()) };
+        let Some(entry) = entry else { return Ok(Remote::default()) };
+        let (mut entry, is_corrected) = self.corrected(entry, now);
+        if is_corrected && !matches!(entry.content, Content::Nothing) {
+            // Otherwise every lookup would find it as young again, while pauses forbid a refresh.
+            self.backfill(Arc::new(Held::new(id.clone(), entry.clone(), Timestamp::EPOCH)));
+        }
         entry.trouble = entry.trouble.map(|trouble| self.unless_over(trouble));
         // An instance that had not heard of a purge may have stored it, and a soft purge leaves it as it is.
         Ok(match self.judge(id, &entry) {
@@ -80,7 +85,7 @@ impl Tiers {
 
     /// Reads an avatar from the disk. Changes nothing.
     pub(super) async fn read_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
-        let mut entry = self.parts.disk.get(id, now).await?;
+        let (mut entry, _) = self.corrected(self.parts.disk.get(id, now).await?, now);
         entry.trouble = entry.trouble.map(|trouble| self.unless_over(trouble));
         Some(Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)))
     }

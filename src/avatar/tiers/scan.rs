@@ -47,7 +47,7 @@ impl Tiers {
 
     /// What this instance knows of an avatar, from memory or disk.
     pub(in crate::avatar) async fn meta(&self, id: &AvatarId) -> Option<Kept> {
-        match self.in_memory(id) {
+        match self.parts.memory.get(id.as_str()) {
             Some(held) => Some(Kept::of(&held)),
             None => self.parts.disk.kept(id).await,
         }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use hyper::HeaderMap;
 use serde_json::Value;
 
-use crate::model::Timestamp;
+use crate::model::{LONGEST_PAUSE, Timestamp};
 
 const APP: &str = "x-app-usage";
 const PAGE: &str = "x-page-usage";
@@ -18,8 +18,6 @@ const MEMBERS: [&str; 3] = ["call_count", "total_cputime", "total_time"];
 const MOST: f64 = 1000.0;
 /// Where no time to regain is named: the quotas of apps count over an hour.
 pub(in crate::provider) const FULL_PAUSE: Duration = Duration::from_secs(3600);
-/// What a provider can make us wait at most: its longest quotas count over 24 h, the rest is room.
-const LONGEST_MINUTES: f64 = 7.0 * 24.0 * 60.0;
 /// An account at 80 % is left alone for so long, and for twice as long with each 5 % more.
 const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);
 
@@ -58,21 +56,20 @@ impl Usage {
     /// Notes that the app must not be asked for so long.
     pub(in crate::provider) fn refused(&self, pause: Duration, now: Timestamp) {
         let mut said = self.lock();
-        if said.stopped_until.is_none_or(|known| known < now + pause) {
+        let known = said.stopped_until.filter(|known| known.is_ahead(LONGEST_PAUSE, now));
+        if known.is_none_or(|known| known < now + pause) {
             (said.stopped_until, said.is_news) = (Some(now + pause), true);
         }
     }
 
     /// How much is used up, as far as that is known.
     pub(in crate::provider) fn quota(&self, now: Timestamp) -> Option<Quota> {
-        self.lock().quota.filter(|quota| now < quota.until)
+        self.lock().quota.filter(|quota| quota.until.is_ahead(FULL_PAUSE, now))
     }
 
     /// Until when the app must not be asked, if it must not.
     pub(in crate::provider) fn stopped_until(&self, now: Timestamp) -> Option<Timestamp> {
-        // A stop that is longer is of a time when the clock ran ahead.
-        let longest = now + Duration::from_secs_f64(LONGEST_MINUTES * 60.0);
-        self.lock().stopped_until.filter(|until| now < *until && *until <= longest)
+        self.lock().stopped_until.filter(|until| until.is_ahead(LONGEST_PAUSE, now))
     }
 
     /// The same, told once.
@@ -103,7 +100,7 @@ pub(in crate::provider) fn time_to_regain(headers: &HeaderMap) -> Option<Duratio
     let entries = entries(headers);
     let minutes = entries.iter().filter_map(|entry| entry.get("estimated_time_to_regain_access")?.as_f64());
     let longest = minutes.filter(|minutes| *minutes > 0.0).reduce(f64::max)?;
-    Some(Duration::from_secs_f64(longest.min(LONGEST_MINUTES) * 60.0))
+    Some(Duration::from_secs_f64(longest.min(LONGEST_PAUSE.as_secs_f64() / 60.0) * 60.0))
 }
 
 fn app_percent(headers: &HeaderMap) -> Option<u32> {

@@ -9,7 +9,7 @@ use crate::origin::OriginConfig;
 const BOT: &str = "110201543:AAHdqTcvCH1vGWJxfSeofSAs0K5PALDsaw";
 
 /// Providers whose three hosts are one listener below different paths.
-fn providers(base: &str, app_secret: Option<&str>) -> Providers {
+pub(super) fn providers(base: &str, app_secret: Option<&str>) -> Providers {
     let base = |path: &str| BaseUrl::parse(&format!("{base}/{path}")).unwrap();
     let hosts = HostList::parse(&["fbcdn.net".to_owned()]).unwrap();
     let limits = CallLimits { at_once: 8, per_second: 10_000 };

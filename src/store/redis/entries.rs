@@ -89,8 +89,10 @@ impl Redis {
             if trouble.as_ref().is_some_and(|trouble| trouble.needs_action.is_some()) {
                 open.live_on(&keys.trouble, budget).await;
             }
-            elsewhere = stored.etag().filter(|_| picture.is_none()).map(|_| stored.verified_at());
-            found = stored.into_entry(picture.as_ref(), link, trouble, open.clock.now());
+            let now = open.clock.now();
+            let is_elsewhere = stored.etag().is_some() && picture.is_none();
+            elsewhere = stored.verified_at(now).filter(|_| is_elsewhere);
+            found = stored.into_entry(picture.as_ref(), link, trouble, now);
         }
         let counter = if found.is_some() { &open.counters.hits } else { &open.counters.misses };
         counter.fetch_add(1, Ordering::Relaxed);

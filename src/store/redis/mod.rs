@@ -50,7 +50,7 @@ use super::health::{Health, State};
 use super::{Generations, Held, KeptPurge, Purged};
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::model::{AvatarId, Provider, Timestamp};
+use crate::model::{AvatarId, LONGEST_PAUSE, Provider, Timestamp};
 use bus::Bus;
 use keeper::{Access, Keeper};
 use keys::Keys;
@@ -260,8 +260,10 @@ impl Redis {
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        // A longer one stays.
-        if open.pause(provider, &mut budget).await.ok().flatten().is_none_or(|known| known < until) {
+        // A longer one stays, unless a wrong clock set it.
+        let known = open.pause(provider, &mut budget).await.ok().flatten();
+        let known = known.filter(|known| known.is_ahead(LONGEST_PAUSE, open.clock.now()));
+        if known.is_none_or(|known| known < until) {
             let (key, text) = (open.keys.pause(provider), until.as_millis().to_string());
             if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
                 let mut pipe = redis::pipe();

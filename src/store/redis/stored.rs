@@ -65,8 +65,9 @@ impl StoredEntry {
         }
     }
 
-    pub(super) fn verified_at(&self) -> Timestamp {
-        self.verified_at
+    /// When it was verified, and no later than `now`: the clocks of instances differ. `None`: in the future, by a wrong clock.
+    pub(super) fn verified_at(&self, now: Timestamp) -> Option<Timestamp> {
+        self.verified_at.age(now).map(|_| self.verified_at.min(now))
     }
 
     pub(super) fn provider(&self) -> Option<Provider> {
@@ -84,8 +85,8 @@ impl StoredEntry {
     /// Puts the parts together again. Where the bytes have gone, nothing is held but the link. `None`: of a provider
     /// that this version does not know.
     ///
-    /// What another instance has verified after `now` it verified now: a clock that runs ahead must not keep a picture
-    /// fresh for longer than the others would.
+    /// What another instance verified a little after `now` it verified now: a clock that runs ahead must not keep a picture
+    /// fresh for longer than the others would. A time further ahead stays, for [`Entry::corrected`].
     pub(super) fn into_entry(
         self,
         picture: Option<&Arc<Picture>>,
@@ -94,7 +95,7 @@ impl StoredEntry {
         now: Timestamp,
     ) -> Option<Entry> {
         let provider = self.provider()?;
-        let verified_at = self.verified_at.min(now);
+        let verified_at = self.verified_at(now).unwrap_or(self.verified_at);
         let (content, verified_at) = match self.content {
             StoredContent::NoPicture => (Content::NoPicture, verified_at),
             StoredContent::Nothing => (Content::Nothing, verified_at),
@@ -204,13 +205,20 @@ mod tests {
     }
 
     #[test]
-    fn what_was_verified_in_the_future_was_verified_now() {
-        let json = FIRST.replace("1700000001000", "1900000000000");
-        let json = json.replace(
-            r#"{"picture":{"etag":"\"00ff\"","identity":"1_n.jpg?stp=","last_modified":1700000000000}}"#,
-            r#""no_picture""#,
-        );
-        assert_eq!(read(&json).unwrap().verified_at, NOW);
+    fn a_time_a_little_ahead_is_now_and_one_further_ahead_is_left_to_be_corrected() {
+        let picture =
+            r#"{"picture":{"etag":"\"00ff\"","identity":"1_n.jpg?stp=","last_modified":1700000000000}}"#;
+        let json = FIRST.replace(picture, r#""no_picture""#);
+        for (written, read_as) in [
+            (1_700_000_001_000, 1_700_000_001_000),
+            (1_700_000_002_001, 1_700_000_002_000),
+            (1_700_000_302_000, 1_700_000_002_000),
+            (1_700_000_302_001, 1_700_000_302_001),
+            (1_900_000_000_000, 1_900_000_000_000),
+        ] {
+            let json = json.replace("1700000001000", &i64::to_string(&written));
+            assert_eq!(read(&json).unwrap().verified_at.as_millis(), read_as, "{written}");
+        }
     }
 
     #[test]

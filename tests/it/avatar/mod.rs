@@ -12,3 +12,4 @@ pub(crate) mod restart;
 pub(crate) mod rows;
 mod storm;
 mod write_back;
+mod wrong_clock;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use graphsim::{Fault, pictures};
+use graphsim::{Fault, Graphsim, pictures};
 
 use crate::support::accounts::{ALL, FACEBOOK, INSTAGRAM, small};
 use crate::support::client::hash;
@@ -68,6 +68,66 @@ pub(crate) async fn a_stored_address_that_still_lives_costs_no_api_call_until_it
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "stale");
     proxy.get_until(&FACEBOOK.path(), |answer| answer.state() == "fresh").await;
     assert_eq!((sim.total_api_calls(), sim.total_downloads()), (1, 1));
+}
+
+/// A stored address of which nobody knows whether it lives, since it tells no end or one that cannot be.
+async fn with_an_address_without_an_end(query: &str, fault: Option<Fault>) -> (Graphsim, Proxy) {
+    let clock = Clock::manual(START);
+    let sim = stand_in(&clock).await;
+    FACEBOOK.add(&sim, small(1));
+    let address = sim.put_file(&format!("/p/stored.jpg{query}"), small(7));
+    sim.api_fault(None, fault);
+    let proxy = Proxy::start(&sim, &clock, &FACEBOOK.entry(&address)).await;
+    (sim, proxy)
+}
+
+/// How often the stored address was asked for.
+fn tries(sim: &Graphsim) -> usize {
+    sim.request_lines().iter().filter(|line| line.contains("/p/stored.jpg")).count()
+}
+
+#[tokio::test]
+async fn a_stored_address_that_tells_no_end_is_shown_while_the_provider_fails_and_nothing_else_is_held() {
+    for query in ["", "?oe=1", "?expires=soon"] {
+        let (sim, proxy) = with_an_address_without_an_end(query, Some(Fault::Close)).await;
+        let answer = proxy.get(&FACEBOOK.path()).await;
+        assert_eq!((answer.status, answer.hash()), (200, hash(&small(7).bytes)), "{query}");
+        // It is last good: the attempt has failed, and nobody asks before its pause is over.
+        for _ in 0..3 {
+            let answer = proxy.get(&FACEBOOK.path()).await;
+            assert_eq!((answer.state(), answer.hash()), ("last-good", hash(&small(7).bytes)), "{query}");
+            proxy.settled().await;
+        }
+        assert_eq!(sim.total_api_calls(), 1, "{query}");
+        sim.api_fault(None, None);
+        proxy.clock.advance(Duration::from_secs(10));
+        proxy.get(&FACEBOOK.path()).await;
+        proxy.settled().await;
+        let answer = proxy.get(&FACEBOOK.path()).await;
+        assert_eq!((answer.state(), answer.hash()), ("fresh", hash(&small(1).bytes)), "{query}");
+    }
+}
+
+#[tokio::test]
+async fn a_stored_address_that_tells_no_end_is_not_asked_while_the_provider_answers() {
+    let (sim, proxy) = with_an_address_without_an_end("", None).await;
+    let answer = proxy.get(&FACEBOOK.path()).await;
+    assert_eq!((answer.state(), answer.hash()), ("fresh", hash(&small(1).bytes)));
+    assert_eq!((sim.total_api_calls(), tries(&sim)), (1, 0));
+}
+
+#[tokio::test]
+async fn a_stored_address_that_tells_no_end_and_is_dead_is_tried_once_in_each_pause() {
+    let (sim, proxy) = with_an_address_without_an_end("", Some(Fault::Close)).await;
+    sim.cdn_fault(None, Some(Fault::Status { status: 403, content_type: "text/plain", body: "no".into() }));
+    for attempts in [1, 2] {
+        for _ in 0..3 {
+            assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
+            proxy.settled().await;
+        }
+        assert_eq!((sim.total_api_calls(), tries(&sim)), (attempts, attempts));
+        proxy.clock.advance(Duration::from_secs(6));
+    }
 }
 
 #[tokio::test]

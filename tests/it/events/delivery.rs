@@ -174,6 +174,24 @@ async fn a_clock_that_is_set_back_holds_no_event_back() {
 }
 
 #[tokio::test]
+async fn an_event_of_the_future_is_sent_again_for_a_day_and_no_longer() {
+    let world = world().await;
+    world.clock.advance(100 * 24 * HOUR);
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    world.receiver.set(Reply::Status(500, ""));
+    change(&world, &proxy, 2).await;
+    tried(&world, &proxy, 1).await;
+    world.clock.set_back(100 * 24 * HOUR);
+    tried(&world, &proxy, 2).await;
+    world.clock.advance(23 * HOUR);
+    tried(&world, &proxy, 3).await;
+    assert_eq!(status(&proxy).await["dropped_old"], 0);
+    world.clock.advance(2 * HOUR);
+    until("it is dropped", async || status(&proxy).await["dropped_old"] == 1).await;
+}
+
+#[tokio::test]
 async fn a_retry_after_is_obeyed() {
     let world = world().await;
     let proxy = world.proxy("").await;

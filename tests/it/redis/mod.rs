@@ -16,3 +16,4 @@ mod told;
 mod topologies;
 mod underway;
 mod util;
+mod wrong_clock;
