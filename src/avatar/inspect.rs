@@ -3,8 +3,8 @@
 use std::sync::Arc;
 
 use super::service::{Service, Urgency};
+use super::shared::Peeked;
 use crate::model::{AvatarId, Content, Entry, Picture, Timestamp, state};
-use crate::store::Held;
 
 /// All that is known of one avatar; no secret, no address.
 #[derive(Debug, serde::Serialize)]
@@ -75,20 +75,7 @@ impl Service {
     /// What is known of an avatar, without refreshing it.
     pub async fn inspect(&self, id: &AvatarId) -> Option<Inspection> {
         let now = self.parts.clock.now();
-        let memory = self.parts.memory.get(id.as_str());
-        let disk = self.parts.disk.get(id, now).await;
-        let have = memory.as_ref().and_then(|held| held.entry.picture());
-        let redis = self.parts.redis.get(id, have, &mut self.parts.redis.unhurried()).await;
-        let redis = redis.ok().and_then(|shared| shared.entry);
-        let mut held_in = Vec::new();
-        held_in.extend(memory.is_some().then_some("memory"));
-        held_in.extend(redis.is_some().then_some("redis"));
-        held_in.extend(disk.is_some().then_some("disk"));
-        let held = match (memory, redis.or(disk)) {
-            (Some(held), _) => held,
-            (None, Some(entry)) => Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)),
-            (None, None) => return None,
-        };
+        let Peeked { held, held_in } = self.peek(id, now).await?;
         let entry = &held.entry;
         Some(Inspection {
             id: id.to_string(),

@@ -191,13 +191,14 @@ impl Service {
 
     /// The next view refreshes it, and is shown it meanwhile.
     async fn make_stale(&self, id: &AvatarId, purge: Generation) {
+        let now = self.parts.clock.now();
         let entry = match self.parts.memory.get(id.as_str()) {
             Some(held) => Some(held.entry.clone()),
-            None => self.parts.disk.get(id, self.parts.clock.now()).await,
+            None => self.parts.disk.get(id, now).await,
         };
         self.parts.directory.forget(id);
         if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
-            let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge), Timestamp::EPOCH));
+            let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge, now), Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
             self.parts.disk.put(stale).await;
         }
@@ -216,13 +217,13 @@ impl Service {
     }
 
     /// What a soft purge leaves of an entry: stale now, and without a link, so that the provider is asked.
-    pub(super) fn stale(&self, id: &AvatarId, entry: &Entry, purge: Generation) -> Entry {
+    pub(super) fn stale(&self, id: &AvatarId, entry: &Entry, purge: Generation, now: Timestamp) -> Entry {
         let forgiven = match self.parts.generations.is_named(id, purge) {
             true => Trouble::forgiven,
             false => Trouble::forgiven_with_all,
         };
         Entry {
-            verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
+            verified_at: entry.verified_at.min(now - self.parts.config.windows.s1),
             link: None,
             trouble: entry.trouble.clone().map(forgiven),
             obeyed: purge,

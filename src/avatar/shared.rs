@@ -17,6 +17,31 @@ struct There {
     elsewhere: Option<Timestamp>,
 }
 
+/// What was found of an avatar, before the two are compared.
+struct Looked {
+    own: Option<Arc<Held>>,
+    /// This instance's own was read from the disk.
+    is_from_disk: bool,
+    there: Result<There, Away>,
+}
+
+/// Which entry counts: this instance's own, or that of Redis.
+enum Current {
+    Own(Arc<Held>),
+    /// Redis holds nothing.
+    OwnAlone(Arc<Held>),
+    /// Another instance has another picture, too large for Redis.
+    Outdated(Arc<Held>, Entry),
+    /// That of Redis is later than this instance's own.
+    Theirs(Option<Arc<Held>>, Entry),
+}
+
+/// What a view would find of an avatar, and the stores that hold anything of it.
+pub(super) struct Peeked {
+    pub(super) held: Arc<Held>,
+    pub(super) held_in: Vec<&'static str>,
+}
+
 impl Service {
     /// What is held of an avatar, unless it is to be forgotten. Memory alone where it can be trusted; else Redis is
     /// asked, then the disk.
@@ -62,53 +87,98 @@ impl Service {
         now: Timestamp,
         budget: &mut Budget,
     ) -> Option<Arc<Held>> {
-        if !self.parts.redis.is_on() {
-            return match held {
-                Some(held) => Some(held),
-                None => self.read_disk(id, now).await,
-            };
-        }
         let mark = self.parts.redis.mark(id);
-        let mut held = held;
-        let mut there = self.ask_redis(id, held.as_ref(), budget).await;
-        let lacks_bytes = |there: &Result<There, Away>| {
-            let entry = there.as_ref().ok().and_then(|there| there.entry.as_ref());
-            entry.is_none_or(|entry| matches!(entry.content, Content::Nothing))
-        };
-        if held.is_none() && lacks_bytes(&there) {
-            held = self.read_disk(id, now).await;
-            if held.is_some() && matches!(&there, Ok(There { entry: Some(_), .. })) {
-                // Too large for Redis, perhaps, but here it is: its clocks are newer there.
-                there = self.ask_redis(id, held.as_ref(), budget).await;
-            }
+        let Looked { own, is_from_disk, there } = self.look(id, held, now, budget).await;
+        if let Some(own) = own.as_ref().filter(|_| is_from_disk) {
+            self.parts.memory.put(own.clone());
         }
-        let held = match held {
-            Some(held) => self.unless_purged(held).await,
+        let held = match own {
+            Some(own) => self.unless_purged(own, now).await,
             None => None,
         };
-        let Ok(There { entry, is_purged, elsewhere }) = there else { return held };
-        let new = match (held, entry) {
-            (Some(held), Some(entry)) if elsewhere.is_some_and(|at| at >= held.entry.verified_at) => {
-                self.outdated(held, entry)
-            }
-            // What is held has obeyed the purge, and may know what came of it.
-            (Some(held), Some(_)) if is_purged && !matches!(held.entry.content, Content::Nothing) => held,
-            (Some(held), Some(entry)) if !is_later(&entry, &held.entry) => held,
-            (held, Some(entry)) => self.take_over(id, held, entry),
-            (Some(held), None) => {
+        let Ok(there) = there else { return held };
+        let new = match current(held, there)? {
+            Current::Own(held) => held,
+            Current::OwnAlone(held) => {
                 self.offer(held.clone());
                 held
             }
-            (None, None) => return None,
+            Current::Outdated(held, entry) => match self.outdated(&held.entry, entry, now) {
+                Some(entry) => self.replace(&held, entry),
+                None => held,
+            },
+            Current::Theirs(held, entry) => self.take_over(id, held, entry),
         };
         self.parts.redis.trust(&new, mark);
         Some(new)
+    }
+
+    /// What a view would find, for an operator who asks. It reads as a view reads, and changes no store.
+    pub(super) async fn peek(&self, id: &AvatarId, now: Timestamp) -> Option<Peeked> {
+        let redis = &self.parts.redis;
+        let memory = self.parts.memory.get(id.as_str());
+        let trusted = memory.clone().filter(|held| redis.trusts(held));
+        let Looked { own, there, .. } = self.look(id, memory.clone(), now, &mut redis.unhurried()).await;
+        let there = there.unwrap_or_default();
+        let is_on_disk = self.parts.disk.kept(id).await.is_some();
+        let stores = [("memory", memory.is_some()), ("redis", there.entry.is_some()), ("disk", is_on_disk)];
+        let held = trusted.or_else(|| self.peeked(id, own, there, now))?;
+        Some(Peeked {
+            held,
+            held_in: stores.into_iter().filter(|(_, holds)| *holds).map(|(store, _)| store).collect(),
+        })
+    }
+
+    fn peeked(
+        &self,
+        id: &AvatarId,
+        own: Option<Arc<Held>>,
+        there: There,
+        now: Timestamp,
+    ) -> Option<Arc<Held>> {
+        let own = own.and_then(|own| match self.verdict(&own) {
+            Verdict::Current => Some(own),
+            Verdict::Stale(purge) => Some(Arc::new(own.with(self.stale(id, &own.entry, purge, now)))),
+            Verdict::Gone => None,
+        });
+        Some(match current(own, there)? {
+            Current::Own(own) | Current::OwnAlone(own) => own,
+            Current::Outdated(own, entry) => match self.outdated(&own.entry, entry, now) {
+                Some(entry) => Arc::new(own.with(entry)),
+                None => own,
+            },
+            Current::Theirs(Some(own), entry) => Arc::new(own.with(entry)),
+            Current::Theirs(None, entry) => Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)),
+        })
+    }
+
+    /// Asks Redis, and the disk where neither memory nor Redis has the bytes.
+    async fn look(
+        &self,
+        id: &AvatarId,
+        memory: Option<Arc<Held>>,
+        now: Timestamp,
+        budget: &mut Budget,
+    ) -> Looked {
+        let mut there = self.ask_redis(id, memory.as_ref(), now, budget).await;
+        let entry = there.as_ref().ok().and_then(|there| there.entry.as_ref());
+        if memory.is_some() || entry.is_some_and(|entry| !matches!(entry.content, Content::Nothing)) {
+            return Looked { own: memory, is_from_disk: false, there };
+        }
+        let is_there = entry.is_some();
+        let own = self.read_disk(id, now).await;
+        if own.is_some() && is_there {
+            // Too large for Redis, perhaps, but here it is: its clocks are newer there.
+            there = self.ask_redis(id, own.as_ref(), now, budget).await;
+        }
+        Looked { own, is_from_disk: true, there }
     }
 
     async fn ask_redis(
         &self,
         id: &AvatarId,
         held: Option<&Arc<Held>>,
+        now: Timestamp,
         budget: &mut Budget,
     ) -> Result<There, Away> {
         let have = held.and_then(|held| held.entry.picture());
@@ -120,27 +190,24 @@ impl Service {
         Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
             Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
             Verdict::Stale(purge) => {
-                There { entry: Some(self.stale(id, &entry, purge)), is_purged: true, elsewhere: None }
+                There { entry: Some(self.stale(id, &entry, purge, now)), is_purged: true, elsewhere: None }
             }
             Verdict::Gone => There::default(),
         })
     }
 
-    /// What the disk holds, taken into memory.
+    /// What the disk holds.
     async fn read_disk(&self, id: &AvatarId, now: Timestamp) -> Option<Arc<Held>> {
         let mut entry = self.parts.disk.get(id, now).await?;
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
-        let held = Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH));
-        self.parts.memory.put(held.clone());
-        Some(held)
+        Some(Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)))
     }
 
     /// A purge that this instance did not hear of, or has not carried out yet.
-    async fn unless_purged(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        let Entry { provider, generation, obeyed, .. } = held.entry;
-        match self.parts.generations.verdict(&held.id, provider, generation, obeyed) {
+    async fn unless_purged(&self, held: Arc<Held>, now: Timestamp) -> Option<Arc<Held>> {
+        match self.verdict(&held) {
             Verdict::Current => Some(held),
-            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge))),
+            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge, now))),
             Verdict::Gone => {
                 tracing::info!(connection = %held.id, "purged by another instance");
                 self.remove_here(std::slice::from_ref(&held.id)).await;
@@ -149,24 +216,26 @@ impl Service {
         }
     }
 
-    /// Another instance has another picture, too large for Redis: what is held here is stale now, and the address that
-    /// came with it is the shortest way to the new one.
-    fn outdated(&self, held: Arc<Held>, entry: Entry) -> Arc<Held> {
-        let oldest = self.parts.clock.now() - self.parts.config.windows.s1;
+    fn verdict(&self, held: &Held) -> Verdict {
+        let Entry { provider, generation, obeyed, .. } = held.entry;
+        self.parts.generations.verdict(&held.id, provider, generation, obeyed)
+    }
+
+    /// Another instance has another picture, too large for Redis: this instance's own is stale now, and the address that
+    /// came with the other is the shortest way to it. `None`: that is known already, and what came of it.
+    fn outdated(&self, own: &Entry, entry: Entry, now: Timestamp) -> Option<Entry> {
+        let oldest = now - self.parts.config.windows.s1;
         let address = |entry: &Entry| entry.link.as_ref().map(|link| link.address.expose().to_owned());
-        if held.entry.verified_at <= oldest && address(&held.entry) == address(&entry) {
-            // It is known already, and what came of it.
-            return held;
+        if own.verified_at <= oldest && address(own) == address(&entry) {
+            return None;
         }
-        let verified_at = held.entry.verified_at.min(oldest);
-        let old = Entry { verified_at, link: entry.link, trouble: entry.trouble, ..held.entry.clone() };
-        self.replace(&held, old)
+        let verified_at = own.verified_at.min(oldest);
+        Some(Entry { verified_at, link: entry.link, trouble: entry.trouble, ..own.clone() })
     }
 
     /// Puts another entry in the place of what is held, whose row was read and which was viewed as before.
     fn replace(&self, held: &Held, entry: Entry) -> Arc<Held> {
-        let new = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
-        new.view(held.viewed_at());
+        let new = Arc::new(held.with(entry));
         // Memory would refuse what was verified earlier than what it holds.
         self.parts.memory.remove(&held.id);
         self.parts.memory.put(new.clone());
@@ -176,14 +245,14 @@ impl Service {
     /// Takes what another instance brought. That one tells the dashboard what has happened, and so does this one if it held
     /// what was before: both may be the only one that lives on.
     fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
-        self.parts.generations.catch_up(entry.generation);
-        let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
+        // What a refresh brings must be newer than the soft purge, though Redis may have forgotten that one.
+        self.parts.generations.catch_up(entry.generation.max(entry.obeyed));
         let happened = held.as_ref().map(|held| self.happened(id, Some(&held.entry), &entry));
         let happened = happened.unwrap_or_default();
-        let new = Arc::new(Held::new(id.clone(), entry, row_read_at));
-        if let Some(held) = held {
-            new.view(held.viewed_at());
-        }
+        let new = Arc::new(match held {
+            Some(held) => held.with(entry),
+            None => Held::new(id.clone(), entry, Timestamp::EPOCH),
+        });
         self.parts.memory.put(new.clone());
         if !matches!(new.entry.content, Content::Nothing) || !happened.is_empty() {
             // A view must not wait for a disk whose queue is full.
@@ -210,6 +279,23 @@ impl Service {
             false => trouble,
         }
     }
+}
+
+/// Compares what this instance holds, as the purges have left it, with what Redis holds.
+fn current(own: Option<Arc<Held>>, There { entry, is_purged, elsewhere }: There) -> Option<Current> {
+    Some(match (own, entry) {
+        (Some(own), Some(entry)) if elsewhere.is_some_and(|at| at >= own.entry.verified_at) => {
+            Current::Outdated(own, entry)
+        }
+        // This instance's own has obeyed the purge, and may know what came of it.
+        (Some(own), Some(_)) if is_purged && !matches!(own.entry.content, Content::Nothing) => {
+            Current::Own(own)
+        }
+        (Some(own), Some(entry)) if !is_later(&entry, &own.entry) => Current::Own(own),
+        (own, Some(entry)) => Current::Theirs(own, entry),
+        (Some(own), None) => Current::OwnAlone(own),
+        (None, None) => return None,
+    })
 }
 
 /// Whether `entry` knows more than `held`: confirmed later, or of the same age with a later attempt that failed.

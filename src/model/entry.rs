@@ -72,6 +72,11 @@ impl Entry {
         self.trouble.as_ref().filter(|trouble| !trouble.is_forgiven())
     }
 
+    /// Whether the content is older than the last soft purge.
+    pub fn is_soft_purged(&self) -> bool {
+        self.generation < self.obeyed
+    }
+
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
     /// consent only until S3.
     pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {

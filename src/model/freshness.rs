@@ -95,13 +95,13 @@ pub enum Decision {
 /// Decides by what is held and its age. `held` is `None` on a miss.
 pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decision {
     let Some(entry) = held else { return Decision::RefreshFully };
-    let age = now.since(entry.verified_at);
+    let age = age(entry, now, windows);
     match &entry.content {
         Content::Picture(_) if age < windows.ahead => Decision::Serve,
         Content::Picture(_) if age < windows.s2 => Decision::ServeAndRefresh,
         Content::Picture(_) if age < windows.s3 => Decision::RefreshWithin,
         Content::Picture(_) => Decision::RefreshFully,
-        Content::NoPicture if age < windows.no_picture => Decision::Serve,
+        Content::NoPicture if age < windows.no_picture && !entry.is_soft_purged() => Decision::Serve,
         Content::NoPicture | Content::Nothing => Decision::RefreshFully,
     }
 }
@@ -110,8 +110,15 @@ pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decisi
 pub fn state(entry: &Entry, now: Timestamp, windows: &Windows) -> AvatarState {
     match &entry.content {
         Content::NoPicture | Content::Nothing => AvatarState::Placeholder,
-        Content::Picture(_) if now.since(entry.verified_at) < windows.s1 => AvatarState::Fresh,
+        Content::Picture(_) if age(entry, now, windows) < windows.s1 => AvatarState::Fresh,
         Content::Picture(_) if entry.failure().is_some() => AvatarState::LastGood,
         Content::Picture(_) => AvatarState::Stale,
     }
+}
+
+/// At least S1 after a soft purge. A purge also moves `verified_at` back, but by the clock of its own moment: a view that
+/// took its time earlier, or a clock that is set back afterwards, would find the entry younger.
+fn age(entry: &Entry, now: Timestamp, windows: &Windows) -> Duration {
+    let age = now.since(entry.verified_at);
+    if entry.is_soft_purged() { age.max(windows.s1) } else { age }
 }

@@ -12,6 +12,7 @@ mod property;
 mod purges;
 mod sealed;
 mod sharing;
+mod soft_purges;
 mod told;
 mod topologies;
 mod underway;
