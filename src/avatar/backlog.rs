@@ -73,7 +73,13 @@ impl Backlog {
     }
 
     /// Places for so many chores, all or none: who is refused sends the same once more.
+    ///
+    /// # Errors
+    /// Too many chores are left, or the process stops and would do none of them.
     pub(super) fn reserve(&self, count: usize) -> Result<Room, BacklogFull> {
+        if self.is_closed() {
+            return Err(BacklogFull);
+        }
         let count = u32::try_from(count).map_err(|_| BacklogFull)?;
         self.room.clone().try_acquire_many_owned(count).map(Room).map_err(|_| BacklogFull)
     }
@@ -99,7 +105,7 @@ impl Backlog {
 
     /// The next chore.
     pub(super) fn next(&self) -> Option<Chore<'_>> {
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             return None;
         }
         let mut state = self.lock();
@@ -111,7 +117,7 @@ impl Backlog {
 
     /// As many hands as are free and find something to do.
     pub(super) fn hands(&self) -> Vec<OwnedSemaphorePermit> {
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             return Vec::new();
         }
         let waiting = self.lock().waiting.len();
@@ -128,6 +134,11 @@ impl Backlog {
     /// Chores that wait are dropped, and pauses end: the process stops.
     pub(super) fn close(&self) {
         self.closed.cancel();
+    }
+
+    /// Whether the process stops.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     /// Returns when it is closed.
@@ -223,5 +234,6 @@ mod tests {
         assert_eq!((hands.len(), backlog.hands().len()), (2, 1));
         backlog.close();
         assert!(backlog.next().is_none() && backlog.hands().is_empty());
+        assert_eq!(backlog.reserve(1).unwrap_err(), BacklogFull, "nothing is accepted that nobody would do");
     }
 }

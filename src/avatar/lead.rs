@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::attempt::{Attempt, Found, settle};
 use super::expiring::report_end;
 use super::flight::{Lead, Outcome};
-use super::queue::{Full, Pace, Place};
+use super::queue::{Pace, Place};
 use super::refresh::Climb;
 use super::service::{Service, Urgency};
 use super::turn::{Turn, Wanted};
@@ -29,7 +29,7 @@ impl Service {
     ) {
         let (outcome, right) = match self.early_place(&lead, held.as_deref()).await {
             Ok(early) => Box::pin(self.refresh(&lead, early, held, urgency, &mut budget)).await,
-            Err(Full) => (Outcome::Unavailable, Right::None),
+            Err(_) => (Outcome::Unavailable, Right::None),
         };
         let landed = match &outcome {
             Outcome::Held(held) => Some(held.clone()),

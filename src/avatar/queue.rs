@@ -5,6 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::{Notify, oneshot};
+use tokio_util::sync::CancellationToken;
 
 use crate::background::Background;
 use crate::clock::Clock;
@@ -31,10 +32,14 @@ impl Place {
     }
 }
 
-/// The queue is full of avatars that were viewed later, this one fell out of it, or the process ends. It comes back with
-/// its next view.
+/// Why a refresh got no place. The avatar's next view asks for another one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Full;
+pub(super) enum NoPlace {
+    /// The queue is full of avatars that were viewed later.
+    Full,
+    /// The process stops.
+    Closed,
+}
 
 /// How slowly a provider is asked whose quota is nearly used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -65,8 +70,9 @@ pub(super) struct Queue {
     bounds: Bounds,
     clock: Clock,
     background: Background,
-    /// The watched time is another, or the queue is closed.
+    /// The watched time is another.
     changed: Notify,
+    closed: CancellationToken,
     // A plain mutex: held for map operations, never across an await, and a hit does not come here.
     state: Mutex<State>,
 }
@@ -81,7 +87,6 @@ struct State {
     keys: HashMap<AvatarId, (Provider, Key)>,
     /// A task waits for this time, at which a pace allows the next one.
     watched: Option<Timestamp>,
-    is_closed: bool,
 }
 
 /// The refreshes of one provider.
@@ -105,7 +110,8 @@ struct Waiter {
 
 impl Queue {
     pub(super) fn new(bounds: Bounds, clock: Clock, background: Background) -> Arc<Self> {
-        Arc::new(Self { bounds, clock, background, changed: Notify::new(), state: Mutex::default() })
+        let (changed, closed) = (Notify::new(), CancellationToken::new());
+        Arc::new(Self { bounds, clock, background, changed, closed, state: Mutex::default() })
     }
 
     /// A place now or when one is free and nobody who was viewed later waits for it.
@@ -114,12 +120,12 @@ impl Queue {
         id: &AvatarId,
         provider: Provider,
         viewed_at: Timestamp,
-    ) -> Result<Place, Full> {
+    ) -> Result<Place, NoPlace> {
         let now = self.clock.now();
         let admitted = {
             let mut state = self.lock();
-            if state.is_closed {
-                return Err(Full);
+            if self.closed.is_cancelled() {
+                return Err(NoPlace::Closed);
             }
             if self.has_room(&state, provider, now) {
                 state.lane(provider).begin(now);
@@ -134,7 +140,10 @@ impl Queue {
             self.watch(&mut state, now);
             admitted
         };
-        admitted.await.map_err(|_| Full)
+        admitted.await.map_err(|_| match self.closed.is_cancelled() {
+            true => NoPlace::Closed,
+            false => NoPlace::Full,
+        })
     }
 
     /// A place now or not at all, whatever the provider's pace: for a refresh that does not begin with a call of its API.
@@ -142,7 +151,7 @@ impl Queue {
         let mut state = self.lock();
         let running = state.lanes.get(&provider).map_or(0, |lane| lane.running);
         let has_room = state.running() < self.bounds.places && running < self.share_of(provider);
-        (has_room && !state.is_closed).then(|| {
+        (has_room && !self.closed.is_cancelled()).then(|| {
             let lane = state.lane(provider);
             (lane.running, lane.at_once) = (lane.running + 1, lane.at_once + 1);
             Place { queue: self.clone(), provider, at_once: true }
@@ -185,10 +194,15 @@ impl Queue {
     /// Sends away all who wait, and who come from now on: the process ends.
     pub(super) fn close(&self) {
         let mut state = self.lock();
-        state.is_closed = true;
+        // Under the lock: whoever found it open is among those who wait.
+        self.closed.cancel();
         state.keys.clear();
         state.lanes.values_mut().for_each(|lane| lane.waiting.clear());
-        self.changed.notify_one();
+    }
+
+    /// Returns when it is closed.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// How many run and how many wait.
@@ -243,6 +257,7 @@ impl Queue {
                     tokio::select! {
                         () = queue.clock.reached(next) => {}
                         () = queue.changed.notified() => {}
+                        () = queue.closed() => {}
                     }
                     queue.lock().watched = None;
                     queue.admit();

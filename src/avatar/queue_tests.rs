@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::background::Background;
 
-use super::queue::{Bounds, Full, Pace, Queue};
+use super::queue::{Bounds, NoPlace, Pace, Queue};
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
 
@@ -63,7 +63,7 @@ async fn beyond_its_capacity_the_least_recently_viewed_falls_out() {
     assert!(futures_util::poll!(&mut old).is_pending());
     let mut new = Box::pin(queue.enter(&c, Provider::Telegram, at(2)));
     assert!(futures_util::poll!(&mut new).is_pending());
-    assert_eq!(old.await.unwrap_err(), Full);
+    assert_eq!(old.await.unwrap_err(), NoPlace::Full);
     assert_eq!(queue.depth(), (1, 1));
 }
 
@@ -146,9 +146,9 @@ async fn a_queue_that_is_closed_sends_all_away() {
     let mut waits = Box::pin(queue.enter(&b, Provider::Facebook, at(1)));
     assert!(futures_util::poll!(&mut waits).is_pending());
     queue.close();
-    assert_eq!(waits.await.unwrap_err(), Full);
+    assert_eq!(waits.await.unwrap_err(), NoPlace::Closed);
     drop(running);
-    assert_eq!(queue.enter(&id("c"), Provider::Facebook, at(2)).await.unwrap_err(), Full);
+    assert_eq!(queue.enter(&id("c"), Provider::Facebook, at(2)).await.unwrap_err(), NoPlace::Closed);
     assert_eq!(queue.depth(), (0, 0));
 }
 

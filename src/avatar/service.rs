@@ -270,9 +270,10 @@ impl Service {
         self.parts.generations.verdict(id, provider, generation, generation) == Verdict::Gone
     }
 
-    /// Sends away the refreshes that wait for a place: the process ends.
+    /// Begins no more refreshes, and ends those that wait: the process stops. Those that run go on.
     pub fn send_away(&self) {
         self.queue.close();
+        self.backlog.close();
     }
 
     /// How many flights are under way, how many refreshes run, and how many wait for a place.

@@ -87,11 +87,6 @@ impl Service {
         Backlogged { accepted, done, failed, started_at: self.started_at }
     }
 
-    /// Nothing more is begun.
-    pub fn close_backlog(&self) {
-        self.backlog.close();
-    }
-
     /// Has every free hand work until nothing is left.
     fn work_off(self: &Arc<Self>) {
         for hand in self.backlog.hands() {
@@ -110,7 +105,7 @@ impl Service {
     async fn see_to(self: &Arc<Self>, chore: &Chore<'_>) {
         for pause in AGAIN.into_iter().map(Some).chain([None]) {
             let called_off = self.parts.generations.deleted_since(&chore.id, chore.generation);
-            if called_off || matches!(self.attempt(chore).await, Done::Yes) {
+            if called_off || matches!(self.attempt(chore).await, Done::Yes) || self.backlog.is_closed() {
                 return;
             }
             match pause {

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::flight::{Flight, Lead, Outcome};
 use super::outcome::Failure;
-use super::queue::{Full, Place};
+use super::queue::{NoPlace, Place};
 use super::service::{Service, Urgency};
 use super::shared::is_later;
 use crate::clock::monotonic;
@@ -33,7 +33,11 @@ pub(super) struct Wanted<'a> {
 impl Service {
     /// A place before the row is read, where the provider is known: a storm of stale avatars must not become one of
     /// queries, and a row is newer that is read after the wait.
-    pub(super) async fn early_place(&self, lead: &Lead, seen: Option<&Held>) -> Result<Option<Place>, Full> {
+    pub(super) async fn early_place(
+        &self,
+        lead: &Lead,
+        seen: Option<&Held>,
+    ) -> Result<Option<Place>, NoPlace> {
         let Some(seen) = seen else { return Ok(None) };
         self.place(lead.id(), lead.flight(), seen.entry.provider, seen.viewed_at()).await.map(Some)
     }
@@ -44,7 +48,7 @@ impl Service {
         flight: &Flight,
         provider: Provider,
         viewed_at: Timestamp,
-    ) -> Result<Place, Full> {
+    ) -> Result<Place, NoPlace> {
         let mut entering = pin!(self.queue.enter(id, provider, viewed_at));
         let place = tokio::select! {
             biased;
@@ -56,7 +60,10 @@ impl Service {
                 place
             }
         };
-        place.inspect_err(|Full| self.tell_no_room(id))
+        place.inspect_err(|none| match none {
+            NoPlace::Full => self.tell_no_room(id),
+            NoPlace::Closed => {}
+        })
     }
 
     /// Waits for a place in this process, if none is held yet, and for the lease among all. Whoever must wait for another
@@ -85,7 +92,7 @@ impl Service {
                 Some(place) => place,
                 None => match self.place(id, flight, provider, viewed_at).await {
                     Ok(place) => place,
-                    Err(Full) => return Turn::Over(Outcome::Unavailable),
+                    Err(_) => return Turn::Over(Outcome::Unavailable),
                 },
             };
             let left = match self.parts.redis.lease(id, budget).await {
@@ -109,9 +116,14 @@ impl Service {
                     None => std::future::pending().await,
                 }
             };
-            let waited = tokio::time::timeout_at(until, tokio::time::timeout(left, told)).await;
-            if waited.is_err() {
-                return Turn::Over(Outcome::Unavailable);
+            tokio::select! {
+                // The other instance brings it; a stop need not wait for that.
+                () = self.queue.closed() => return Turn::Over(Outcome::Unavailable),
+                waited = tokio::time::timeout_at(until, tokio::time::timeout(left, told)) => {
+                    if waited.is_err() {
+                        return Turn::Over(Outcome::Unavailable);
+                    }
+                }
             }
             held = self.reconciled(id, held, self.parts.clock.now(), budget).await;
         }

@@ -13,6 +13,7 @@ mod purges;
 mod sealed;
 mod sharing;
 mod soft_purges;
+mod stop;
 mod told;
 mod topologies;
 mod underway;
