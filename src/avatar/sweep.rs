@@ -10,8 +10,8 @@ use crate::store::Kept;
 
 /// Ids asked for in one query.
 const BATCH: usize = 200;
-/// How often the loop looks at the clock.
-const TICK: Duration = Duration::from_secs(30);
+/// A sweep that is due already at the start begins so much later: the first answers go before it.
+const AFTER_START: Duration = Duration::from_secs(30);
 
 /// What is in memory and on disk.
 #[derive(Default)]
@@ -35,20 +35,18 @@ pub enum Swept {
 }
 
 impl Service {
-    /// Sweeps each time `every` has passed, until the task is dropped; `None` = never. What an earlier process left to do
-    /// is done after the first tick, when the start is over.
+    /// Sweeps each time `every` has passed, until the task is dropped; `None` = never. The time counts from the last sweep of
+    /// an earlier process.
     pub async fn sweep_regularly(self: Arc<Self>, every: Option<Duration>) {
         let Some(every) = every else { return };
-        let mut last = self.last_sweep().await;
+        let mut next = (self.last_sweep().await + every).max(self.started_at + AFTER_START.min(every));
         loop {
-            tokio::time::sleep(TICK.min(every)).await;
+            self.parts.clock.reached(next).await;
             let now = self.parts.clock.now();
-            if now.since(last) >= every {
-                last = now;
-                let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
-                self.sweep_all(shared).await;
-                self.parts.disk.put_swept(last).await;
-            }
+            let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
+            self.sweep_all(shared).await;
+            self.parts.disk.put_swept(now).await;
+            next = now + every;
         }
     }
 
