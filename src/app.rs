@@ -23,8 +23,10 @@ use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
 const ADMIN_BODY: BodyLimit = BodyLimit::UpTo(128 * 1024);
-/// How long background work (refreshes, write-backs, the disk's writer) may take after the last answer.
+/// How long background work (refreshes, write-backs, purges) may take after the last answer.
 const SETTLE: Duration = Duration::from_secs(5);
+/// How long the stores may take to close after that.
+const CLOSE: Duration = Duration::from_secs(5);
 
 /// A server that is ready to run.
 pub struct App {
@@ -46,6 +48,8 @@ pub struct App {
 struct Work {
     /// What answers need not wait for; it steps back for them.
     background: Background,
+    /// What the background work needs until its end: the disk's writer, and what acts upon the other instances' messages.
+    stores: Background,
     /// Beside the answers: the connections to Redis and the signs of life. Where hits keep every processor busy they would
     /// come too late in the background, and an instance that does not hear itself trusts nothing that it holds.
     prompt: Background,
@@ -58,7 +62,7 @@ impl App {
     /// # Errors
     /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
     pub async fn build(config: Config, clock: Clock, background: Background) -> anyhow::Result<Self> {
-        let work = Work { background, prompt: Background::here() };
+        let work = Work { stores: background.beside(), background, prompt: Background::here() };
         // On the runtime of the answers, for which it will accept.
         let public = bind("server.listen", &config.server.listen).await?;
         let admin = match &config.admin.listen {
@@ -77,11 +81,10 @@ impl App {
         admin: Option<Listener>,
         work: Work,
     ) -> anyhow::Result<Self> {
-        let Work { background, prompt } = &work;
+        let Work { background, stores, prompt } = &work;
         let generations = Arc::new(Generations::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk =
-            Disk::open(&config.disk, max_pixels, generations.clone(), clock.clone(), background).await?;
+        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), clock.clone(), stores).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
@@ -94,7 +97,7 @@ impl App {
             }
             None => (Redis::off(), None),
         };
-        let mut trusted_bases = Providers::trusted_bases(&config.providers);
+        let mut trusted_bases = config.providers.trusted_bases();
         trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
         let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));
@@ -124,7 +127,7 @@ impl App {
             config: config.avatar,
         })
         .await;
-        let listening = heard.map(|heard| background.spawn(service.purger().clone().subscribe(heard)));
+        let listening = heard.map(|heard| stores.spawn(service.purger().clone().subscribe(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
         Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, work })
     }
@@ -148,7 +151,7 @@ impl App {
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
         let Self { site, service, server, sweep, public, admin, listening, sender, work } = self;
-        let Work { background, prompt } = work;
+        let Work { background, stores, prompt } = work;
         let answers = TaskTracker::new();
         let sweeping = background.spawn(service.jobs().clone().sweep_regularly(sweep));
         if let Some(sender) = sender {
@@ -172,20 +175,29 @@ impl App {
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
-        service.close().await;
-        if let Some(listening) = listening {
-            listening.abort();
-        }
+        // The stores close last: what refreshes under way bring is stored, recorded, and passed on to the other instances.
+        let _ = tokio::time::timeout(SETTLE, background.ended()).await;
         answers.close();
-        // The service and the disk's writer hold each other only through this handle.
-        drop((site, service));
-        let settled = async { tokio::join!(answers.wait(), prompt.ended(), background.ended()) };
-        if tokio::time::timeout(SETTLE, settled).await.is_err() {
-            let tasks = answers.len() + prompt.tasks() + background.tasks();
+        let closed = async {
+            close_stores(site, service, listening).await;
+            tokio::join!(answers.wait(), prompt.ended(), stores.ended());
+        };
+        let _ = tokio::time::timeout(CLOSE, closed).await;
+        let tasks = answers.len() + prompt.tasks() + stores.tasks() + background.tasks();
+        if tasks > 0 {
             tracing::warn!(tasks, "stopped with background work under way");
         }
         drained
     }
+}
+
+/// Closes Redis and the disk, and lets the last handles go.
+async fn close_stores(site: Arc<Site>, service: Arc<Service>, listening: Option<JoinHandle<()>>) {
+    service.close().await;
+    if let Some(listening) = listening {
+        listening.abort();
+    }
+    drop(site);
 }
 
 async fn bind(key: &str, address: &ListenAddress) -> anyhow::Result<Listener> {

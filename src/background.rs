@@ -55,6 +55,11 @@ impl Background {
         Self::on(Handle::current())
     }
 
+    /// Another pool on the same runtime, whose tasks are waited for by themselves.
+    pub fn beside(&self) -> Self {
+        Self::on(self.runtime.clone())
+    }
+
     /// Begins a task.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where

@@ -262,14 +262,14 @@ impl Service {
         self.clock.now()
     }
 
-    /// Begins nothing more: the process stops.
+    /// Begins no more refreshes and jobs, and ends those that wait: the process stops. Refreshes that run go on.
     pub fn stop(&self) {
         self.refresher.close();
+        self.jobs.close();
     }
 
-    /// Closes the stores, after the last answer.
+    /// Closes the stores, after the last answer and the last refresh.
     pub async fn close(&self) {
-        self.jobs.close();
         self.tiers.close().await;
     }
 }

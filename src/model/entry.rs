@@ -72,11 +72,15 @@ impl Entry {
 
     /// The time since the provider confirmed the content. What was confirmed in the future by a wrong clock counts as old:
     /// a picture is shown while a refresh runs, and "there is none" is asked for again.
+    ///
+    /// After a soft purge it is at least `fresh_for`. A purge also moves `verified_at` back, but by the clock of its own
+    /// moment: a view that took its time earlier, or a clock that is set back afterwards, would find the entry younger.
     pub fn age(&self, now: Timestamp, windows: &Windows) -> Duration {
-        self.verified_at.age(now).unwrap_or(match self.content {
+        let age = self.verified_at.age(now).unwrap_or(match self.content {
             Content::Picture(_) | Content::Nothing => windows.fresh_until,
             Content::NoPicture => windows.no_picture,
-        })
+        });
+        if self.is_soft_purged() { age.max(windows.fresh_until) } else { age }
     }
 
     /// Until when the account is left alone, while that lies ahead.
@@ -87,6 +91,11 @@ impl Entry {
     /// Why the last refresh failed, unless that was forgiven since.
     pub fn failure(&self) -> Option<&Trouble> {
         self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
+    }
+
+    /// Whether the content is older than the last soft purge.
+    pub fn is_soft_purged(&self) -> bool {
+        self.generation < self.soft_purged_at
     }
 
     /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's

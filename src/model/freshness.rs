@@ -101,7 +101,7 @@ pub fn decide(held: Option<&Entry>, now: Timestamp, windows: &Windows) -> Decisi
         Content::Picture(_) if age < windows.stale_while_revalidate_until => Decision::StaleWhileRevalidate,
         Content::Picture(_) if age < windows.stale_if_error_until => Decision::StaleIfError,
         Content::Picture(_) => Decision::Miss,
-        Content::NoPicture if age < windows.no_picture => Decision::Hit,
+        Content::NoPicture if age < windows.no_picture && !entry.is_soft_purged() => Decision::Hit,
         Content::NoPicture | Content::Nothing => Decision::Miss,
     }
 }

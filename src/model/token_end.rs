@@ -37,7 +37,7 @@ impl TokenEnd {
     }
 
     /// The end, if it is the provider's word.
-    pub fn told_at(self) -> Option<Timestamp> {
+    pub fn named_by_provider(self) -> Option<Timestamp> {
         self.told.then_some(self.at)
     }
 
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn of_row(at: Timestamp, before: Option<TokenEnd>, now: Timestamp) -> TokenEnd {
-        TokenEnd::seen(Some(at), None, before, now).unwrap()
+        TokenEnd::observe(Some(at), None, before, now).unwrap()
     }
 
     fn day(days: i64) -> Timestamp {
@@ -95,18 +95,21 @@ mod tests {
     #[test]
     fn the_rows_word_comes_first_and_who_said_it_does_not_make_it_news() {
         let (row, told) = (Some(day(100)), Some(day(200)));
-        let seen = |row, told, before| TokenEnd::seen(row, told, before, day(95));
+        let seen = |row, told, before| TokenEnd::observe(row, told, before, day(95));
         assert_eq!(seen(None, None, None), None);
-        assert_eq!(seen(row, told, None).map(|end| (end.at, end.told_at())), Some((day(100), None)));
+        assert_eq!(
+            seen(row, told, None).map(|end| (end.at, end.named_by_provider())),
+            Some((day(100), None))
+        );
         let by_provider = seen(None, row, seen(row, None, None)).unwrap();
-        assert_eq!(by_provider.told_at(), row);
+        assert_eq!(by_provider.named_by_provider(), row);
         assert!(!by_provider.is_news(seen(row, None, None)));
     }
 
     #[test]
     fn what_was_kept_before_anybody_noted_whose_word_it_is_is_read_as_the_rows() {
         let kept: TokenEnd = serde_json::from_str(r#"{"at":5,"noted_at":null}"#).unwrap();
-        assert_eq!((kept.at, kept.told_at()), (Timestamp::from_millis(5), None));
+        assert_eq!((kept.at, kept.named_by_provider()), (Timestamp::from_millis(5), None));
         let written = serde_json::to_string(&TokenEnd { told: true, ..kept }).unwrap();
         assert_eq!(
             written, r#"{"at":5,"noted_at":null,"told":true}"#,

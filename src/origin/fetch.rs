@@ -30,7 +30,7 @@ const USER_AGENT: &str = concat!("avatar-proxy/", env!("CARGO_PKG_VERSION"));
 
 /// A call of a provider's API.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct ApiCall<'a> {
     /// Where, as the operator wrote it.
     pub base: &'a BaseUrl,
     /// What, from its slash on, encoded already. It may hold a secret (Telegram's holds the token).
@@ -43,7 +43,7 @@ pub struct Call<'a> {
 
 /// A provider's reply, whatever its status.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct ApiReply {
     /// The HTTP status. It decides nothing (PROVIDERS 4).
     pub status: u16,
     /// All headers.
@@ -140,7 +140,7 @@ impl Origin {
     ///
     /// # Errors
     /// When no complete reply of at most 1 MiB comes within `origin.timeout`.
-    pub async fn call(&self, call: Call<'_>) -> Result<Reply, FetchError> {
+    pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiReply, FetchError> {
         let deadline = deadline(self.config.timeout);
         let text = format!("{}{}", call.base.as_str(), call.path_and_query);
         let address = Address::parse(&text).map_err(FetchError::Address)?;
@@ -163,7 +163,7 @@ impl Origin {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, headers, body: body.freeze() })
+        Ok(ApiReply { status, headers, body: body.freeze() })
     }
 
     /// Opens a picture: follows redirects by hand with every check again, and reads as far as its dimensions.

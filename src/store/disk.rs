@@ -265,13 +265,15 @@ impl Disk {
         rows.iter().filter_map(Kept::read).collect()
     }
 
-    /// Waits until all that was put before is in the file, then ends the writer's work.
+    /// Waits until all that was put before is in the file, then ends the writer's work. What is asked of the store
+    /// afterwards finds nothing and changes nothing.
     pub async fn close(&self) {
         let Some(open) = &self.open else { return };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Flush(done)).await.is_ok() {
+        if open.commands.send(Command::Close(done)).await.is_ok() {
             let _ = ended.await;
         }
+        self.state.close();
         open.pool.close().await;
     }
 }

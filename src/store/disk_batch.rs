@@ -34,8 +34,8 @@ pub(super) enum Command {
     Pause(Provider, Timestamp),
     /// Keep when the last sweep was.
     Swept(Timestamp),
-    /// Tell when all before is written.
-    Flush(Waiter),
+    /// Tell when all before is written, and write no more.
+    Close(Waiter),
 }
 
 /// Commands that are written together. Removals come first: what was put before them has an older generation and is
@@ -52,6 +52,8 @@ pub(super) struct Batch {
     pub(super) happened: Vec<Happening>,
     pub(super) errands: Vec<Errand>,
     pub(super) waiters: Vec<Waiter>,
+    /// The store closes after it.
+    pub(super) is_last: bool,
 }
 
 impl Batch {
@@ -75,7 +77,10 @@ impl Batch {
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Swept(at) => self.swept = Some(at),
-            Command::Flush(waiter) => self.waiters.push(waiter),
+            Command::Close(waiter) => {
+                self.is_last = true;
+                self.waiters.push(waiter);
+            }
             Command::Purges(purges) => self.purges.extend(purges),
             Command::Remove(ids, waiter) => {
                 self.removed.extend(ids);

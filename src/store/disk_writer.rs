@@ -36,7 +36,7 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Writes until the last handle of the store has gone.
+    /// Writes until the store is closed, or its last handle has gone.
     pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
         self.used = self.state.note(self.measure().await).unwrap_or(0);
         let mut commands = Vec::with_capacity(BATCH);
@@ -49,6 +49,9 @@ impl Writer {
             for waiter in batch.waiters {
                 // Who has gone needs no answer.
                 let _ = waiter.send(outcome.clone());
+            }
+            if batch.is_last {
+                break;
             }
         }
         self.events.lose(self.unwritten.len());

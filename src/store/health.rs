@@ -27,6 +27,8 @@ const NOTHING: u8 = 0;
 const LOOKING: u8 = 1;
 /// The last one that changed something failed.
 const CHANGING: u8 = 2;
+/// It is closed.
+const CLOSED: u8 = 3;
 
 impl State {
     /// Well at first; the texts are the log lines at the two changes.
@@ -48,6 +50,11 @@ impl State {
     /// The same of one that only looked: that it works says nothing of a disk that is full.
     pub(super) fn looked<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
         self.ended(result, LOOKING)
+    }
+
+    /// Says nothing more: it was closed in good order, so that operations fail is no news.
+    pub(super) fn close(&self) {
+        self.failing.store(CLOSED, Ordering::Release);
     }
 
     fn ended<T, E: std::fmt::Display>(&self, result: Result<T, E>, kind: u8) -> Option<T> {

@@ -60,6 +60,13 @@ impl Held {
         }
     }
 
+    /// Another entry of the same avatar, whose row was read and which was viewed as before.
+    pub fn with(&self, entry: Entry) -> Self {
+        let new = Self::new(self.id.clone(), entry, self.row_read_at());
+        new.view(self.viewed_at());
+        new
+    }
+
     /// Notes a view and tells when the one before was.
     pub fn view(&self, now: Timestamp) -> Timestamp {
         Timestamp::from_millis(self.viewed_at.swap(now.as_millis(), Ordering::Relaxed))

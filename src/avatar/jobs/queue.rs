@@ -74,7 +74,13 @@ impl JobQueue {
     }
 
     /// Room for this many jobs, all or none: a caller that is refused sends the same hook again.
+    ///
+    /// # Errors
+    /// Too many jobs are left, or the process stops and would run none of them.
     pub(super) fn reserve(&self, count: usize) -> Result<Room, JobQueueFull> {
+        if self.is_closed() {
+            return Err(JobQueueFull);
+        }
         let count = u32::try_from(count).map_err(|_| JobQueueFull)?;
         self.room.clone().try_acquire_many_owned(count).map(Room).map_err(|_| JobQueueFull)
     }
@@ -100,7 +106,7 @@ impl JobQueue {
 
     /// The next job.
     pub(super) fn next(&self) -> Option<Job<'_>> {
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             return None;
         }
         let mut state = self.lock();
@@ -112,7 +118,7 @@ impl JobQueue {
 
     /// As many workers as are free and find a job.
     pub(super) fn workers(&self) -> Vec<OwnedSemaphorePermit> {
-        if self.closed.is_cancelled() {
+        if self.is_closed() {
             return Vec::new();
         }
         let waiting = self.lock().waiting.len();
@@ -129,6 +135,11 @@ impl JobQueue {
     /// Drops the jobs that wait and ends their pauses: the process stops.
     pub(super) fn close(&self) {
         self.closed.cancel();
+    }
+
+    /// Whether the process stops.
+    pub(super) fn is_closed(&self) -> bool {
+        self.closed.is_cancelled()
     }
 
     /// Returns when it is closed.
@@ -223,5 +234,6 @@ mod tests {
         assert_eq!((workers.len(), queue.workers().len()), (2, 1));
         queue.close();
         assert!(queue.next().is_none() && queue.workers().is_empty());
+        assert_eq!(queue.reserve(1).unwrap_err(), JobQueueFull, "no job is accepted that would not run");
     }
 }

@@ -10,8 +10,8 @@ use crate::store::Kept;
 
 /// Ids in one query.
 pub(super) const DIRECTORY_BATCH: usize = 200;
-/// How often the loop looks at the clock.
-const CLOCK_CHECK: Duration = Duration::from_secs(30);
+/// A sweep that is due at the start begins this much later: the first answers go before it.
+const AFTER_START: Duration = Duration::from_secs(30);
 
 /// What memory and disk hold.
 #[derive(Default)]
@@ -26,20 +26,18 @@ struct Scanned {
 }
 
 impl Jobs {
-    /// Sweeps each time `interval` has passed, until the task is dropped; `None` = never. The first check comes after the
-    /// start, so that an earlier process's sweep that is due does not slow it down.
+    /// Sweeps each time `interval` has passed, until the task is dropped; `None` = never. The time counts from the last
+    /// sweep of an earlier process.
     pub async fn sweep_regularly(self: Arc<Self>, interval: Option<Duration>) {
         let Some(interval) = interval else { return };
-        let mut last = self.last_sweep().await;
+        let mut next = (self.last_sweep().await + interval).max(self.started_at + AFTER_START.min(interval));
         loop {
-            tokio::time::sleep(CLOCK_CHECK.min(interval)).await;
+            self.parts.clock.reached(next).await;
             let now = self.parts.clock.now();
-            if last.is_older_than(interval, now) {
-                last = now;
-                let sweeps_redis = self.parts.tiers.may_sweep_redis(interval).await;
-                self.sweep_tiers(sweeps_redis).await;
-                self.parts.tiers.record_sweep(last).await;
-            }
+            let sweeps_redis = self.parts.tiers.may_sweep_redis(interval).await;
+            self.sweep_tiers(sweeps_redis).await;
+            self.parts.tiers.record_sweep(now).await;
+            next = now + interval;
         }
     }
 
@@ -127,7 +125,9 @@ impl Jobs {
                     Some(_) => {}
                     None => scanned.ahead.push(id.clone()),
                 }
-                if token_end.is_some_and(|end| end.told && end.noted_at.is_none() && end.is_soon(now)) {
+                if token_end
+                    .is_some_and(|end| end.is_from_provider && end.noted_at.is_none() && end.is_soon(now))
+                {
                     scanned.ending.insert(id.clone());
                 }
                 scanned.held.insert(id);

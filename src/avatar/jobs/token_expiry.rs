@@ -29,7 +29,7 @@ impl Jobs {
             };
             for id in batch {
                 let row = ends.get(id).copied();
-                let seen = TokenEnd::seen(row, None, None, now);
+                let seen = TokenEnd::observe(row, None, None, now);
                 if seen.map_or(ending.contains(id), |end| end.is_soon(now)) {
                     self.note_end(id, row, now).await;
                 }
@@ -61,5 +61,5 @@ impl Jobs {
 
 /// The end of a token, by what its row says now and its provider said last.
 pub(super) fn token_end(held: &Entry, row: Option<Timestamp>, now: Timestamp) -> Option<TokenEnd> {
-    TokenEnd::seen(row, held.token_end.and_then(TokenEnd::told_at), held.token_end, now)
+    TokenEnd::observe(row, held.token_end.and_then(TokenEnd::named_by_provider), held.token_end, now)
 }

@@ -43,7 +43,7 @@ impl Jobs {
     async fn run_job(self: &Arc<Self>, job: &Job<'_>) {
         for pause in RETRY_PAUSES.into_iter().map(Some).chain([None]) {
             let is_called_off = self.parts.tiers.deleted_since(&job.id, job.generation);
-            if is_called_off || matches!(self.try_job(job).await, Tried::Done) {
+            if is_called_off || matches!(self.try_job(job).await, Tried::Done) || self.queue.is_closed() {
                 return;
             }
             match pause {

@@ -118,9 +118,16 @@ impl Refresher {
                     None => std::future::pending().await,
                 }
             };
-            let waited = tokio::time::timeout_at(until, tokio::time::timeout(left, published)).await;
-            if waited.is_err() {
-                return Admission::Over(Outcome::Unavailable(FlightFailure::OtherInstance));
+            tokio::select! {
+                // The other instance brings the result: a stop does not wait for it.
+                () = self.queue.closed() => {
+                    return Admission::Over(Outcome::Unavailable(FlightFailure::Stopping));
+                }
+                waited = tokio::time::timeout_at(until, tokio::time::timeout(left, published)) => {
+                    if waited.is_err() {
+                        return Admission::Over(Outcome::Unavailable(FlightFailure::OtherInstance));
+                    }
+                }
             }
             held = self.parts.purger.reconcile(id, held, self.parts.clock.now(), budget).await;
         }

@@ -27,7 +27,6 @@ pub(super) struct Lanes<P> {
     keys: HashMap<AvatarId, (Provider, Key)>,
     /// A task waits for this time, at which a pace allows the next refresh.
     pub(super) watched: Option<Timestamp>,
-    pub(super) is_closed: bool,
 }
 
 /// The refreshes of one provider.
@@ -51,7 +50,7 @@ struct Waiter<P> {
 
 impl<P> Default for Lanes<P> {
     fn default() -> Self {
-        Self { lanes: BTreeMap::new(), arrivals: 0, keys: HashMap::new(), watched: None, is_closed: false }
+        Self { lanes: BTreeMap::new(), arrivals: 0, keys: HashMap::new(), watched: None }
     }
 }
 
@@ -133,9 +132,8 @@ impl<P> Lanes<P> {
         Some(waiter.admit)
     }
 
-    /// Refuses everything, now and later.
-    pub(super) fn close(&mut self) {
-        self.is_closed = true;
+    /// Drops every refresh that waits.
+    pub(super) fn clear(&mut self) {
         self.keys.clear();
         self.lanes.values_mut().for_each(|lane| lane.waiting.clear());
     }

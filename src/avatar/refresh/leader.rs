@@ -149,7 +149,7 @@ impl Refresher {
     /// Pauses apps that have used up their quota, in every instance and over a restart: the next call would be answered
     /// with code 4, which stops every account of the app. Before that an app is asked more and more slowly.
     async fn obey_quotas(&self, provider: Provider, now: Timestamp) {
-        for (provider, until) in self.parts.providers.stopped() {
+        for (provider, until) in self.parts.providers.take_new_stops() {
             let pause = until.since(now);
             tracing::warn!(%provider, ?pause, "the provider throttles the whole app: no instance asks until then");
             self.parts.tiers.pause_app(provider, until, now).await;

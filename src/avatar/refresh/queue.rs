@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::{Mutex, MutexGuard};
 use tokio::sync::Notify;
+use tokio_util::sync::CancellationToken;
 
 use super::lane::{Lanes, Pace};
 use crate::background::Background;
@@ -61,15 +62,17 @@ pub(super) struct Queue {
     bounds: Bounds,
     clock: Clock,
     background: Background,
-    /// The time that a task waits for has changed, or the queue is closed.
+    /// The time that a task waits for has changed.
     changed: Notify,
+    closed: CancellationToken,
     // A plain mutex: held for map operations, never across an await, and a hit does not come here.
     lanes: Mutex<Lanes<Permit>>,
 }
 
 impl Queue {
     pub(super) fn new(bounds: Bounds, clock: Clock, background: Background) -> Arc<Self> {
-        Arc::new(Self { bounds, clock, background, changed: Notify::new(), lanes: Mutex::default() })
+        let (changed, closed) = (Notify::new(), CancellationToken::new());
+        Arc::new(Self { bounds, clock, background, changed, closed, lanes: Mutex::default() })
     }
 
     /// A permit now, or when one is free and no avatar that was viewed later waits for it.
@@ -82,7 +85,7 @@ impl Queue {
         let now = self.clock.now();
         let admitted = {
             let mut lanes = self.lock();
-            if lanes.is_closed {
+            if self.closed.is_cancelled() {
                 return Err(Refused::Stopping);
             }
             if self.has_room(&lanes, provider, now) {
@@ -96,7 +99,7 @@ impl Queue {
             self.watch(&mut lanes, now);
             admitted
         };
-        admitted.await.map_err(|_| if self.lock().is_closed { Refused::Stopping } else { Refused::Full })
+        admitted.await.map_err(|_| if self.closed.is_cancelled() { Refused::Stopping } else { Refused::Full })
     }
 
     /// A permit now or not at all, whatever the provider's pace: for a refresh that begins without a call of its API.
@@ -104,7 +107,7 @@ impl Queue {
         let mut lanes = self.lock();
         let running = lanes.get(provider).map_or(0, |lane| lane.running);
         let has_room = lanes.running() < self.bounds.permits && running < self.share_of(provider);
-        (has_room && !lanes.is_closed).then(|| {
+        (has_room && !self.closed.is_cancelled()).then(|| {
             let lane = lanes.lane(provider);
             (lane.running, lane.unpaced) = (lane.running + 1, lane.unpaced + 1);
             Permit { queue: self.clone(), provider, unpaced: true }
@@ -142,8 +145,15 @@ impl Queue {
 
     /// Refuses every refresh that waits, and every one that comes: the process stops.
     pub(super) fn close(&self) {
-        self.lock().close();
-        self.changed.notify_one();
+        let mut lanes = self.lock();
+        // Under the lock: a refresh that found the queue open is among those that wait.
+        self.closed.cancel();
+        lanes.clear();
+    }
+
+    /// Returns when it is closed.
+    pub(super) async fn closed(&self) {
+        self.closed.cancelled().await;
     }
 
     /// How many run and how many wait.
@@ -185,6 +195,7 @@ impl Queue {
                     tokio::select! {
                         () = queue.clock.reached(next) => {}
                         () = queue.changed.notified() => {}
+                        () = queue.closed() => {}
                     }
                     queue.lock().watched = None;
                     queue.admit();

@@ -59,7 +59,7 @@ pub(super) fn report_retry(id: &AvatarId, trouble: Option<&Trouble>, now: Timest
 /// One line for each end of a token, when it is first seen to be near.
 pub(in crate::avatar) fn report_token_end(id: &AvatarId, old: Option<&Entry>, new: &Entry, now: Timestamp) {
     let before = old.and_then(|old| old.token_end);
-    if let Some(end) = new.token_end.filter(|end| end.is_news(before)) {
+    if let Some(end) = new.token_end.filter(|end| end.is_newly_near(before)) {
         let hours = end.at.since(now).as_secs() / 3600;
         tracing::warn!(connection = %id, hours, "the token ends within seven days: the dashboard must renew it");
     }

@@ -62,9 +62,9 @@ pub(super) fn apply(
     // What a JSON provider said of this account and this token stands until its next answer.
     let before = || old.filter(|old| is_json && !answered && old.fingerprint == row.fingerprint);
     let provider_name = name.or_else(|| before()?.name.clone());
-    let ends = token_expires_at.or_else(|| before()?.token_end?.told_at());
+    let ends = token_expires_at.or_else(|| before()?.token_end?.named_by_provider());
     let token_end = old.and_then(|old| old.token_end);
-    let token_end = TokenEnd::seen(row.connection.token_expires_at, ends, token_end, now);
+    let token_end = TokenEnd::observe(row.connection.token_expires_at, ends, token_end, now);
     let mut field_missing = None;
     // Old content keeps its generation: a deletion that this instance has not heard of yet must still reach it.
     let unchanged = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));

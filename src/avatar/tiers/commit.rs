@@ -42,13 +42,13 @@ impl Tiers {
     /// Takes an entry that another instance brought. That instance emits what has changed, and so does this one if it
     /// holds the entry before: either may be the only one that lives on.
     pub(super) fn adopt(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
-        self.parts.purge_log.catch_up(entry.generation);
-        let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
+        // A refresh must bring an entry newer than the soft purge, even one that Redis has forgotten.
+        self.parts.purge_log.catch_up(entry.generation.max(entry.soft_purged_at));
         let events = held.as_ref().map(|held| self.events(id, Some(&held.entry), &entry)).unwrap_or_default();
-        let new = Arc::new(Held::new(id.clone(), entry, row_read_at));
-        if let Some(held) = held {
-            new.view(held.viewed_at());
-        }
+        let new = Arc::new(match held {
+            Some(held) => held.with(entry),
+            None => Held::new(id.clone(), entry, Timestamp::EPOCH),
+        });
         self.parts.memory.put(new.clone());
         if !matches!(new.entry.content, Content::Nothing) || !events.is_empty() {
             // A view must not wait for a disk whose queue is full.
@@ -77,8 +77,7 @@ impl Tiers {
 
     /// Puts another entry in the place of the one in memory; reads of the row and views count on.
     pub(super) fn replace(&self, held: &Held, entry: Entry) -> Arc<Held> {
-        let new = Arc::new(Held::new(held.id.clone(), entry, held.row_read_at()));
-        new.view(held.viewed_at());
+        let new = Arc::new(held.with(entry));
         // Memory refuses an entry that was verified earlier than the one it holds.
         self.parts.memory.remove(&held.id);
         self.parts.memory.put(new.clone());

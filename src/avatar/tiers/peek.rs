@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::choice::Choice;
 use super::{Peek, Tiers};
-use crate::model::{AvatarId, Entry, Timestamp};
+use crate::model::{AvatarId, Timestamp};
 use crate::store::{Held, Verdict};
 
 impl Tiers {
@@ -26,7 +26,7 @@ impl Tiers {
             (Choice::Remote, _, Some(entry)) => Arc::new(Held::new(id.clone(), entry, Timestamp::EPOCH)),
             (Choice::LocalOutdated, Some(held), Some(entry)) => {
                 match self.outdated(&held.entry, entry, now) {
-                    Some(entry) => copy_of(&held, entry),
+                    Some(entry) => Arc::new(held.with(entry)),
                     None => held,
                 }
             }
@@ -41,15 +41,9 @@ impl Tiers {
             Verdict::Current => Some(held),
             Verdict::Stale(purge) => {
                 let entry = self.invalidated(&held.id, &held.entry, purge, now);
-                Some(copy_of(&held, entry))
+                Some(Arc::new(held.with(entry)))
             }
             Verdict::Gone => None,
         }
     }
-}
-
-fn copy_of(held: &Held, entry: Entry) -> Arc<Held> {
-    let copy = Held::new(held.id.clone(), entry, held.row_read_at());
-    copy.view(held.viewed_at());
-    Arc::new(copy)
 }

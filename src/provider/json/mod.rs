@@ -22,7 +22,7 @@ use super::{Resolution, Resolved, Said};
 use crate::model::{
     Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, is_signed,
 };
-use crate::origin::{AllowedHosts, Call, HostList, Origin};
+use crate::origin::{AllowedHosts, ApiCall, HostList, Origin};
 use config::Errors;
 use reply::Read;
 
@@ -62,8 +62,12 @@ impl JsonProvider {
             Zeroizing::new(auth.in_query(question.about(connection.account.as_deref())?, token));
         let mut headers = headers.clone();
         headers.extend(auth.in_header(token)?);
-        let call =
-            Call { base: question.base(), path_and_query: &path_and_query, bearer: None, headers: &headers };
+        let call = ApiCall {
+            base: question.base(),
+            path_and_query: &path_and_query,
+            bearer: None,
+            headers: &headers,
+        };
         let turn = self.app.turn(now).await?;
         let reply = origin.call(call).await?;
         drop(turn);

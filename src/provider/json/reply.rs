@@ -9,7 +9,7 @@ use super::made::no_text;
 use super::pointer::Pointer;
 use super::trouble::{classify, code_of};
 use crate::model::{Address, Secret, Timestamp, is_signed};
-use crate::origin::Reply;
+use crate::origin::ApiReply;
 use crate::provider::Said;
 use crate::provider::error::ProviderError;
 use crate::provider::meta::graph;
@@ -35,7 +35,12 @@ pub(super) struct Read {
 
 impl JsonConfig {
     /// Reads a reply. Pure.
-    pub(super) fn read(&self, reply: &Reply, token: &Secret, now: Timestamp) -> Result<Read, ProviderError> {
+    pub(super) fn read(
+        &self,
+        reply: &ApiReply,
+        token: &Secret,
+        now: Timestamp,
+    ) -> Result<Read, ProviderError> {
         let body = match self.errors {
             Errors::Meta => graph::read(reply)?,
             Errors::Http => self.body(reply, token, now)?,
@@ -51,7 +56,7 @@ impl JsonConfig {
     }
 
     /// The JSON of a reply that is no error.
-    fn body(&self, reply: &Reply, token: &Secret, now: Timestamp) -> Result<Value, ProviderError> {
+    fn body(&self, reply: &ApiReply, token: &Secret, now: Timestamp) -> Result<Value, ProviderError> {
         let body = serde_json::from_slice::<Value>(&reply.body).ok();
         let code = body.as_ref().and_then(|body| code_of(self, body));
         if code.is_some() || !(200..300).contains(&reply.status) {

@@ -10,7 +10,7 @@ use sha2::Sha256;
 
 use super::graph_error::classify;
 use crate::model::{Provider, Secret, Timestamp, TroubleClass};
-use crate::origin::{Call, Origin, Reply};
+use crate::origin::{ApiCall, ApiReply, Origin};
 use crate::provider::api_app::App;
 use crate::provider::config::GraphConfig;
 use crate::provider::error::ProviderError;
@@ -60,7 +60,7 @@ impl Graph {
             return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
         }
         let path_and_query = path_and_query(&self.config, node, fields, token);
-        let call = Call {
+        let call = ApiCall {
             base: &self.config.base_url,
             path_and_query: &path_and_query,
             bearer: Some(token),
@@ -108,7 +108,7 @@ fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
 }
 
 /// The JSON object of a reply that is none about an error.
-pub(in crate::provider) fn read(reply: &Reply) -> Result<Value, ProviderError> {
+pub(in crate::provider) fn read(reply: &ApiReply) -> Result<Value, ProviderError> {
     let told = || classify(reply.status, &reply.headers, &reply.body);
     let body: Value = serde_json::from_slice(&reply.body).map_err(|_| told())?;
     let is_error = body.get("error").is_some_and(|error| !error.is_null());
@@ -144,8 +144,8 @@ mod tests {
         }
     }
 
-    fn reply(status: u16, body: &'static str) -> Reply {
-        Reply { status, headers: HeaderMap::new(), body: body.into() }
+    fn reply(status: u16, body: &'static str) -> ApiReply {
+        ApiReply { status, headers: HeaderMap::new(), body: body.into() }
     }
 
     #[test]

@@ -12,7 +12,7 @@ use super::config::TelegramConfig;
 use super::error::ProviderError;
 use super::{Resolution, encoded};
 use crate::model::{Address, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
-use crate::origin::{BaseUrl, Call, Origin, Reply};
+use crate::origin::{ApiCall, ApiReply, BaseUrl, Origin};
 use error::classify;
 
 /// How long a `file_path` is good for.
@@ -102,12 +102,12 @@ async fn call(
 ) -> Result<Value, ProviderError> {
     let path_and_query = Zeroizing::new(format!("/bot{}/{question}", token.expose()));
     let _turn = api.app.turn(now).await?;
-    let call = Call { base: &api.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
+    let call = ApiCall { base: &api.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
     read(&origin.call(call).await?)
 }
 
 /// The `result` of a reply that is `ok`.
-fn read(reply: &Reply) -> Result<Value, ProviderError> {
+fn read(reply: &ApiReply) -> Result<Value, ProviderError> {
     let mut body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if body.get("ok") == Some(&Value::Bool(true))
         && let Some(result) = body.get_mut("result")
@@ -277,7 +277,7 @@ mod tests {
 
     #[test]
     fn only_what_is_ok_has_a_result() {
-        let reply = |status, body: &'static str| Reply {
+        let reply = |status, body: &'static str| ApiReply {
             status,
             headers: hyper::HeaderMap::new(),
             body: body.into(),

@@ -10,6 +10,7 @@ pub(crate) mod near_limits;
 pub(crate) mod promise;
 pub(crate) mod restart;
 pub(crate) mod rows;
+mod stop;
 mod storm;
 mod write_back;
 mod wrong_clock;

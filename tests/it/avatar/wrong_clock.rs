@@ -88,13 +88,13 @@ async fn a_picture_confirmed_in_the_future_that_nobody_views_is_forgotten_in_tim
     let (sim, proxy) = ahead().await;
     proxy.get(&FACEBOOK.path()).await;
     let proxy = corrected(&sim, proxy, true).await;
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     until("the disk holds a time that can be", async || {
         inspected(&proxy).await["verified_at"].as_i64() <= Some(START.as_millis())
     })
     .await;
     proxy.clock.advance(365 * DAY);
-    proxy.service.sweep().await;
+    proxy.service.jobs().sweep().await;
     assert_eq!(proxy.admin("GET", &format!("/api/avatars/{}", FACEBOOK.id)).await.status, 404);
 }
 

@@ -8,9 +8,10 @@ use graphsim::Graphsim;
 use sqlx::Connection;
 
 use super::providers::sealed;
-use super::util::{Database, SECOND, inspect, is_about, one, set, timed};
+use super::util::{Database, HOUR, SECOND, inspect, is_about, one, set, timed};
 use crate::support::accounts::FACEBOOK;
 use crate::support::proxy::Proxy;
+use crate::support::wait::until;
 
 const TABLE: &str = r#"CREATE TABLE "PageConnection" ("id" TEXT PRIMARY KEY, "pageId" TEXT, "pageAccessTokenEnc" TEXT,
     "profilePictureUrl" TEXT, "pageName" TEXT);"#;
@@ -117,40 +118,45 @@ async fn a_database_must_answer_by_the_timeout() {
 
 #[tokio::test]
 async fn what_is_gone_from_the_database_is_looked_for_as_often_as_is_written() {
-    for (value, swept) in [("\"1s\"", true), ("\"0s\"", false)] {
-        let (sim, clock) = one(&FACEBOOK).await;
-        let database = Database::new(&(TABLE.to_owned() + &row())).await;
+    let (sim, clock) = one(&FACEBOOK).await;
+    let database = Database::new(&(TABLE.to_owned() + &row())).await;
+    let mut proxies = Vec::new();
+    for value in ["\"1h\"", "\"3h\"", "\"0s\""] {
         let proxy = proxy(&sim, &clock, &database, &set("directory.sweep", value)).await;
         assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
-        database.run(r#"DELETE FROM "PageConnection""#).await;
-        clock.advance(SECOND * 2);
-        // The sweep looks at the clock once a second.
-        tokio::time::sleep(Duration::from_millis(2500)).await;
-        assert_eq!(inspect(&proxy, FACEBOOK.id).await.is_null(), swept, "{value}");
+        proxies.push(proxy);
     }
+    let [hourly, seldom, never] = proxies.as_slice() else { unreachable!() };
+    database.run(r#"DELETE FROM "PageConnection""#).await;
+    clock.advance(HOUR);
+    until("the first has looked", async || !holds(hourly).await).await;
+    assert!(holds(seldom).await);
+    clock.advance(HOUR * 2);
+    until("the second has looked", async || !holds(seldom).await).await;
+    assert!(holds(never).await);
 }
 
 #[tokio::test]
 async fn a_sweep_that_restarts_put_off_is_made_up_for() {
     let (sim, clock) = one(&FACEBOOK).await;
     let database = Database::new(&(TABLE.to_owned() + &row())).await;
-    let sweep = set("directory.sweep", "\"3s\"");
+    let sweep = set("directory.sweep", "\"1h\"");
     let extra = format!("{}tokens.keys = [\"sha256:k\"]\n{sweep}", database.url());
     let mut proxy = Proxy::start(&sim, &clock, &extra).await;
     assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
     database.run(r#"DELETE FROM "PageConnection""#).await;
     for _ in 0..2 {
-        clock.advance(SECOND * 2);
+        clock.advance(HOUR * 2 / 3);
         proxy = Proxy::start_in(&sim, &clock, &extra, proxy.stop().await).await;
     }
-    assert!(!inspect(&proxy, FACEBOOK.id).await.is_null(), "not at once");
-    for _ in 0..500 {
-        if inspect(&proxy, FACEBOOK.id).await.is_null() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("never swept");
+    assert!(holds(&proxy).await, "the start is not held up by it");
+    clock.advance(SECOND * 30);
+    until("it has looked", async || !holds(&proxy).await).await;
+}
+
+/// Whether anything of the Facebook page is held.
+async fn holds(proxy: &Proxy) -> bool {
+    !inspect(proxy, FACEBOOK.id).await.is_null()
 }
 
 #[tokio::test]

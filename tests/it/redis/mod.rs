@@ -12,6 +12,8 @@ mod property;
 mod purges;
 mod sealed;
 mod sharing;
+mod soft_purges;
+mod stop;
 mod told;
 mod topologies;
 mod underway;

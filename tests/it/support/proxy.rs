@@ -39,6 +39,9 @@ drain_timeout = "2s"
 listen = "127.0.0.1:0"
 [disk]
 path = "{disk}"
+# Tests move the clock by days, and sweep by hand.
+[directory]
+sweep = "0s"
 [providers.instagram]
 base_url = "{instagram}"
 hosts = ["127.0.0.1"]
