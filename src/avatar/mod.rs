@@ -22,7 +22,6 @@ mod purge;
 mod queue;
 mod refresh;
 mod row;
-mod seldom;
 mod served;
 mod service;
 mod shared;

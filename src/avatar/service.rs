@@ -11,7 +11,6 @@ use super::flight::{Boarding, Flight, Flights, Outcome, Progress};
 use super::looks::Looks;
 use super::pauses::Pauses;
 use super::queue::{Bounds, Queue};
-use super::seldom::Seldom;
 use super::served::Served;
 use crate::background::Background;
 use crate::clock::{Clock, Stopwatch};
@@ -21,6 +20,7 @@ use crate::model::token::Keyring;
 use crate::model::{AvatarId, CacheStatus, Content, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
 use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
+use crate::telemetry::RateLimitedLog;
 
 /// What the service is made of.
 pub struct Parts {
@@ -62,7 +62,7 @@ pub struct Service {
     pub(super) flights: Arc<Flights>,
     pub(super) looks: Looks,
     pub(super) queue: Arc<Queue>,
-    pub(super) no_room: Seldom,
+    pub(super) no_room: RateLimitedLog,
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
     pub(super) backlog: Backlog,
@@ -105,7 +105,7 @@ impl Service {
             ),
             looks: Looks::default(),
             queue: Queue::new(bounds, parts.clock.clone(), parts.background.clone()),
-            no_room: Seldom::default(),
+            no_room: RateLimitedLog::default(),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
             backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
@@ -248,7 +248,7 @@ impl Service {
 
     /// In a storm of stale avatars this would be a line for nearly every view.
     pub(super) fn tell_no_room(&self, id: &AvatarId) {
-        if let Some(others) = self.no_room.due(self.parts.clock.now()) {
+        if let Some(others) = self.no_room.due(self.parts.clock.now().since(Timestamp::EPOCH)) {
             tracing::warn!(connection = %id, others, "no refresh: avatar.queue is full of avatars that were viewed later");
         }
     }

@@ -1,6 +1,7 @@
 //! The listener against clients that behave, and against those that do not.
 
 mod drain;
+mod floods;
 mod limits;
 mod requests;
 mod timeouts;

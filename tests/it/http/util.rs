@@ -50,7 +50,7 @@ impl Server {
     }
 
     pub(super) async fn client(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), since: Stopwatch::start() }
+        Client::of(TcpStream::connect(self.address).await.unwrap())
     }
 
     pub(super) fn begin_stop(&self) {
@@ -106,6 +106,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn of(stream: TcpStream) -> Self {
+        Self { stream, since: Stopwatch::start() }
+    }
+
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The server may have closed already; the reading side tells.
         let _ = self.stream.write_all(bytes.as_ref()).await;
@@ -159,10 +163,15 @@ impl Client {
 
     /// Frames until one of this type, which is returned.
     pub(super) async fn frame_of(&mut self, kind: u8) -> (u32, Vec<u8>) {
+        self.frame_unless_closed(kind).await.expect("closed before the frame")
+    }
+
+    /// The same; `None` if the server closes first.
+    pub(super) async fn frame_unless_closed(&mut self, kind: u8) -> Option<(u32, Vec<u8>)> {
         loop {
-            let (found, stream, payload) = self.frame().await.expect("closed before the frame");
+            let (found, stream, payload) = self.frame().await?;
             if found == kind {
-                return (stream, payload);
+                return Some((stream, payload));
             }
         }
     }
