@@ -2,6 +2,7 @@
 
 mod drain;
 mod floods;
+mod hosts;
 mod limits;
 mod requests;
 mod timeouts;
