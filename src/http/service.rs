@@ -35,7 +35,7 @@ where
     let (mut head, body) = request.into_parts();
     let (version, is_head) = (head.version, head.method == Method::HEAD);
     head.extensions.insert(peer);
-    let (response, close) = match admit(&head, body, limits, &activity).await {
+    let (response, close) = match admit(&head, body, limits).await {
         Admitted::Read(bytes) => (guarded(handler, Request::from_parts(head, bytes)).await, false),
         Admitted::Unread => (guarded(handler, Request::from_parts(head, Bytes::new())).await, true),
         Admitted::Refused(refusal) => (refusal.response(), true),
@@ -68,7 +68,7 @@ enum Refusal {
 
 /// SECURITY: a body that nobody expects is how requests are smuggled past a proxy in front of us (CVE-2025-4366 and its
 /// like), so it is neither read as a request nor skipped: the answer ends the connection.
-async fn admit(head: &Parts, body: Incoming, limits: Limits, activity: &Activity) -> Admitted {
+async fn admit(head: &Parts, body: Incoming, limits: Limits) -> Admitted {
     if !names_its_host(head.version, &head.uri, &head.headers) {
         return Admitted::Refused(Refusal::InvalidHost);
     }
@@ -81,10 +81,7 @@ async fn admit(head: &Parts, body: Incoming, limits: Limits, activity: &Activity
     match limits.body {
         BodyLimit::None => Admitted::Unread,
         BodyLimit::UpTo(most) => match collect(body, most, limits.header_timeout).await {
-            Ok(bytes) => {
-                activity.body_read();
-                Admitted::Read(bytes)
-            }
+            Ok(bytes) => Admitted::Read(bytes),
             Err(refusal) => Admitted::Refused(refusal),
         },
     }
@@ -181,7 +178,7 @@ pub(super) struct Tracked {
 
 impl Tracked {
     fn new(body: Body, mut in_flight: InFlight) -> Self {
-        in_flight.piece();
+        in_flight.gave();
         Self { body, in_flight }
     }
 }
@@ -197,10 +194,10 @@ impl HttpBody for Tracked {
         let this = &mut *self;
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if polled.is_pending() {
-            this.in_flight.working();
+            this.in_flight.prepare();
         }
         let frame = ready!(polled);
-        this.in_flight.piece();
+        this.in_flight.gave();
         if let Some(Err(error)) = &frame {
             tracing::debug!(%error, "an answer broke off");
         }

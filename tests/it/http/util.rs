@@ -125,6 +125,14 @@ impl Client {
         self.send(frame).await;
     }
 
+    pub(super) async fn request_h2_path(&mut self, stream: u8, path: &str) {
+        // `:path` as a literal.
+        let length = u8::try_from(path.len()).unwrap();
+        let block = [&[0x82, 0x86, 0x41, 1, b'a', 0x44, length], path.as_bytes()].concat();
+        let length = u8::try_from(block.len()).unwrap();
+        self.send([&[0, 0, length, 1, 5, 0, 0, 0, stream][..], &block].concat()).await;
+    }
+
     /// Everything until the server closes.
     pub(super) async fn read_to_end(&mut self) -> Vec<u8> {
         let mut all = Vec::new();
