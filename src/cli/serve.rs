@@ -1,5 +1,7 @@
 //! `avatar-proxy serve`: the server itself, until SIGTERM or SIGINT.
 
+use std::time::Duration;
+
 use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
@@ -7,17 +9,23 @@ use tokio_util::sync::CancellationToken;
 use super::failure::Failure;
 use crate::app::App;
 use crate::background::{self, Background};
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Layers};
 use crate::telemetry;
 
 /// Runs the server; a second signal ends it at once.
 pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
-    telemetry::init(config.log).context("the log could not be started")?;
+    let limits = telemetry::init(config.log, since_epoch).context("the log could not be started")?;
     let background = background::runtime().context("no runtime")?;
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
-    answers.context("no runtime")?.block_on(run(config, Background::on(background.handle().clone())))?;
+    answers.context("no runtime")?.block_on(async {
+        tokio::select! {
+            ended = run(config, Background::on(background.handle().clone())) => ended,
+            never = limits.report_regularly() => match never {},
+        }
+    })?;
+    limits.report();
     Ok(())
 }
 
@@ -48,4 +56,8 @@ async fn run(config: Config, background: Background) -> anyhow::Result<()> {
         tracing::info!(signal = name, "stopping: answers under way are finished first");
         shutdown.cancel();
     }
+}
+
+fn since_epoch() -> Duration {
+    Clock::system().now().since(Timestamp::EPOCH)
 }

@@ -5,6 +5,7 @@ use std::path::Path;
 
 use toml::Table;
 
+use super::duplicate::given_twice;
 use super::{ConfigError, Source};
 
 /// The longest file that is read, in bytes.
@@ -31,7 +32,8 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Table, ConfigError> {
             file: file.to_owned(),
             line: before.matches('\n').count() + 1,
             column: line.chars().count() + 1,
-            what: error.message().replace('\n', ", "),
+            what: given_twice(text, &error)
+                .map_or_else(|| error.message().replace('\n', ", "), |key| format!("`{key}` is given twice")),
         }
     })
 }

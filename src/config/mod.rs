@@ -4,6 +4,7 @@
 //! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that obeys it
 //! (`section.rs`). This file only composes.
 
+mod duplicate;
 mod environment;
 mod error;
 mod files;

@@ -1,16 +1,22 @@
-//! [`Activity`]: what one client is doing, and until when it may go on.
+//! [`Activity`]: how far a client has come, and when its connection must end.
 //!
-//! | the client | clock | counts from | at its end |
+//! One clock runs for each connection, by the first line that is true:
+//!
+//! | the connection | limit | counts from | at its end |
 //! |---|---|---|---|
-//! | has begun a head, or a frame | `header_timeout` | the first byte | closed |
-//! | asks nothing | `idle_timeout` | the last answer's end, or the connection's start | closed in good order |
-//! | takes nothing of its answers | `idle_timeout` | the last byte it took | closed |
-//! | was told goodbye | `header_timeout` | the goodbye, or the last answer's end | closed |
-//! | has sent what nobody reads | `LINGER` | our end of the connection | closed |
+//! | has sent our last answer, and reads what the client still sends | `LINGER` | our end of it | closed |
+//! | has an answer in preparation | none: the handler bounds its own time | | |
+//! | has answers that the client does not take | `idle_timeout` | the last byte taken | closed |
+//! | has begun a head of HTTP/1 | `header_timeout` | the head's first byte | closed |
+//! | was asked to go (GOAWAY) | `header_timeout` | the request to go, or the last answer's end | closed |
+//! | brings no request | `idle_timeout` | the last answer's end, or the connection's start | asked to go |
 //!
-//! hyper's own `header_read_timeout` is off: it counts from the moment a connection is ready for a request, so it would
-//! cut a keep-alive client that has asked nothing yet, and it knows neither HTTP/2 nor the time before the version is
-//! known. There is no clock for the handler: that is its own business.
+//! Nothing but a whole request and a byte taken of an answer moves a clock: frames of HTTP/2 that dribble in are not even
+//! looked at. While the first clock stands still for an answer in preparation, hyper's keep-alive pings find a client of
+//! HTTP/2 that died.
+//!
+//! hyper's own `header_read_timeout` is off: it counts from the end of the last answer, so it would close a keep-alive
+//! connection that has not begun a request, and it does not cover the time before the version of HTTP is known.
 
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -20,10 +26,11 @@ use tokio::time::Instant;
 use crate::clock::monotonic;
 
 use super::Limits;
-use super::frames::Wire;
 
-/// How long a closed connection may go on sending, so that our last answer is not lost to a reset.
+/// How long a closed connection may go on sending, so that a reset does not overtake our last answer.
 const LINGER: Duration = Duration::from_secs(1);
+/// What a client of HTTP/2 sends first (RFC 9113 3.4).
+const PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Shared by a connection, its socket and its requests. The lock is held for a few assignments at a time, never across
 /// an await, and only one connection's tasks meet at it.
@@ -32,59 +39,60 @@ pub(super) struct Activity(Arc<Mutex<State>>);
 
 #[derive(Debug)]
 struct State {
-    wire: Wire,
-    /// Since when a head or frame is incomplete.
-    begun_at: Option<Instant>,
-    /// Requests whose answer has not been handed over to the end.
+    protocol: Protocol,
+    /// When the first byte came of a head of HTTP/1 that is incomplete.
+    head_begun_at: Option<Instant>,
+    /// Requests whose answers are not handed over to the end.
     in_flight: usize,
-    /// Those of them that wait for the client and not for us.
-    awaiting_client: usize,
-    /// When the client last took something.
-    moved_at: Instant,
-    /// When the last request ended.
-    idle_since: Instant,
-    /// The socket takes no more.
-    write_blocked: bool,
+    /// Those of them that wait for us and not for the client.
+    preparing: usize,
+    /// When a request last began or ended, or a byte of an answer was taken.
+    progress_at: Instant,
     /// A body was refused and is not read.
-    unread: bool,
+    has_unread_body: bool,
     goodbye_at: Option<Instant>,
-    linger_since: Option<Instant>,
+    lingers_since: Option<Instant>,
 }
 
-/// Which clock has run out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Protocol {
+    /// Every byte so far agrees with the preface of HTTP/2; how many these are.
+    Undecided(usize),
+    Http1,
+    Http2,
+}
+
+/// Which limit a connection has reached.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum End {
-    /// A head or frame was begun and not completed.
+    /// A head was begun and not completed.
     Head,
-    /// Nothing was asked.
+    /// No request came.
     Idle,
-    /// Nothing was read.
+    /// No byte of an answer was taken.
     Stalled,
-    /// The client did not go when it was told to.
+    /// The client did not go when it was asked to.
     Goodbye,
 }
 
-/// A request under way. Ends when it is dropped: with the last piece of its answer, or with the client.
+/// A request under way. It ends when it is dropped: with the last piece of its answer, or with the connection.
 #[derive(Debug)]
 pub(super) struct InFlight {
     activity: Activity,
-    awaits_client: bool,
+    is_preparing: bool,
 }
 
 impl Activity {
     pub(super) fn new() -> Self {
-        let now = monotonic();
         Self(Arc::new(Mutex::new(State {
-            wire: Wire::new(),
-            begun_at: None,
+            protocol: Protocol::Undecided(0),
+            head_begun_at: None,
             in_flight: 0,
-            awaiting_client: 0,
-            moved_at: now,
-            idle_since: now,
-            write_blocked: false,
-            unread: false,
+            preparing: 0,
+            progress_at: monotonic(),
+            has_unread_body: false,
             goodbye_at: None,
-            linger_since: None,
+            lingers_since: None,
         })))
     }
 
@@ -95,68 +103,48 @@ impl Activity {
     /// The client sent these bytes.
     pub(super) fn read(&self, bytes: &[u8]) {
         let mut state = self.state();
-        let seen = state.wire.see(bytes);
-        if state.wire.is_http2() {
-            if seen.passed_rest || !seen.under_way {
-                state.begun_at = None;
+        state.protocol = state.protocol.after(bytes);
+        match state.protocol {
+            Protocol::Http2 => state.head_begun_at = None,
+            // What comes during an answer is its request's body, or waits for us in any case.
+            Protocol::Undecided(_) | Protocol::Http1 if state.in_flight == 0 => {
+                state.head_begun_at.get_or_insert_with(monotonic);
             }
-            if !seen.under_way {
-                return;
-            }
+            Protocol::Undecided(_) | Protocol::Http1 => {}
         }
-        // HTTP/1: only a request that reaches the service ends a head. Blank lines without end are no request either.
-        state.begun_at.get_or_insert_with(monotonic);
     }
 
-    /// The socket took bytes.
+    /// The socket took bytes. HTTP/2 also writes what is no answer, such as a PING's ACK; there [`InFlight::gave`] counts.
     pub(super) fn wrote(&self) {
         let mut state = self.state();
-        state.write_blocked = false;
-        // HTTP/2 also writes what is no answer, such as a PING's echo; there `InFlight::piece` tells.
-        if !state.wire.is_http2() {
-            state.moved_at = monotonic();
-            state.idle_since = state.moved_at;
+        if state.protocol != Protocol::Http2 {
+            state.progress_at = monotonic();
         }
-    }
-
-    /// The socket took nothing.
-    pub(super) fn write_blocked(&self) {
-        self.state().write_blocked = true;
     }
 
     /// A request's head is complete.
     pub(super) fn begin(&self) -> InFlight {
         let mut state = self.state();
+        state.head_begun_at = None;
         state.in_flight += 1;
-        if !state.wire.is_http2() {
-            // Bytes beyond the head are the next one's (or a body's, until `body_read`).
-            state.begun_at = state.wire.under_way().then(monotonic);
-        }
-        InFlight { activity: self.clone(), awaits_client: false }
-    }
-
-    /// The bytes beyond the head were the request's body, and all of it was read.
-    pub(super) fn body_read(&self) {
-        let mut state = self.state();
-        if !state.wire.is_http2() {
-            state.begun_at = None;
-        }
+        state.preparing += 1;
+        InFlight { activity: self.clone(), is_preparing: true }
     }
 
     /// A request's body is refused and left unread.
     pub(super) fn leave_unread(&self) {
-        self.state().unread = true;
+        self.state().has_unread_body = true;
     }
 
     /// Whether the client may have sent what nobody will read.
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
-        !state.wire.is_http2() && (state.unread || state.begun_at.is_some())
+        state.protocol != Protocol::Http2 && (state.has_unread_body || state.head_begun_at.is_some())
     }
 
-    /// Our end is closed, and the client's is awaited.
+    /// Our end is closed, and we wait for the client to close its own.
     pub(super) fn linger(&self) {
-        self.state().linger_since.get_or_insert_with(monotonic);
+        self.state().lingers_since.get_or_insert_with(monotonic);
     }
 
     /// The client has been asked to go.
@@ -164,75 +152,62 @@ impl Activity {
         self.state().goodbye_at.get_or_insert_with(monotonic);
     }
 
-    /// Which clock runs out first, and when; `None` while the answer is our own business.
+    /// Which limit is reached next, and when; `None` while an answer is in preparation.
     pub(super) fn deadline(&self, limits: &Limits) -> Option<(Instant, End)> {
         let state = self.state();
-        [
-            state.head().map(|since| (since + limits.header_timeout, End::Head)),
-            state.idle().map(|since| (since + limits.idle_timeout, End::Idle)),
-            state.stalled().map(|since| (since + limits.idle_timeout, End::Stalled)),
-            state.leaving().map(|since| (since + limits.header_timeout, End::Goodbye)),
-            state.linger_since.map(|since| (since + LINGER.min(limits.header_timeout), End::Goodbye)),
-        ]
-        .into_iter()
-        .flatten()
-        .min_by_key(|(at, _)| *at)
+        let (header, idle) = (limits.header_timeout, limits.idle_timeout);
+        if let Some(since) = state.lingers_since {
+            return Some((since + LINGER.min(header), End::Goodbye));
+        }
+        if state.preparing > 0 {
+            return None;
+        }
+        // One answer that is taken keeps the connection of the others: a proxy's streams belong to different people.
+        if state.in_flight > 0 {
+            return Some((state.progress_at + idle, End::Stalled));
+        }
+        Some(match (state.head_begun_at, state.goodbye_at) {
+            (Some(begun_at), _) => (begun_at.max(state.progress_at) + header, End::Head),
+            (None, Some(asked_at)) => (asked_at.max(state.progress_at) + header, End::Goodbye),
+            (None, None) => (state.progress_at + idle, End::Idle),
+        })
     }
 }
 
-impl State {
-    fn head(&self) -> Option<Instant> {
-        // While the socket is full it is we who do not read, and the clock of the stalled reader runs instead. HTTP/1
-        // reads ahead while it answers; what it read then waits for us, too.
-        let ours = self.write_blocked || (self.in_flight > 0 && !self.wire.is_http2());
-        self.begun_at.filter(|_| !ours)
-    }
-
-    fn idle(&self) -> Option<Instant> {
-        let idle = self.in_flight == 0 && self.goodbye_at.is_none() && self.head().is_none();
-        idle.then_some(self.idle_since)
-    }
-
-    /// One answer that moves keeps the others' connection: a proxy's streams belong to different people.
-    fn stalled(&self) -> Option<Instant> {
-        (self.in_flight > 0 && self.awaiting_client == self.in_flight).then_some(self.moved_at)
-    }
-
-    fn leaving(&self) -> Option<Instant> {
-        let told = self.goodbye_at.filter(|_| self.in_flight == 0)?;
-        Some(told.max(self.idle_since))
+impl Protocol {
+    fn after(self, bytes: &[u8]) -> Self {
+        let Self::Undecided(matched) = self else { return self };
+        let rest = &PREFACE[matched..];
+        match bytes.iter().zip(rest).take_while(|(byte, expected)| byte == expected).count() {
+            agreed if agreed == rest.len() => Self::Http2,
+            agreed if agreed == bytes.len() => Self::Undecided(matched + agreed),
+            _ => Self::Http1,
+        }
     }
 }
 
 impl InFlight {
-    /// The client has been given something, and the next is up to it.
-    pub(super) fn piece(&mut self) {
+    /// The client was given a piece of the answer: more is up to it.
+    pub(super) fn gave(&mut self) {
         let mut state = self.activity.state();
-        state.moved_at = monotonic();
-        if !std::mem::replace(&mut self.awaits_client, true) {
-            state.awaiting_client += 1;
+        state.progress_at = monotonic();
+        if std::mem::replace(&mut self.is_preparing, false) {
+            state.preparing -= 1;
         }
     }
 
-    /// The client would take more, but there is nothing yet.
-    pub(super) fn working(&mut self) {
-        if std::mem::replace(&mut self.awaits_client, false) {
-            self.activity.state().awaiting_client -= 1;
+    /// The client would take more, but we have nothing yet.
+    pub(super) fn prepare(&mut self) {
+        if !std::mem::replace(&mut self.is_preparing, true) {
+            self.activity.state().preparing += 1;
         }
     }
 }
 
 impl Drop for InFlight {
     fn drop(&mut self) {
-        self.working();
-        let mut state = self.activity.state();
-        state.in_flight -= 1;
-        let now = monotonic();
-        state.moved_at = now;
-        state.idle_since = now;
-        if !state.wire.is_http2() && state.begun_at.is_some() {
-            state.begun_at = Some(now);
-        }
+        self.gave();
+        self.activity.state().in_flight -= 1;
     }
 }
 
@@ -243,7 +218,6 @@ mod tests {
     use super::*;
     use crate::http::BodyLimit;
 
-    const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
     const PING: &[u8] = &[0, 0, 8, 6, 0, 0, 0, 0, 0, 1, 2, 3, 4, 5, 6, 7, 8];
     const REQUEST: &[u8] = b"GET / HTTP/1.1\r\n\r\n";
 
@@ -255,13 +229,29 @@ mod tests {
         body: BodyLimit::None,
     };
 
-    /// Seconds until the first clock runs out, and which it is.
+    /// Seconds until the next limit, and which it is.
     fn left(activity: &Activity) -> Option<(u64, End)> {
         activity.deadline(&LIMITS).map(|(at, end)| (at.duration_since(monotonic()).as_secs(), end))
     }
 
     async fn secs(secs: u64) {
         advance(Duration::from_secs(secs)).await;
+    }
+
+    #[test]
+    fn the_preface_alone_makes_http2_however_it_is_cut() {
+        for (text, protocol) in [
+            (&PREFACE[..5], Protocol::Undecided(5)),
+            (PREFACE.as_slice(), Protocol::Http2),
+            (b"GET / HTTP/1.1\r\n\r\n", Protocol::Http1),
+            (b"PRIX / HTTP/1.1\r\n\r\n", Protocol::Http1),
+            (b"PRI * HTTP/2.0\r\n\r\nGET / HTTP/1.1\r\n\r\n", Protocol::Http1),
+        ] {
+            for length in 1..=text.len() {
+                let cut = text.chunks(length).fold(Protocol::Undecided(0), Protocol::after);
+                assert_eq!(cut, protocol, "{length} bytes at a time");
+            }
+        }
     }
 
     #[tokio::test(start_paused = true)]
@@ -303,39 +293,42 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn a_pipelined_part_of_a_head_counts_from_the_answer_before_it() {
+    async fn a_head_that_begins_during_an_answer_counts_from_its_first_byte_after_it() {
         let activity = Activity::new();
         activity.read(&[REQUEST, b"GE"].concat());
         let request = activity.begin();
         secs(30).await;
+        activity.read(b"T");
         assert_eq!(left(&activity), None);
         drop(request);
+        assert_eq!(left(&activity), Some((75, End::Idle)));
+        secs(5).await;
+        activity.read(b" ");
         assert_eq!(left(&activity), Some((10, End::Head)));
     }
 
     #[tokio::test(start_paused = true)]
     async fn a_body_that_was_read_is_no_head() {
         let activity = Activity::new();
-        activity.read(&[b"POST".as_slice(), REQUEST, b"body"].concat());
+        activity.read(&[b"POST".as_slice(), REQUEST, b"bo"].concat());
         let request = activity.begin();
-        activity.body_read();
+        activity.read(b"dy");
         drop(request);
         assert_eq!(left(&activity), Some((75, End::Idle)));
         assert!(!activity.has_unread());
     }
 
     #[tokio::test(start_paused = true)]
-    async fn pings_neither_keep_an_http2_connection_nor_begin_a_request() {
+    async fn whatever_dribbles_in_over_http2_moves_no_clock() {
         let activity = Activity::new();
         activity.read(PREFACE);
         for _ in 0..7 {
             secs(10).await;
             activity.read(PING);
             activity.wrote();
+            activity.read(&PING[..3]);
         }
         assert_eq!(left(&activity), Some((5, End::Idle)));
-        activity.read(&PING[..3]);
-        assert_eq!(left(&activity), Some((10, End::Head)));
     }
 
     #[tokio::test(start_paused = true)]
@@ -343,15 +336,15 @@ mod tests {
         let activity = Activity::new();
         activity.read(PREFACE);
         let (mut one, mut other) = (activity.begin(), activity.begin());
-        one.piece();
+        one.gave();
         assert_eq!(left(&activity), None, "the other one is still being made");
-        other.piece();
+        other.gave();
         secs(30).await;
         activity.wrote();
         assert_eq!(left(&activity), Some((45, End::Stalled)), "what HTTP/2 writes may be no answer");
-        one.piece();
+        one.gave();
         assert_eq!(left(&activity), Some((75, End::Stalled)));
-        one.working();
+        one.prepare();
         assert_eq!(left(&activity), None);
         drop(one);
         assert_eq!(left(&activity), Some((75, End::Stalled)));
@@ -364,7 +357,7 @@ mod tests {
         let activity = Activity::new();
         activity.read(REQUEST);
         let mut request = activity.begin();
-        request.piece();
+        request.gave();
         secs(70).await;
         activity.wrote();
         assert_eq!(left(&activity), Some((75, End::Stalled)));

@@ -9,7 +9,7 @@ use hyper::body::Incoming;
 use hyper::rt::Executor;
 use hyper::service::Service;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::{Builder, Connection};
 use tokio::time::{Sleep, sleep_until};
 use tokio_util::sync::CancellationToken;
@@ -46,7 +46,7 @@ where
 }
 
 /// hyper with our limits.
-pub(super) fn builder(tracker: TaskTracker) -> Builder<OnTracker> {
+pub(super) fn builder(tracker: TaskTracker, limits: &Limits) -> Builder<OnTracker> {
     let mut builder = Builder::new(OnTracker(tracker));
     builder
         .http1()
@@ -57,6 +57,9 @@ pub(super) fn builder(tracker: TaskTracker) -> Builder<OnTracker> {
         .header_read_timeout(None);
     builder
         .http2()
+        .timer(TokioTimer::new())
+        .keep_alive_interval(limits.idle_timeout)
+        .keep_alive_timeout(limits.header_timeout)
         .max_concurrent_streams(MAX_STREAMS)
         .max_header_list_size(16 << 10)
         .max_pending_accept_reset_streams(MAX_PENDING_RESETS)

@@ -33,11 +33,9 @@ impl Watched {
         Self { socket, activity, closed: false, discarded: 0 }
     }
 
-    fn tell(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
-        match &written {
-            Poll::Ready(Ok(length)) if *length > 0 => self.activity.wrote(),
-            Poll::Ready(_) => {}
-            Poll::Pending => self.activity.write_blocked(),
+    fn note(&self, written: Poll<io::Result<usize>>) -> Poll<io::Result<usize>> {
+        if matches!(written, Poll::Ready(Ok(length)) if length > 0) {
+            self.activity.wrote();
         }
         written
     }
@@ -93,7 +91,7 @@ impl AsyncRead for Watched {
 impl AsyncWrite for Watched {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         let written = self.socket.writer().poll_write(cx, bytes);
-        self.tell(written)
+        self.note(written)
     }
 
     fn poll_write_vectored(
@@ -102,7 +100,7 @@ impl AsyncWrite for Watched {
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
         let written = self.socket.writer().poll_write_vectored(cx, slices);
-        self.tell(written)
+        self.note(written)
     }
 
     fn is_write_vectored(&self) -> bool {

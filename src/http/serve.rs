@@ -75,7 +75,7 @@ where
 {
     let places = Arc::new(Semaphore::new(limits.max_connections));
     let stops = Stops { drain: shutdown.clone(), cut: CancellationToken::new() };
-    let builder = Arc::new(connection::builder(tracker.clone()));
+    let builder = Arc::new(connection::builder(tracker.clone(), &limits));
     let ended = Arc::new(AtomicUsize::new(0));
     while let Some((socket, peer, place)) = next(&listener, &places, &shutdown).await {
         let ended = Arc::clone(&ended);

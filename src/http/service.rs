@@ -12,9 +12,11 @@ use bytes::Bytes;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
+use hyper::http::request::Parts;
 use hyper::{Method, Request, Response, StatusCode, Version};
 
 use super::activity::{Activity, InFlight};
+use super::host::names_its_host;
 use super::{Body, BodyError, BodyLimit, Limits, Peer};
 
 /// What a listener answers with.
@@ -33,7 +35,7 @@ where
     let (mut head, body) = request.into_parts();
     let (version, is_head) = (head.version, head.method == Method::HEAD);
     head.extensions.insert(peer);
-    let (response, close) = match admit(&head.method, body, limits, &activity).await {
+    let (response, close) = match admit(&head, body, limits).await {
         Admitted::Read(bytes) => (guarded(handler, Request::from_parts(head, bytes)).await, false),
         Admitted::Unread => (guarded(handler, Request::from_parts(head, Bytes::new())).await, true),
         Admitted::Refused(refusal) => (refusal.response(), true),
@@ -56,6 +58,7 @@ enum Admitted {
 /// Answers that are given without the handler.
 #[derive(Debug, Clone, Copy)]
 enum Refusal {
+    InvalidHost,
     BodyNotAllowed,
     BodyTooLong,
     BodyTooSlow,
@@ -65,20 +68,20 @@ enum Refusal {
 
 /// SECURITY: a body that nobody expects is how requests are smuggled past a proxy in front of us (CVE-2025-4366 and its
 /// like), so it is neither read as a request nor skipped: the answer ends the connection.
-async fn admit(method: &Method, body: Incoming, limits: Limits, activity: &Activity) -> Admitted {
+async fn admit(head: &Parts, body: Incoming, limits: Limits) -> Admitted {
+    if !names_its_host(head.version, &head.uri, &head.headers) {
+        return Admitted::Refused(Refusal::InvalidHost);
+    }
     if body.is_end_stream() {
         return Admitted::Read(Bytes::new());
     }
-    if matches!(*method, Method::GET | Method::HEAD) {
+    if matches!(head.method, Method::GET | Method::HEAD) {
         return Admitted::Refused(Refusal::BodyNotAllowed);
     }
     match limits.body {
         BodyLimit::None => Admitted::Unread,
         BodyLimit::UpTo(most) => match collect(body, most, limits.header_timeout).await {
-            Ok(bytes) => {
-                activity.body_read();
-                Admitted::Read(bytes)
-            }
+            Ok(bytes) => Admitted::Read(bytes),
             Err(refusal) => Admitted::Refused(refusal),
         },
     }
@@ -131,6 +134,10 @@ fn finish(response: Response<Body>, is_head: bool, close: bool, in_flight: InFli
 impl Refusal {
     fn response(self) -> Response<Body> {
         let (status, json) = match self {
+            Self::InvalidHost => (
+                StatusCode::BAD_REQUEST,
+                r#"{"error":"invalid_host","message":"a request names its host, once and with a valid name"}"#,
+            ),
             Self::BodyNotAllowed => (
                 StatusCode::BAD_REQUEST,
                 r#"{"error":"body_not_allowed","message":"a GET or HEAD request has no body"}"#,
@@ -171,7 +178,7 @@ pub(super) struct Tracked {
 
 impl Tracked {
     fn new(body: Body, mut in_flight: InFlight) -> Self {
-        in_flight.piece();
+        in_flight.gave();
         Self { body, in_flight }
     }
 }
@@ -187,10 +194,10 @@ impl HttpBody for Tracked {
         let this = &mut *self;
         let polled = Pin::new(&mut this.body).poll_frame(cx);
         if polled.is_pending() {
-            this.in_flight.working();
+            this.in_flight.prepare();
         }
         let frame = ready!(polled);
-        this.in_flight.piece();
+        this.in_flight.gave();
         if let Some(Err(error)) = &frame {
             tracing::debug!(%error, "an answer broke off");
         }

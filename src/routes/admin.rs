@@ -1,15 +1,17 @@
 //! The operators' API: why do I see this picture, refresh it, purge it, delete it.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 
+use bytes::Bytes;
 use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
-use hyper::{Response, StatusCode};
+use hyper::{Request, Response, StatusCode};
 
 use super::error::ApiError;
 use super::probes::json;
 use super::purge::purge_one;
 use crate::avatar::Service;
-use crate::http::Body;
+use crate::http::{Body, Peer, requested_host};
 use crate::model::{AvatarId, Secret};
 
 type Answer = Result<Response<Body>, ApiError>;
@@ -25,6 +27,21 @@ pub(super) fn authorize(token: Option<&Secret>, headers: &HeaderMap) -> Result<(
         Some((_, given)) if Secret::new(given.trim()) == *token => Ok(()),
         _ => Err(ApiError::Unauthorized),
     }
+}
+
+/// Whether a port without a token is asked for under a name of this machine; behind a Unix socket names mean nothing.
+///
+/// SECURITY: a page of evil.example, whose DNS entry is changed to 127.0.0.1 once the page has loaded (DNS rebinding), asks
+/// this port as if it were its own site, so the browser lets it read every answer. It cannot change the Host header, which
+/// names evil.example. An IP address cannot be rebound, and `localhost` is not looked up in DNS (RFC 6761 6.3).
+pub(super) fn is_asked_locally(request: &Request<Bytes>) -> bool {
+    let is_unix = request.extensions().get::<Peer>().is_some_and(|Peer(address)| address.is_none());
+    let is_local = |host: &str| {
+        host.eq_ignore_ascii_case("localhost")
+            || host.parse::<IpAddr>().is_ok_and(|address| address.to_canonical().is_loopback())
+    };
+    // Only HTTP/1.0 may name no host, which no browser speaks.
+    is_unix || requested_host(request.uri(), request.headers()).is_none_or(is_local)
 }
 
 /// SECURITY: without a token the port is reachable from every page in a browser on the same machine. Browsers name the

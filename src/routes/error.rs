@@ -28,6 +28,8 @@ pub(super) enum ApiError {
     Unauthorized,
     /// A browser's request from another site to an admin port without a token.
     CrossSite,
+    /// A request for another host than this machine to an admin port without a token.
+    ForeignHost,
     /// Nothing is known of this avatar.
     NotHeld,
     /// The disk store did not do it.
@@ -86,6 +88,11 @@ impl ApiError {
                 StatusCode::FORBIDDEN,
                 "cross_site",
                 "a page of another site may not do this; set admin.token to allow it",
+            ),
+            Self::ForeignHost => (
+                StatusCode::MISDIRECTED_REQUEST,
+                "foreign_host",
+                "without admin.token this port answers to localhost, 127.0.0.0/8 and [::1] alone; set it to allow others",
             ),
             Self::NotHeld => (
                 StatusCode::NOT_FOUND,

@@ -71,6 +71,9 @@ impl Site {
 
     /// The admin port.
     pub async fn admin(self: Arc<Self>, request: Request<Bytes>) -> Response<Body> {
+        if self.admin_token.is_none() && !admin::is_asked_locally(&request) {
+            return ApiError::ForeignHost.into();
+        }
         let path: Vec<&str> = request.uri().path().split('/').skip(1).collect();
         let (get, method) = (matches!(*request.method(), Method::GET | Method::HEAD), request.method());
         match (path.as_slice(), get, method) {

@@ -1,14 +1,23 @@
-//! GROUND: what the server says about itself. Structured lines on stderr, for people or for machines.
+//! GROUND: the log. Structured lines on stderr, for people or for machines, with a bound on each kind.
 
+mod line_limits;
 mod rate_limited_log;
 
 use std::io::IsTerminal;
+use std::panic::PanicHookInfo;
+use std::time::Duration;
 
+use tracing::Subscriber;
 use tracing_subscriber::filter::{LevelFilter, Targets};
+use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+pub use line_limits::LineLimits;
 pub use rate_limited_log::RateLimitedLog;
+
+/// The target of our own lines begins with it: a target is the path of a module.
+const OURS: &str = "avatar_proxy";
 
 /// Section `[log]`. It knows no rule beyond its types, so what is written is what is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -58,20 +67,36 @@ impl From<Level> for LevelFilter {
     }
 }
 
-/// Sends the process's log to stderr from now on.
+/// Sends the process's log, and its panics, to stderr from now on. `now` tells the time, as the span since
+/// any one moment. The caller reports what the limits leave out.
 ///
 /// # Errors
 /// When a subscriber was set before: a process has one log.
-pub fn init(config: LogConfig) -> Result<(), TryInitError> {
-    tracing_subscriber::registry().with(lines(config)).try_init()
+pub fn init(config: LogConfig, now: fn() -> Duration) -> Result<LineLimits, TryInitError> {
+    let limits = LineLimits::new(now);
+    subscriber(config, std::io::stderr, limits.clone()).try_init()?;
+    std::panic::set_hook(Box::new(log_panic));
+    Ok(limits)
 }
 
-fn lines(config: LogConfig) -> Box<dyn Layer<Registry> + Send + Sync> {
-    let layer = fmt::layer().with_writer(std::io::stderr);
-    match config.format {
-        Format::Text => layer.with_ansi(wants_colour()).with_filter(targets(config.level)).boxed(),
-        Format::Json => layer.json().flatten_event(true).with_filter(targets(config.level)).boxed(),
-    }
+fn subscriber<W>(config: LogConfig, writer: W, limits: LineLimits) -> impl Subscriber + Send + Sync
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let lines = fmt::layer().with_writer(writer);
+    let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
+        Format::Text => lines.with_ansi(wants_colour()).boxed(),
+        Format::Json => lines.json().flatten_event(true).boxed(),
+    };
+    tracing_subscriber::registry().with(lines).with(targets(config.level)).with(limits)
+}
+
+/// SECURITY: a formatted message may quote a value, such as a token in the error that an `unwrap` met, so only a message
+/// that stands in the source is repeated. Through the log, a panic that clients can cause is bounded like any other line.
+fn log_panic(panic: &PanicHookInfo<'_>) {
+    let message = panic.payload().downcast_ref::<&'static str>().copied().unwrap_or("(formatted)");
+    let location = panic.location().map(ToString::to_string);
+    tracing::error!(location, message, "panicked");
 }
 
 /// Our own lines at the configured level; a library's only if it warns, and not even then at level `error`.
@@ -80,8 +105,12 @@ fn lines(config: LogConfig) -> Box<dyn Layer<Registry> + Send + Sync> {
 fn targets(level: Level) -> Targets {
     Targets::new()
         .with_default(LevelFilter::from(level).min(LevelFilter::WARN))
-        .with_target("avatar_proxy", level)
+        .with_target(OURS, level)
         .with_target("sqlx::query", LevelFilter::OFF)
+}
+
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn wants_colour() -> bool {
@@ -90,8 +119,73 @@ fn wants_colour() -> bool {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::io::Write;
+    use std::sync::{Arc, Mutex};
+
     use tracing::Level as Line;
+
+    use super::*;
+
+    /// What was written.
+    #[derive(Clone, Default)]
+    struct Written(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Written {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    impl Written {
+        /// How many lines with `text` were written.
+        fn count(&self, text: &str) -> usize {
+            String::from_utf8(self.0.lock().unwrap().clone()).unwrap().matches(text).count()
+        }
+    }
+
+    #[test]
+    fn each_kind_of_line_has_a_bound_and_the_report_counts_the_rest() {
+        let (written, limits) = (Written::default(), LineLimits::new(|| Duration::ZERO));
+        let (writer, config) = (written.clone(), LogConfig { level: Level::Info, format: Format::Json });
+        let _guard = subscriber(config, move || writer.clone(), limits.clone()).set_default();
+        for _ in 0..1000 {
+            tracing::warn!(target: "h2::proto", "a library's line");
+            tracing::error!("a line of our own");
+            tracing::info!("another of our own");
+            tracing::debug!("not enabled");
+        }
+        let lines = |text| written.count(text);
+        assert_eq!(lines("a library's line"), 10);
+        assert_eq!(
+            (lines("a line of our own"), lines("another of our own"), lines("not enabled")),
+            (100, 100, 0)
+        );
+        limits.report();
+        assert_eq!((lines("left out"), lines(r#""lines":990"#), lines(r#""lines":900"#)), (3, 1, 2));
+        limits.report();
+        assert_eq!(lines("left out"), 3, "nothing was left out since");
+    }
+
+    #[test]
+    fn a_panic_is_one_line_that_quotes_no_value() {
+        let (written, limits) = (Written::default(), LineLimits::new(|| Duration::ZERO));
+        let (writer, config) = (written.clone(), LogConfig { level: Level::Info, format: Format::Json });
+        let _guard = subscriber(config, move || writer.clone(), limits).set_default();
+        // The hook belongs to all tests of this binary.
+        let (before, own) = (std::panic::take_hook(), std::thread::current().id());
+        std::panic::set_hook(Box::new(move |panic| {
+            if std::thread::current().id() == own { log_panic(panic) } else { before(panic) }
+        }));
+        let secret = "token-5c1e";
+        let _ = std::panic::catch_unwind(|| panic!("met {secret}"));
+        let _ = std::panic::catch_unwind(|| panic!("stands in the source"));
+        assert_eq!((written.count("panicked"), written.count("telemetry/mod.rs:")), (2, 2));
+        assert_eq!((written.count(secret), written.count("stands in the source")), (0, 1));
+    }
 
     #[test]
     fn our_own_lines_follow_the_level_and_libraries_stay_at_warn() {

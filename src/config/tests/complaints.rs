@@ -284,7 +284,10 @@ fn a_secret_is_in_no_error_line() {
 #[test]
 fn a_file_that_is_not_toml_is_refused_by_line_and_column() {
     assert_eq!(complaint("[avatar]\n  fresh_for = = 6"), "my.toml:2:15: extra `=`, expected nothing");
-    assert_eq!(complaint("[avatar]\nwait = \"1s\"\nwait = \"2s\""), "my.toml:3:1: duplicate key");
+    assert_eq!(
+        complaint("[avatar]\nwait = \"1s\"\nwait = \"2s\""),
+        "my.toml:3:1: `avatar.wait` is given twice"
+    );
 }
 
 #[test]
@@ -359,4 +362,33 @@ fn a_json_provider_is_named_by_its_block_and_rows_name_only_providers_that_are_t
     assert_eq!(config.providers.names().len(), 4);
     let open = threads.replace("bearer", "none") + "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n";
     assert!(Config::from_layers(&load(&open).unwrap()).is_ok(), "nobody asks for its token");
+}
+
+#[test]
+fn a_key_that_is_given_twice_is_named() {
+    for (file, expected) in [
+        ("link.margin = \"1h\"\nlink.margin = \"2h\"", "2:6: `link.margin`"),
+        (
+            "[avatar]\nwait = \"1s\"\nheaders.max_age = \"1h\"\nheaders.max_age = \"2h\"",
+            "4:9: `avatar.headers.max_age`",
+        ),
+        ("[disk]\npath = \"a\"\n[log]\n[disk]\n", "4:2: `disk`"),
+        ("disk.path = \"a\"\n[disk]\n", "2:2: `disk`"),
+        ("[avatar.headers]\n[avatar]\nheaders = 1\n", "3:1: `avatar.headers`"),
+        ("[avatar.headers]\n[disk]\n[ avatar . headers ]\n", "3:12: `avatar.headers`"),
+        ("disk = { path = \"a\", path = \"b\" }", "1:22: `disk.path`"),
+        ("disk = { path = \"a\" }\ndisk.max_bytes = 1", "2:1: `disk`"),
+        ("avatar = { headers = { max_age = 1, max_age = 2 } }", "1:37: `avatar.headers.max_age`"),
+        ("disk = { path = \"a\" }\n[disk]", "2:2: `disk`"),
+        ("disk.path = \"a\"\ndisk.path.b = 1", "2:6: `disk.path`"),
+        ("[[connection]]\nid = \"a\"\n[[connection]]\nid = \"a\"\nid = \"b\"", "5:1: `connection[2].id`"),
+        ("[[connection]]\n[connection]", "2:2: `connection`"),
+        ("[connection]\n[[connection]]", "2:3: `connection`"),
+        ("connection = [{ id = \"a\" }, { id = \"b\", id = \"c\" }]", "1:41: `connection[2].id`"),
+        ("[[providers.json]]\n[providers.json.app]\nid = 1\nid = 2", "4:1: `providers.json[1].app.id`"),
+        ("\"a b\" = 1\n'a b' = 2", "2:1: `\"a b\"`"),
+        ("[log]\n# [disk]\nlevel = \"\"\"\n[disk]\n\"\"\"\nlevel = 1", "6:1: `log.level`"),
+    ] {
+        assert_eq!(complaint(file), format!("my.toml:{expected} is given twice"), "{file}");
+    }
 }

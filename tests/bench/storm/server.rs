@@ -28,7 +28,8 @@ pub(crate) fn serve(config: &Path) -> ExitCode {
     pin(SERVERS);
     let environment = Environment::new([]).expect("empty");
     let config = Config::load(Some(config), &environment).unwrap_or_else(|error| panic!("{error}"));
-    telemetry::init(config.log).expect("a log");
+    let since_epoch = || Clock::system().now().since(Timestamp::EPOCH);
+    telemetry::init(config.log, since_epoch).expect("a log");
     let shutdown = CancellationToken::new();
     let stop = shutdown.clone();
     std::thread::spawn(move || {

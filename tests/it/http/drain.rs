@@ -38,9 +38,7 @@ async fn http2_is_told_to_go_and_its_answers_are_finished() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
-    let mut block = vec![0x82, 0x86, 0x41, 1, b'a', 0x44, 10];
-    block.extend(b"/sleep/400");
-    client.send([&[0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1][..], &block].concat()).await;
+    client.request_h2_path(1, "/sleep/400").await;
     sleep(SOON).await;
     server.begin_stop();
     client.frame_of(GOAWAY).await;

@@ -140,10 +140,7 @@ async fn a_broken_body_resets_the_http2_stream_and_not_the_connection() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
-    // `:path /failed` as a literal.
-    let mut block = vec![0x82, 0x86, 0x41, 1, b'a', 0x44, 7];
-    block.extend(b"/failed");
-    client.send([&[0, 0, u8::try_from(block.len()).unwrap(), 1, 5, 0, 0, 0, 1][..], &block].concat()).await;
+    client.request_h2_path(1, "/failed").await;
     assert_eq!(client.frame_of(RST_STREAM).await.0, 1);
     client.request_h2(3).await;
     assert_eq!(client.frame_of(0).await, (3, b"hello".to_vec()));

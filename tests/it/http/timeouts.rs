@@ -128,14 +128,51 @@ async fn dripped_frames(client: &mut Client, frame: &[u8]) {
 }
 
 #[tokio::test]
-async fn http2_headers_without_an_end_are_cut_by_the_header_timeout() {
+async fn http2_headers_without_an_end_are_cut_by_the_idle_timeout() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    // HEADERS of 8 KiB, of which a byte comes now and then.
+    client.send([0, 0x20, 0, 1, 5, 0, 0, 0, 1]).await;
+    dripped(&mut client, &[0x82], Duration::from_millis(50)).await;
+    client.assert_closed_after(IDLE, IDLE + HEADER + SLACK);
+}
+
+#[tokio::test]
+async fn http2_continuations_without_an_end_are_cut_by_the_idle_timeout_at_the_latest() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
     // HEADERS with `:method GET` and no END_HEADERS, then CONTINUATIONs of one byte.
     client.send([0, 0, 1, 1, 1, 0, 0, 0, 1, 0x82]).await;
     dripped_frames(&mut client, &[0, 0, 1, 9, 0, 0, 0, 0, 1, 0x84]).await;
-    client.assert_closed_after(Duration::ZERO, HEADER + SLACK);
+    client.assert_closed_after(Duration::ZERO, IDLE + HEADER + SLACK);
+}
+
+#[tokio::test]
+async fn a_client_of_http2_that_died_is_found_while_its_answer_is_in_preparation() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    client.request_h2_path(1, "/sleep/8000").await;
+    // It answers no PING.
+    client.read_to_end().await;
+    client.assert_closed_after(IDLE + HEADER, IDLE + HEADER + SLACK * 2);
+}
+
+#[tokio::test]
+async fn an_http2_answer_that_takes_longer_than_every_timeout_is_not_cut() {
+    let server = Server::start(limits()).await;
+    let mut client = server.client().await;
+    client.send([PREFACE, SETTINGS].concat()).await;
+    client.request_h2_path(1, "/sleep/3000").await;
+    loop {
+        match client.frame().await.expect("closed before the answer") {
+            (0, 1, body) => break assert_eq!(body, b"slept"),
+            (6, 0, ping) => client.send([&PING[..4], &[1], &PING[5..9], &ping].concat()).await,
+            _ => {}
+        }
+    }
 }
 
 #[tokio::test]

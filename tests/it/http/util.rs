@@ -50,7 +50,7 @@ impl Server {
     }
 
     pub(super) async fn client(&self) -> Client {
-        Client { stream: TcpStream::connect(self.address).await.unwrap(), since: Stopwatch::start() }
+        Client::of(TcpStream::connect(self.address).await.unwrap())
     }
 
     pub(super) fn begin_stop(&self) {
@@ -106,6 +106,10 @@ pub(super) struct Client {
 }
 
 impl Client {
+    pub(super) fn of(stream: TcpStream) -> Self {
+        Self { stream, since: Stopwatch::start() }
+    }
+
     pub(super) async fn send(&mut self, bytes: impl AsRef<[u8]>) {
         // The server may have closed already; the reading side tells.
         let _ = self.stream.write_all(bytes.as_ref()).await;
@@ -119,6 +123,14 @@ impl Client {
         let mut frame = GET.to_vec();
         frame[8] = stream;
         self.send(frame).await;
+    }
+
+    pub(super) async fn request_h2_path(&mut self, stream: u8, path: &str) {
+        // `:path` as a literal.
+        let length = u8::try_from(path.len()).unwrap();
+        let block = [&[0x82, 0x86, 0x41, 1, b'a', 0x44, length], path.as_bytes()].concat();
+        let length = u8::try_from(block.len()).unwrap();
+        self.send([&[0, 0, length, 1, 5, 0, 0, 0, stream][..], &block].concat()).await;
     }
 
     /// Everything until the server closes.
@@ -159,10 +171,15 @@ impl Client {
 
     /// Frames until one of this type, which is returned.
     pub(super) async fn frame_of(&mut self, kind: u8) -> (u32, Vec<u8>) {
+        self.frame_unless_closed(kind).await.expect("closed before the frame")
+    }
+
+    /// The same; `None` if the server closes first.
+    pub(super) async fn frame_unless_closed(&mut self, kind: u8) -> Option<(u32, Vec<u8>)> {
         loop {
-            let (found, stream, payload) = self.frame().await.expect("closed before the frame");
+            let (found, stream, payload) = self.frame().await?;
             if found == kind {
-                return (stream, payload);
+                return Some((stream, payload));
             }
         }
     }

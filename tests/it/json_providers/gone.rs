@@ -29,7 +29,7 @@ fn at_the_cdn(sim: &Graphsim) -> String {
 
 async fn purge(proxy: &Proxy, body: &str) -> Answer {
     let head = format!(
-        "POST /api/purge HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/purge HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     client::raw(proxy.admin, &(head + body)).await

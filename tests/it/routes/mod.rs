@@ -5,5 +5,6 @@ mod bad_input;
 mod conditional;
 pub(crate) mod connections;
 mod headers;
+mod hosts;
 mod http2;
 mod util;
