@@ -7,7 +7,7 @@ use super::rules::{SECOND, ahead, default, written};
 use super::scene::{Scene, Shown};
 use crate::avatar::rows as database_rows;
 use crate::directory::database::Kind;
-use crate::redis::deletion as everywhere;
+use crate::store::redis::deletion as everywhere;
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::dashboard::Dashboard;

@@ -37,7 +37,7 @@ pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];
 
 #[test]
 fn the_readme_quotes_the_smallest_acl() {
-    let readme = include_str!("../../../README.md");
+    let readme = include_str!("../../../../README.md");
     assert!(readme.contains(&format!("\nuser {}\n", SMALLEST.join(" "))));
     for more in [&[DATABASE][..], &CLUSTER[..]].concat() {
         assert!(readme.contains(&format!("`{more}`")), "{more}");
