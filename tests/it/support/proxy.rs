@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{self, Answer};
+use super::wait::{LOOK_EVERY, TEN_SECONDS, until};
 
 /// Where every test's clock begins: 2026-01-01 00:00 UTC.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -122,14 +123,16 @@ impl Proxy {
 
     /// Views an avatar again and again until an answer is right; refreshes in the background need a moment.
     pub(crate) async fn get_until(&self, target: &str, right: impl Fn(&Answer) -> bool) -> Answer {
-        for _ in 0..200 {
+        let mut last = String::new();
+        for _ in 0..TEN_SECONDS {
             let answer = self.get(target).await;
             if right(&answer) {
                 return answer;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            last = answer.head;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        panic!("{target} never became what it should be: {}", self.get(target).await.head);
+        panic!("{target} did not become what it should be within ten seconds: {last}");
     }
 
     /// Waits until no refresh is under way.
@@ -159,7 +162,24 @@ impl Proxy {
         self.folder.path().join("avatar-proxy.db")
     }
 
-    /// Stops in good order and gives the folder back.
+    /// Waits until exactly `count` refreshes wait for a place, or for their provider's turn.
+    pub(crate) async fn has_waiting(&self, count: usize) {
+        until("that many refreshes wait", async || self.service.depth().2 == count).await;
+    }
+
+    /// Waits until exactly `count` refreshes run.
+    pub(crate) async fn has_running(&self, count: usize) {
+        until("that many refreshes run", async || self.service.depth().1 == count).await;
+    }
+
+    /// Stops and starts again, and returns when all that was under way in the background has ended: a stop waits for it.
+    /// With this a test proves that nothing happens behind an answer.
+    pub(crate) async fn restarted(self, sim: &Graphsim, extra: &str) -> Self {
+        let clock = self.clock.clone();
+        Self::start_in(sim, &clock, extra, self.stop().await).await
+    }
+
+    /// Stops in good order and gives the folder back. Background work has ended then.
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.shutdown.cancel();
         drop(self.service);
