@@ -1,7 +1,5 @@
 //! `[[directory.table]]` and `[[connection]]`: every field leads somewhere else when it names something else.
 
-use std::time::Duration;
-
 use graphsim::Graphsim;
 
 use super::providers::sealed;
@@ -94,14 +92,16 @@ async fn table_looks(key: &str, value: &str) -> Vec<(Seen, String)> {
         + &block("[[directory.table]]", &right, key, value);
     let proxy = Proxy::start(&sim, &clock, &extra).await;
     let mut seen = looks(&proxy, &sim, "x-a").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    let ends = inspect(&proxy, "x-a").await["token_expires_at"].to_string();
+    // A stop waits for the address that is saved in the background.
+    proxy.stop().await;
     let mut saved = Vec::new();
     for column in ["picture", "picture2"] {
         let is_saved = database.text(&format!("SELECT \"{column}\" FROM odd")).await.is_some();
         saved.extend(is_saved.then_some(column));
     }
     seen.push((Seen::Saved, saved.join(" ")));
-    seen.push((Seen::Ends, inspect(&proxy, "x-a").await["token_expires_at"].to_string()));
+    seen.push((Seen::Ends, ends));
     seen
 }
 
