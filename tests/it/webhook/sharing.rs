@@ -137,8 +137,9 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
     let [a, b, c] = &instances[..] else { panic!("three") };
     tokio::join!(a.service.sweep(), b.service.sweep(), c.service.sweep());
-    until("it is told", async || !world.receiver.accepted().is_empty()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    for proxy in &instances {
+        until("nothing waits to be sent", async || status(proxy).await["waiting"] == 0).await;
+    }
     assert_eq!(ids(&world.receiver.accepted()).len(), 1);
     world.receiver.verify();
 }

@@ -98,6 +98,25 @@ pub(super) async fn change(world: &World, proxy: &Proxy, seed: u32) {
     world.clock.advance(Duration::from_secs(1));
 }
 
+/// Returns when the sender has acted once on what it knows now. It numbers each event as soon as it wakes, and looks at
+/// the clock between two of them: here one is numbered, then another. Both stay in the outbox, and the clock moves on by
+/// two seconds.
+pub(super) async fn sender_has_looked(world: &World, proxy: &Proxy) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file());
+    let mut file = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    for _ in 0..2 {
+        // Another picture than every test has by itself.
+        let seed = 1000 + u32::try_from(world.clock.now().as_secs() % 1000).unwrap();
+        change(world, proxy, seed).await;
+        until("the event has its number", async || {
+            let sql = "SELECT COUNT(*) FROM event WHERE sequence IS NULL";
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut file).await.unwrap() == 0
+        })
+        .await;
+    }
+    sqlx::Connection::close(file).await.unwrap();
+}
+
 /// What `GET /api/events` says.
 pub(super) async fn status(proxy: &Proxy) -> Value {
     serde_json::from_slice(&proxy.admin("GET", "/api/events").await.body).expect("JSON")
