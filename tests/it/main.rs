@@ -27,6 +27,8 @@ mod provider;
 pub(crate) mod routes;
 /// Nothing that the server says holds a secret.
 mod secrets;
+/// A test waits for a condition and never for a time: where a pause may stand, and why.
+mod sleeps;
 /// The stores through the whole server: several instances that share a Redis, and its outages.
 mod store;
 /// Neighbours, started on free loopback ports and stopped again.
