@@ -112,9 +112,7 @@ async fn a_refresh_under_way_brings_nothing_back() {
     proxy.get(&FACEBOOK.path()).await;
     assert_ne!(proxy.service.depth().0, 0, "a refresh is under way");
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
-    proxy.settled().await;
-    // A stop waits for what is still to be written.
-    let proxy = proxy.restarted(&sim, &FACEBOOK.entry("")).await;
+    proxy.idle().await;
     for picture in [small(1), small(2)] {
         assert!(!is_on_disk(proxy.folder.path(), &picture.bytes));
     }

@@ -78,11 +78,9 @@ async fn assert_not_saved(dashboard: &Dashboard, url: &str) {
             let answer = proxy.get_until(&path, |answer| answer.state() == "fresh").await;
             assert_eq!((answer.status, answer.hash()), (200, hash(&small(1).bytes)));
         }
-        proxy.settled().await;
+        proxy.idle().await;
         clock.advance(7 * HOUR);
     }
-    // A stop waits for every address that is to be saved in the background.
-    proxy.stop().await;
     assert_eq!(dashboard.picture_url(&FACEBOOK).await, None);
     let text = log.text();
     let lines: Vec<&str> = text.lines().filter(|line| line.contains(" WARN ")).collect();

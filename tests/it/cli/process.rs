@@ -33,6 +33,7 @@ pub(crate) async fn killed_a_second_after_its_first_answers_it_shows_them_again_
     for connected in ALL {
         assert_eq!(process.get(&connected.path()).await.state(), "fresh");
     }
+    // README promises what was shown until a second before the end.
     tokio::time::sleep(Duration::from_secs(1)).await;
     process.signal("KILL");
     process.ended().await;

@@ -85,8 +85,7 @@ async fn a_row_is_believed_for_as_long_as_is_written() {
             200,
             "{value}: the row is read in the background"
         );
-        // A stop waits for that; without a directory nobody reads the row again.
-        let proxy = proxy.restarted(&sim, "").await;
+        proxy.idle().await;
         assert_eq!(inspect(&proxy, FACEBOOK.id).await.is_null(), forgotten, "{value}");
     }
 }
@@ -158,8 +157,7 @@ async fn fresh_addresses_are_saved_where_that_is_written() {
         let database = Database::new(&(TABLE.to_owned() + &row())).await;
         let proxy = proxy(&sim, &clock, &database, &set("directory.write_back", value)).await;
         assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
-        // A stop waits for what is saved in the background.
-        proxy.stop().await;
+        proxy.idle().await;
         let stored = database.text(r#"SELECT "profilePictureUrl" FROM "PageConnection""#).await;
         assert_eq!(stored, saved.then(|| sim.handed_out()[0].clone()), "{value}");
     }

@@ -210,8 +210,7 @@ async fn saved(sim: &Graphsim, clock: &Clock, tokens: [&str; 2], changes: &str) 
         assert_eq!(proxy.get(&format!("/avatar/{id}")).await.state(), "fresh");
         proxy.settled().await;
     }
-    // A stop waits for the addresses that are saved in the background.
-    proxy.stop().await;
+    proxy.idle().await;
     let column =
         async |key: &str| database.text(&format!("SELECT picture FROM other WHERE key = '{key}'")).await;
     [column("a").await, column("b").await]

@@ -92,16 +92,14 @@ async fn table_looks(key: &str, value: &str) -> Vec<(Seen, String)> {
         + &block("[[directory.table]]", &right, key, value);
     let proxy = Proxy::start(&sim, &clock, &extra).await;
     let mut seen = looks(&proxy, &sim, "x-a").await;
-    let ends = inspect(&proxy, "x-a").await["token_expires_at"].to_string();
-    // A stop waits for the address that is saved in the background.
-    proxy.stop().await;
+    proxy.idle().await;
     let mut saved = Vec::new();
     for column in ["picture", "picture2"] {
         let is_saved = database.text(&format!("SELECT \"{column}\" FROM odd")).await.is_some();
         saved.extend(is_saved.then_some(column));
     }
     seen.push((Seen::Saved, saved.join(" ")));
-    seen.push((Seen::Ends, ends));
+    seen.push((Seen::Ends, inspect(&proxy, "x-a").await["token_expires_at"].to_string()));
     seen
 }
 

@@ -85,6 +85,9 @@ pub(crate) struct Proxy {
     pub(crate) service: Arc<Service>,
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<()>,
+    background: Background,
+    /// How many tasks run in the background until the stop, whatever is viewed.
+    lasting_tasks: usize,
 }
 
 impl Proxy {
@@ -99,14 +102,19 @@ impl Proxy {
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
         let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
             .unwrap_or_else(|e| panic!("{e}"));
-        let app = App::build(config, clock.clone(), Background::here()).await.expect("the app is built");
+        let background = Background::here();
+        let app = App::build(config, clock.clone(), background.clone()).await.expect("the app is built");
         let (address, admin) =
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
         let (service, shutdown) = (app.service(), CancellationToken::new());
         let stop = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "the app's own tracker cannot wait for the app")]
         let running = tokio::task::spawn(async move { _ = app.run(stop).await });
-        Self { address, admin, clock: clock.clone(), folder, service, shutdown, running }
+        // When it answers, all that runs until the stop has begun.
+        client::request(admin, "GET", "/healthz", "").await;
+        let lasting_tasks = background.tasks();
+        let clock = clock.clone();
+        Self { address, admin, clock, folder, service, shutdown, running, background, lasting_tasks }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -172,14 +180,13 @@ impl Proxy {
         until("that many refreshes run", async || self.service.depth().1 == count).await;
     }
 
-    /// Stops and starts again, and returns when all that was under way in the background has ended: a stop waits for it.
-    /// With this a test proves that nothing happens behind an answer.
-    pub(crate) async fn restarted(self, sim: &Graphsim, extra: &str) -> Self {
-        let clock = self.clock.clone();
-        Self::start_in(sim, &clock, extra, self.stop().await).await
+    /// Waits until nothing runs in the background that was begun by a view: neither a refresh nor a row that is read
+    /// again nor an address that is saved. With this a test proves that nothing happens behind an answer.
+    pub(crate) async fn idle(&self) {
+        until("the background work is done", async || self.background.tasks() <= self.lasting_tasks).await;
     }
 
-    /// Stops in good order and gives the folder back. Background work has ended then.
+    /// Stops in good order and gives the folder back.
     pub(crate) async fn stop(self) -> Arc<TempDir> {
         self.shutdown.cancel();
         drop(self.service);

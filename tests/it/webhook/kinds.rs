@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::util::{MINUTE, STALE, change, until, view, world};
+use super::util::{MINUTE, STALE, all_sent, change, until, view, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::chaos::{Chaos, Mode};
@@ -54,6 +54,7 @@ async fn a_removed_picture_and_one_that_came_back_are_told() {
         world.sim.set_picture(FACEBOOK.account, picture);
         world.clock.advance(STALE);
         view(&proxy).await;
+        all_sent(&proxy).await;
     }
     let messages = world.receiver.expect(2).await;
     assert_eq!(kinds(&messages), ["no_picture", "changed"]);
@@ -69,6 +70,7 @@ async fn a_dead_token_is_told_once_and_its_renewal_once() {
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
     view(&proxy).await;
+    all_sent(&proxy).await;
     for _ in 0..3 {
         world.clock.advance(STALE);
         view(&proxy).await;
@@ -251,6 +253,7 @@ async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it
     let mut proxy = world.proxy("").await;
     view(&proxy).await;
     for (seed, by_operator) in [(2, true), (3, false)] {
+        all_sent(&proxy).await;
         proxy = world.proxy_in(proxy.stop().await, "").await;
         world.clock.advance(STALE);
         world.sim.set_picture(FACEBOOK.account, Some(small(seed)));

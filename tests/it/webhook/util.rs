@@ -90,6 +90,12 @@ pub(super) async fn view(proxy: &Proxy) {
     proxy.settled().await;
 }
 
+/// Waits until nothing waits to be sent: a message that is under way while the clock moves on by hours arrives with a
+/// signature that is too old.
+pub(super) async fn all_sent(proxy: &Proxy) {
+    until("nothing waits to be sent", async || status(proxy).await["waiting"] == 0).await;
+}
+
 /// The page gets another picture, which is seen here.
 pub(super) async fn change(world: &World, proxy: &Proxy, seed: u32) {
     world.sim.set_picture(FACEBOOK.account, Some(small(seed)));
