@@ -98,7 +98,8 @@ fn away_from_home(file: &str, path: &[String]) -> Option<String> {
         .map(|(_, _, why)| (*why).to_owned())
 }
 
-fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+/// All Rust files below a folder.
+pub(crate) fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         match path.is_dir() {

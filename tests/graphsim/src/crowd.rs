@@ -72,6 +72,11 @@ impl Crowds {
         self.of_each.lock().unwrap().get(id).map_or(0, |crowd| crowd.most)
     }
 
+    /// How many there are now.
+    pub(crate) fn now(&self, id: &str) -> usize {
+        self.of_each.lock().unwrap().get(id).map_or(0, |crowd| crowd.now.len())
+    }
+
     /// The first that came while another was answered.
     pub(crate) fn met(&self, id: &str) -> Vec<String> {
         self.of_each.lock().unwrap().get(id).map_or_else(Vec::new, |crowd| crowd.met.clone())

@@ -403,7 +403,12 @@ impl Graphsim {
         self.world().crowds.most(id)
     }
 
-    /// The same for all accounts together.
+    /// How many requests for an account are answered now.
+    pub fn under_way(&self, id: &str) -> usize {
+        self.world().crowds.now(id)
+    }
+
+    /// The most requests that were answered at the same time, for all accounts and the other API together.
     pub fn most_at_once_of_all(&self) -> usize {
         self.world().crowds.most_of_all()
     }

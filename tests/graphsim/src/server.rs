@@ -147,7 +147,9 @@ async fn serve(mut stream: TcpStream, host: Host, world: Arc<World>) {
         Host::Other => (None, false, endpoint::answer(&world, &head)),
     };
     let asked = format!("{} {}", head.method(), head.path());
-    let under_way = id.as_deref().map(|id| world.enter(id, &asked));
+    // An API of another provider has no accounts here: its requests are counted by their path.
+    let path = (host == Host::Other).then(|| head.path());
+    let under_way = id.as_deref().or(path).map(|id| world.enter(id, &asked));
     if let Some(id) = id.as_deref().filter(|_| !is_file) {
         world.remember_call(id, answer.status);
     }

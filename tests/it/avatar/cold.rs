@@ -9,6 +9,7 @@ use tokio::net::TcpStream;
 use crate::support::accounts::{FACEBOOK, large, small};
 use crate::support::client::{self, hash};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 use avatar_proxy::clock::Clock;
 
 #[tokio::test(flavor = "multi_thread")]
@@ -83,7 +84,7 @@ async fn a_client_that_leaves_aborts_nothing() {
     let mut client = TcpStream::connect(proxy.address).await.unwrap();
     let head = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", FACEBOOK.path());
     client.write_all(head.as_bytes()).await.unwrap();
-    tokio::time::sleep(Duration::from_millis(50)).await;
+    until("the provider is called", async || sim.total_api_calls() == 1).await;
     drop(client);
     proxy.settled().await;
     assert_eq!((sim.total_api_calls(), sim.total_downloads()), (1, 1));

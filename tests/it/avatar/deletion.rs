@@ -9,6 +9,7 @@ use crate::promises::rules::forgotten_after;
 use crate::support::accounts::{Connected, FACEBOOK, small};
 use crate::support::client::{hash, post};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 use avatar_proxy::clock::Clock;
 
 /// Whether a piece out of the picture's middle stands in any file of the disk store.
@@ -31,13 +32,7 @@ async fn shown(extra: &str) -> (Graphsim, Proxy) {
 }
 
 async fn until_on_disk(proxy: &Proxy, picture: &[u8]) {
-    for _ in 0..100 {
-        if is_on_disk(proxy.folder.path(), picture) {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("not on disk within a second");
+    until("the picture is on disk", async || is_on_disk(proxy.folder.path(), picture)).await;
 }
 
 #[tokio::test]
@@ -91,16 +86,11 @@ async fn a_first_refresh_that_waits_for_its_turn_while_its_connection_is_deleted
     sim.api_fault(Some(FACEBOOK.account), Some(slow));
     let entries = FACEBOOK.entry("") + &second.entry("");
     let proxy = Proxy::start(&sim, &clock, &format!("providers.facebook.max_calls = 1\n{entries}")).await;
-    let depth_of = async |figure: fn((usize, usize, usize)) -> usize| {
-        while figure(proxy.service.snapshot().depth()) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
     let (first, second_path) = (FACEBOOK.path(), second.path());
     let meanwhile = async {
-        depth_of(|(_, running, _)| running).await;
+        proxy.has_running(1).await;
         let delete = async {
-            depth_of(|(_, _, waiting)| waiting).await;
+            proxy.has_waiting(1).await;
             proxy.admin("DELETE", "/api/avatars/second").await
         };
         tokio::join!(proxy.get(&second_path), delete)
@@ -122,8 +112,7 @@ async fn a_refresh_under_way_brings_nothing_back() {
     proxy.get(&FACEBOOK.path()).await;
     assert_ne!(proxy.service.snapshot().depth().0, 0, "a refresh is under way");
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
-    proxy.settled().await;
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    proxy.idle().await;
     for picture in [small(1), small(2)] {
         assert!(!is_on_disk(proxy.folder.path(), &picture.bytes));
     }

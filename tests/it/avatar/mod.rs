@@ -1,5 +1,7 @@
 //! What a viewer sees: the whole server in front of the stand-in, with a clock that the test moves.
 
+/// The demo's page in Chromium: what a person sees.
+mod browser;
 mod changes;
 mod cold;
 mod day;

@@ -133,9 +133,11 @@ async fn a_first_picture_is_waited_for_only_where_its_turn_comes_in_time() {
         let clock = proxy.clock.clone();
         let view = at_once(&proxy, &SECOND_PAGE);
         let time = async {
-            // The turn comes while he waits, if he does.
-            tokio::time::sleep(Duration::from_millis(300)).await;
-            clock.advance(MINUTE);
+            // Its turn comes while the view waits for it, if it does.
+            if state == "fresh" {
+                proxy.has_waiting(1).await;
+                clock.advance(MINUTE);
+            }
         };
         let (shown, ()) = tokio::join!(view, time);
         assert_eq!(shown.state(), state, "at {percent} %");

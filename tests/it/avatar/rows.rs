@@ -12,6 +12,7 @@ use crate::directory::database::{Db, Kind, on_all_four};
 use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 
 pub(super) const KEY: &str = "sha256:the dashboard's pass phrase";
 const MINUTE: Duration = Duration::from_secs(61);
@@ -88,15 +89,11 @@ async fn fresh_addresses_are_saved_and_no_column_ever_holds_a_token(db: Db) {
         assert_eq!(proxy.get(&connected.path()).await.hash(), hash(&small(1).bytes), "{}", connected.id);
     }
     for table in ["InstagramConnection", "PageConnection"] {
-        let mut address = None;
-        for _ in 0..200 {
-            address = stored(&db, table, "profilePictureUrl").await;
-            if address.as_ref().is_some_and(|address| sim.handed_out().contains(address)) {
-                break;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        assert!(sim.handed_out().contains(&address.unwrap()), "{table}");
+        until(&format!("the address is saved in {table}"), async || {
+            let address = stored(&db, table, "profilePictureUrl").await;
+            address.is_some_and(|address| sim.handed_out().contains(&address))
+        })
+        .await;
     }
     assert_eq!(stored(&db, "TelegramConnection", "profilePictureUrl").await, None);
     for (table, columns) in COLUMNS {
@@ -145,7 +142,7 @@ async fn a_deleted_row_becomes_404_and_a_vanished_table_does_not(db: Db) {
     for _ in 0..5 {
         proxy.clock.advance(MINUTE);
         assert_eq!(proxy.get(&TELEGRAM.path()).await.hash(), hash(&small(1).bytes));
-        tokio::time::sleep(Duration::from_millis(50)).await;
+        proxy.idle().await;
     }
 }
 

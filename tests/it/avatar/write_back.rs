@@ -9,18 +9,13 @@ use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, TELEGRAM, sm
 use crate::support::client::hash;
 use crate::support::dashboard::Dashboard;
 use crate::support::proxy::{LIFE, Proxy, START, stand_in};
+use crate::support::wait::until_some;
 
 const HOUR: Duration = Duration::from_secs(3600);
 
 async fn saved(dashboard: &Dashboard, connected: &Connected, old: &str) -> String {
-    for _ in 0..250 {
-        let now = dashboard.picture_url(connected).await;
-        if let Some(now) = now.filter(|now| now != old) {
-            return now;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("the row of {} still holds its old address", connected.id);
+    let new = async || dashboard.picture_url(connected).await.filter(|now| now != old);
+    until_some(&format!("the row of {} has another address", connected.id), new).await
 }
 
 async fn a_view_renews_the_rows_address_and_no_token_comes_into_the_database(kind: Kind) {
@@ -83,8 +78,7 @@ async fn assert_not_saved(dashboard: &Dashboard, url: &str) {
             let answer = proxy.get_until(&path, |answer| answer.state() == "fresh").await;
             assert_eq!((answer.status, answer.hash()), (200, hash(&small(1).bytes)));
         }
-        proxy.settled().await;
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        proxy.idle().await;
         clock.advance(7 * HOUR);
     }
     assert_eq!(dashboard.picture_url(&FACEBOOK).await, None);

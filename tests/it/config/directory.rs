@@ -11,7 +11,7 @@ use super::providers::sealed;
 use super::util::{Database, HOUR, SECOND, inspect, is_about, one, set, timed};
 use crate::support::accounts::FACEBOOK;
 use crate::support::proxy::Proxy;
-use crate::support::wait::until;
+use crate::support::wait::{LOOK_EVERY, until};
 
 const TABLE: &str = r#"CREATE TABLE "PageConnection" ("id" TEXT PRIMARY KEY, "pageId" TEXT, "pageAccessTokenEnc" TEXT,
     "profilePictureUrl" TEXT, "pageName" TEXT);"#;
@@ -54,37 +54,39 @@ async fn the_database_is_asked_over_as_many_connections_as_are_written() {
         let database = Database::new(TABLE).await;
         let proxy = proxy(&sim, &clock, &database, &set("directory.max_connections", value)).await;
         assert_eq!(proxy.get("/avatar/first").await.status, 404);
-        // Nobody can read now, so that every lookup keeps its connection.
+        // Nobody can read now, so that every lookup keeps its connection until `directory.timeout`.
         let mut locked = database.connect().await;
         sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut locked).await.unwrap();
         let views = async {
             let ids = ["/avatar/b", "/avatar/c", "/avatar/d", "/avatar/e", "/avatar/f"];
             futures_util::future::join_all(ids.map(|id| proxy.get(id))).await;
         };
-        let count = async {
-            tokio::time::sleep(Duration::from_millis(700)).await;
-            let count = opened(&database.path()) - 1;
-            sqlx::raw_sql("ROLLBACK").execute(&mut locked).await.unwrap();
-            count
-        };
-        let (count, ()) = tokio::join!(count, views);
-        assert_eq!(count, most, "{value}");
+        tokio::pin!(views);
+        let mut opened_at_most = 0;
+        while tokio::time::timeout(LOOK_EVERY, &mut views).await.is_err() {
+            opened_at_most = opened_at_most.max(opened(&database.path()) - 1);
+        }
+        assert_eq!(opened_at_most, most, "{value}");
         locked.close().await.unwrap();
     }
 }
 
 #[tokio::test]
 async fn a_row_is_believed_for_as_long_as_is_written() {
-    for (value, status) in [("\"60s\"", 200), ("\"10s\"", 404)] {
+    for (value, forgotten) in [("\"60s\"", false), ("\"10s\"", true)] {
         let (sim, clock) = one(&FACEBOOK).await;
         let database = Database::new(&(TABLE.to_owned() + &row())).await;
         let proxy = proxy(&sim, &clock, &database, &set("directory.cache_for", value)).await;
         assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
         database.run(r#"DELETE FROM "PageConnection""#).await;
         clock.advance(SECOND * 30);
-        assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200, "looked at in the background");
-        tokio::time::sleep(Duration::from_millis(300)).await;
-        proxy.get_until(&FACEBOOK.path(), |answer| answer.status == status).await;
+        assert_eq!(
+            proxy.get(&FACEBOOK.path()).await.status,
+            200,
+            "{value}: the row is read in the background"
+        );
+        proxy.idle().await;
+        assert_eq!(inspect(&proxy, FACEBOOK.id).await.is_null(), forgotten, "{value}");
     }
 }
 
@@ -151,7 +153,7 @@ async fn a_sweep_that_restarts_put_off_is_made_up_for() {
     }
     assert!(holds(&proxy).await, "the start is not held up by it");
     clock.advance(SECOND * 30);
-    until("it has looked", async || !holds(&proxy).await).await;
+    until("the sweep has looked", async || !holds(&proxy).await).await;
 }
 
 /// Whether anything of the Facebook page is held.
@@ -166,7 +168,7 @@ async fn fresh_addresses_are_saved_where_that_is_written() {
         let database = Database::new(&(TABLE.to_owned() + &row())).await;
         let proxy = proxy(&sim, &clock, &database, &set("directory.write_back", value)).await;
         assert_eq!(proxy.get(&FACEBOOK.path()).await.status, 200);
-        tokio::time::sleep(Duration::from_millis(400)).await;
+        proxy.idle().await;
         let stored = database.text(r#"SELECT "profilePictureUrl" FROM "PageConnection""#).await;
         assert_eq!(stored, saved.then(|| sim.handed_out()[0].clone()), "{value}");
     }

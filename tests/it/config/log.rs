@@ -1,16 +1,20 @@
 //! `[log]`: what the process writes to stderr.
 
-use std::io::{BufRead, BufReader};
+use std::io::{BufRead, BufReader, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::process::{Command, Stdio};
 
-/// The first lines of a server that is started and ended at once.
+use crate::support::wait::until_blocking;
+
+/// All lines of a server that is started, asked once and stopped.
 fn lines(extra: &str) -> Vec<String> {
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("config.toml");
-    let disk = folder.path().join("kept");
+    let socket = folder.path().join("socket");
     let base = format!(
-        "server.listen = \"127.0.0.1:0\"\nadmin.listen = \"\"\ndisk.path = \"{}\"\n{extra}",
-        disk.display()
+        "server.listen = \"unix:{}\"\nadmin.listen = \"\"\ndisk.path = \"\"\n{extra}",
+        socket.display()
     );
     std::fs::write(&file, base).unwrap();
     let mut child = Command::new(env!("CARGO_BIN_EXE_avatar-proxy"))
@@ -22,14 +26,17 @@ fn lines(extra: &str) -> Vec<String> {
         .spawn()
         .unwrap();
     let stderr = BufReader::new(child.stderr.take().unwrap());
-    // Whatever the level, the server is up when its disk file is.
-    while !disk.exists() {
-        std::thread::sleep(std::time::Duration::from_millis(20));
-    }
-    std::thread::sleep(std::time::Duration::from_millis(300));
-    child.kill().unwrap();
-    child.wait().unwrap();
+    until_blocking("the server answers", || is_answered(&socket));
+    assert!(Command::new("kill").arg(child.id().to_string()).status().unwrap().success());
+    assert!(child.wait().unwrap().success());
     stderr.lines().map_while(Result::ok).collect()
+}
+
+/// Whether anything is answered on a socket.
+fn is_answered(socket: &Path) -> bool {
+    let Ok(mut stream) = UnixStream::connect(socket) else { return false };
+    stream.write_all(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").unwrap();
+    stream.read_exact(&mut [0]).is_ok()
 }
 
 #[test]

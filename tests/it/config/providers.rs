@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use graphsim::{Fault, Graphsim};
 
-use super::util::{one, set};
+use super::util::{Calls, SECOND, one, set};
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM};
 use crate::support::client::Answer;
 use crate::support::proxy::Proxy;
@@ -34,19 +34,15 @@ async fn each_provider_is_asked_where_it_is_written() {
     calls_reach(&TELEGRAM, "providers.telegram.base_url", Graphsim::telegram_url).await;
 }
 
-/// Calls that have begun 350 ms after two connections of one account were viewed for the first time.
-async fn early_calls(connected: &Connected, latency: Duration, extra: &str) -> usize {
+/// Two connections of one account without a picture are viewed for the first time.
+async fn two_views(connected: &Connected, latency: Duration, extra: &str) -> Calls {
     let (sim, clock) = one(connected).await;
+    sim.set_picture(connected.account, None);
     let second = Connected { id: "the-second", ..connected.clone() };
     sim.api_fault(None, Some(Fault::Latency(latency)));
     let entries = connected.entry("") + &second.entry("");
     let proxy = Proxy::start(&sim, &clock, &(extra.to_owned() + &entries)).await;
-    let early = async {
-        tokio::time::sleep(Duration::from_millis(350)).await;
-        sim.request_lines().iter().filter(|line| !line.contains(".jpg")).count()
-    };
-    let (first, second) = (connected.path(), second.path());
-    tokio::join!(proxy.get(&first), proxy.get(&second), early).2
+    Calls::of(&sim, &proxy, [&connected.path(), &second.path()]).await
 }
 
 #[tokio::test]
@@ -57,8 +53,8 @@ async fn a_provider_gets_as_many_calls_at_one_time_as_are_written() {
         (TELEGRAM, "providers.telegram.max_calls"),
     ] {
         for (value, calls) in [("1", 1), ("2", 2)] {
-            let latency = Duration::from_millis(500);
-            assert_eq!(early_calls(&connected, latency, &set(key, value)).await, calls, "{key} = {value}");
+            let seen = two_views(&connected, Duration::from_millis(500), &set(key, value)).await;
+            assert_eq!(seen.at_once, calls, "{key} = {value}");
         }
     }
 }
@@ -70,8 +66,10 @@ async fn a_provider_gets_as_many_calls_in_a_second_as_are_written() {
         (FACEBOOK, "providers.facebook.calls_per_second"),
         (TELEGRAM, "providers.telegram.calls_per_second"),
     ] {
-        assert_eq!(early_calls(&connected, Duration::ZERO, &set(key, "1")).await, 1, "{key}");
-        assert!(early_calls(&connected, Duration::ZERO, &set(key, "100")).await >= 2, "{key}");
+        for (value, slow) in [("1", true), ("100", false)] {
+            let seen = two_views(&connected, Duration::ZERO, &set(key, value)).await;
+            assert_eq!(seen.second_after >= SECOND, slow, "{key} = {value}: {:?}", seen.second_after);
+        }
     }
 }
 

@@ -13,6 +13,7 @@ use crate::support::process::Process;
 use crate::support::proxy::Proxy;
 use crate::support::redis::{RedisServer, USER};
 use crate::support::sentinel::{SentinelOptions, Sentinels};
+use crate::support::wait::until_some;
 
 /// `redis.url` at that server, and a key to seal with.
 fn at(url: &str) -> String {
@@ -57,15 +58,12 @@ async fn life(redis: &RedisServer, kind: &str, extra: &str) -> i64 {
     let proxy = facebook(&sim, &clock, extra).await;
     let view = async { proxy.get(&FACEBOOK.path()).await };
     let look = async {
-        for _ in 0..100 {
-            tokio::time::sleep(Duration::from_millis(20)).await;
-            let key = format!("avatar-proxy:{{{}}}:{kind}", FACEBOOK.id);
+        let key = format!("avatar-proxy:{{{}}}:{kind}", FACEBOOK.id);
+        until_some(&format!("{key} is there"), async || {
             let left: i64 = redis.cli(&["PTTL", &key]).parse().unwrap();
-            if left > 0 {
-                return (left + 999) / 1000;
-            }
-        }
-        panic!("there is no {kind}: {:?}", redis.keys());
+            (left > 0).then_some((left + 999) / 1000)
+        })
+        .await
     };
     let (_, left) = tokio::join!(view, look);
     proxy.settled().await;

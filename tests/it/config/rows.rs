@@ -1,7 +1,5 @@
 //! `[[directory.table]]` and `[[connection]]`: every field leads somewhere else when it names something else.
 
-use std::time::Duration;
-
 use graphsim::Graphsim;
 
 use super::providers::sealed;
@@ -94,7 +92,7 @@ async fn table_looks(key: &str, value: &str) -> Vec<(Seen, String)> {
         + &block("[[directory.table]]", &right, key, value);
     let proxy = Proxy::start(&sim, &clock, &extra).await;
     let mut seen = looks(&proxy, &sim, "x-a").await;
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    proxy.idle().await;
     let mut saved = Vec::new();
     for column in ["picture", "picture2"] {
         let is_saved = database.text(&format!("SELECT \"{column}\" FROM odd")).await.is_some();

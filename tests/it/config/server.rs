@@ -12,6 +12,7 @@ use super::util::{facebook, is_about, one, set, timed};
 use crate::support::accounts::FACEBOOK;
 use crate::support::client;
 use crate::support::proxy::Proxy;
+use crate::support::wait::until;
 
 /// How long the server keeps a connection on which `said` is all that comes.
 async fn kept(proxy: &Proxy, said: &str) -> Duration {
@@ -75,9 +76,11 @@ async fn a_connection_too_many_waits_until_another_ends() {
     let (sim, clock) = one(&FACEBOOK).await;
     for (value, waits) in [("1", true), ("2", false)] {
         let proxy = facebook(&sim, &clock, &set("server.max_connections", value)).await;
-        let open = TcpStream::connect(proxy.address).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(100)).await;
         let target = FACEBOOK.path();
+        let mut open = TcpStream::connect(proxy.address).await.unwrap();
+        let head = format!("GET {target} HTTP/1.1\r\nHost: a\r\n\r\n");
+        open.write_all(head.as_bytes()).await.unwrap();
+        open.read_exact(&mut [0]).await.expect("the first connection is served");
         let second = proxy.get(&target);
         tokio::pin!(second);
         let answered = tokio::time::timeout(Duration::from_millis(800), &mut second).await;
@@ -98,7 +101,7 @@ async fn a_stop_waits_for_answers_under_way_as_long_as_the_drain_timeout() {
         let mut client = TcpStream::connect(proxy.address).await.unwrap();
         let head = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", FACEBOOK.path());
         client.write_all(head.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        until("the answer is under way", async || proxy.service.snapshot().depth().1 == 1).await;
         proxy.stop().await;
         let mut answer = Vec::new();
         let _ = client.read_to_end(&mut answer).await;

@@ -11,6 +11,7 @@ use sqlx::{AssertSqlSafe, ConnectOptions, Connection, SqliteConnection};
 use crate::support::accounts::{Connected, FACEBOOK, small};
 use crate::support::client::Answer;
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 
 pub(super) const SECOND: Duration = Duration::from_secs(1);
 pub(super) const HOUR: Duration = Duration::from_secs(3600);
@@ -39,6 +40,27 @@ pub(super) async fn timed(proxy: &Proxy, target: &str) -> (Answer, Duration) {
     let watch = Stopwatch::start();
     let answer = proxy.get(target).await;
     (answer, watch.elapsed())
+}
+
+/// How a provider was called for two views at one time.
+pub(super) struct Calls {
+    /// The most calls that it answered at the same time.
+    pub(super) at_once: usize,
+    /// When the second call came, after the views began.
+    pub(super) second_after: Duration,
+}
+
+impl Calls {
+    /// Those for these two views.
+    pub(super) async fn of(sim: &Graphsim, proxy: &Proxy, targets: [&str; 2]) -> Self {
+        let watch = Stopwatch::start();
+        let second = async {
+            until("the second call", async || sim.request_lines().len() >= 2).await;
+            watch.elapsed()
+        };
+        let (_, _, second_after) = tokio::join!(proxy.get(targets[0]), proxy.get(targets[1]), second);
+        Self { at_once: sim.most_at_once_of_all(), second_after }
+    }
 }
 
 /// The first answer for the Facebook page, with one key set so.

@@ -5,12 +5,10 @@ use std::time::Duration;
 use avatar_proxy::clock::Stopwatch;
 use avatar_proxy::http::{Drained, Limits};
 use tokio::net::TcpStream;
-use tokio::time::sleep;
 
 use super::util::{PREFACE, SETTINGS, Server, limits};
 
 const GOAWAY: u8 = 7;
-const SOON: Duration = Duration::from_millis(100);
 
 #[tokio::test]
 async fn answers_under_way_are_finished_and_idle_connections_end_at_once() {
@@ -20,7 +18,7 @@ async fn answers_under_way_are_finished_and_idle_connections_end_at_once() {
     idle.get("/").await;
     idle.until("hello").await;
     busy.get("/sleep/600").await;
-    sleep(SOON).await;
+    server.has_begun(2).await;
 
     server.begin_stop();
     let began = Stopwatch::start();
@@ -39,7 +37,7 @@ async fn http2_is_told_to_go_and_its_answers_are_finished() {
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
     client.request_h2_path(1, "/sleep/400").await;
-    sleep(SOON).await;
+    server.has_begun(1).await;
     server.begin_stop();
     client.frame_of(GOAWAY).await;
     assert_eq!(client.frame_of(0).await, (1, b"slept".to_vec()));
@@ -53,7 +51,7 @@ async fn what_is_not_finished_in_time_is_cut_and_counted() {
     let (mut slow, mut quick) = (server.client().await, server.client().await);
     slow.get("/sleep/5000").await;
     quick.get("/sleep/200").await;
-    sleep(SOON).await;
+    server.has_begun(2).await;
     let began = Stopwatch::start();
     assert_eq!(server.stop().await, Drained { ended: 1, cut: 1 });
     assert!(began.elapsed() < Duration::from_secs(1));

@@ -6,7 +6,7 @@ use avatar_proxy::http::{Body, Limits, ListenAddress, ListenError, Listener, ser
 use hyper::Response;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::UnixStream;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
@@ -92,7 +92,6 @@ async fn a_dead_processs_socket_is_replaced_and_any_other_file_is_not() {
 #[tokio::test]
 async fn a_port_in_use_is_refused() {
     let server = Server::start(limits()).await;
-    sleep(Duration::from_millis(10)).await;
     let taken = Listener::bind(&ListenAddress::Tcp(server.address)).await;
     assert!(matches!(taken, Err(ListenError::InUse(_))), "{taken:?}");
 }

@@ -1,6 +1,8 @@
 //! A server with short times, and clients that say exactly what a test wants them to say.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use avatar_proxy::clock::Stopwatch;
@@ -13,6 +15,8 @@ use tokio::net::TcpStream;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
+
+use crate::support::wait::until;
 
 pub(super) const HEADER: Duration = Duration::from_millis(400);
 pub(super) const IDLE: Duration = Duration::from_millis(1200);
@@ -34,6 +38,8 @@ pub(super) fn limits() -> Limits {
 
 pub(super) struct Server {
     pub(super) address: SocketAddr,
+    /// Requests that have reached the handler.
+    begun: Arc<AtomicUsize>,
     shutdown: CancellationToken,
     served: JoinHandle<Drained>,
     tracker: TaskTracker,
@@ -45,8 +51,19 @@ impl Server {
         let listener = Listener::bind(&any).await.unwrap();
         let ListenAddress::Tcp(address) = listener.local_address() else { panic!("not TCP") };
         let (shutdown, tracker) = (CancellationToken::new(), TaskTracker::new());
-        let served = tracker.spawn(serve(listener, limits, handle, shutdown.clone(), tracker.clone()));
-        Self { address, shutdown, served, tracker }
+        let begun = Arc::new(AtomicUsize::new(0));
+        let count = begun.clone();
+        let handler = move |request| {
+            count.fetch_add(1, Ordering::SeqCst);
+            handle(request)
+        };
+        let served = tracker.spawn(serve(listener, limits, handler, shutdown.clone(), tracker.clone()));
+        Self { address, begun, shutdown, served, tracker }
+    }
+
+    /// Waits until `count` requests have reached the handler since the start.
+    pub(super) async fn has_begun(&self, count: usize) {
+        until("the requests are under way", async || self.begun.load(Ordering::SeqCst) == count).await;
     }
 
     pub(super) async fn client(&self) -> Client {

@@ -12,6 +12,7 @@ use super::rules::{
 use super::scene::{Scene, Shown};
 use crate::avatar::{deletion, promise};
 use crate::support::accounts::{ALL, FACEBOOK};
+use crate::support::wait::until;
 
 pub(super) fn rows() -> Vec<Row> {
     let [at_once, soon] = [shown_at_once_until(), shown_soon_until()].map(written);
@@ -87,10 +88,7 @@ async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
     assert_eq!(super::scene::what(&answer), shown, "{}", answer.head);
     assert!((least..least + WAIT * 3).contains(&took), "{took:?}: {}", answer.head);
     // Where nobody waits for it, the call comes a moment after the answer.
-    while scene.sim.total_api_calls() == 0 {
-        assert!(watch.elapsed() < SECOND * 5, "nobody asked");
-        tokio::time::sleep(WAIT / 20).await;
-    }
+    until("the provider is called", async || scene.sim.total_api_calls() > 0).await;
     assert_eq!(scene.sim.total_api_calls(), 1);
 }
 

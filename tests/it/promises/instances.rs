@@ -3,9 +3,9 @@
 use super::row::Row;
 use super::rules::{default, written};
 use crate::avatar::restart;
-use crate::events::full_disk;
-use crate::process;
-use crate::redis::{clustered, outages, processes};
+use crate::cli::process;
+use crate::store::redis::{clustered, outages, processes};
+use crate::webhook::full_disk;
 
 pub(super) fn rows() -> Vec<Row> {
     let lease = written(default("redis.lease"));

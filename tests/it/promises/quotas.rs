@@ -125,8 +125,7 @@ async fn an_app_is_asked_every(pace: Duration, percent: u32) {
     let mut asked = [None; 3];
     while asked.contains(&None) {
         assert!(clock.now().since(started) < pace * 4, "{asked:?}");
-        // Longer than the time between two looks at the clock.
-        tokio::time::sleep(Duration::from_millis(150)).await;
+        proxy.quiet().await;
         for (page, asked) in pages.iter().zip(&mut asked) {
             let now = clock.now().since(started);
             *asked = asked.or((sim.api_calls(page.account) > 0).then_some(now));

@@ -7,10 +7,10 @@ use super::rules::{HOUR, LONG_PAUSE, POLICY_PAUSE, SECOND, default, fresh_for, s
 use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{restart, rows as database_rows};
 use crate::directory::database::{Kind, Log};
-use crate::events::expiry;
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::webhook::expiry;
 
 pub(super) fn rows() -> Vec<Row> {
     let [long, policy] = [LONG_PAUSE, POLICY_PAUSE].map(written);

@@ -90,11 +90,12 @@ async fn the_last_viewed_are_refreshed_first_and_what_fell_out_comes_back() {
     sim.reset_counters();
     sim.api_fault(None, Some(Fault::Latency(SECOND / 2)));
     clock.advance(fresh_for());
-    for page in &pages {
+    for (page, running, waiting) in [(&pages[0], 1, 0), (&pages[1], 1, 1), (&pages[2], 1, 1)] {
         clock.advance(SECOND);
         assert_eq!(proxy.get(&page.path()).await.hash(), hash(&small(1).bytes));
         // Each is known to the queue before the next one comes.
-        tokio::time::sleep(SECOND / 20).await;
+        proxy.has_running(running).await;
+        proxy.has_waiting(waiting).await;
     }
     proxy.settled().await;
     assert_eq!(pages.each_ref().map(|page| sim.api_calls(page.account)), [1, 0, 1]);

@@ -13,6 +13,7 @@ use crate::support::accounts::{ALL, Connected, FACEBOOK, INSTAGRAM, small};
 use crate::support::client::{Answer, hash, post};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 
 const MANY: &str = "/api/connections";
 
@@ -35,13 +36,8 @@ fn body(answer: &Answer) -> Value {
 
 /// Waits until all that was told is done.
 pub(crate) async fn worked_off(proxy: &Proxy) {
-    for _ in 0..1000 {
-        if is_worked_off(proxy).await {
-            return proxy.settled().await;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("chores are left: {}", body(&proxy.admin("GET", MANY).await));
+    until("all that was accepted is done", async || is_worked_off(proxy).await).await;
+    proxy.settled().await;
 }
 
 async fn is_worked_off(proxy: &Proxy) -> bool {
@@ -215,9 +211,7 @@ async fn a_refresh_that_was_under_way_with_the_old_row_does_not_stand_for_the_ne
     sim.api_fault_times(None, Fault::Latency(Duration::from_millis(400)), 1);
     proxy.clock.advance(Duration::from_secs(6 * 3600));
     proxy.get(&FACEBOOK.path()).await;
-    while sim.api_calls(FACEBOOK.account) < 2 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the provider is called", async || sim.api_calls(FACEBOOK.account) == 2).await;
     let other = Account::new(Kind::Facebook, "204500000000009", "EAAtoken-of-the-other-page", small(3));
     sim.add(other);
     let sealed = seal("EAAtoken-of-the-other-page");
@@ -244,14 +238,9 @@ async fn a_first_refresh_that_waits_with_the_old_row_does_not_stand_for_the_new_
     let settings = format!("providers.facebook.max_calls = 1\n{}", dashboard.config());
     let proxy = Proxy::start(&sim, &clock, &settings).await;
     sim.api_fault(Some(FACEBOOK.account), Some(Fault::Latency(Duration::from_millis(600))));
-    let until_some = async |figure: fn((usize, usize, usize)) -> usize| {
-        while figure(proxy.service.snapshot().depth()) == 0 {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-        }
-    };
     let (first, waits) = (FACEBOOK.path(), second.path());
     let tell_while_it_waits = async {
-        until_some(|(_, _, waiting)| waiting).await;
+        proxy.has_waiting(1).await;
         sim.renew_token(second.account, "EAAanother-token-of-the-second");
         let sealed = seal("EAAanother-token-of-the-second");
         let row =
@@ -260,7 +249,7 @@ async fn a_first_refresh_that_waits_with_the_old_row_does_not_stand_for_the_new_
         assert_eq!(tell(proxy.admin, second.id, "updated").await.status, 202);
     };
     let meanwhile = async {
-        until_some(|(_, running, _)| running).await;
+        proxy.has_running(1).await;
         tokio::join!(proxy.get(&waits), tell_while_it_waits)
     };
     tokio::join!(proxy.get(&first), meanwhile);
@@ -291,9 +280,7 @@ async fn a_deletion_calls_off_what_was_told_before() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(300))));
     tell_of_many(&proxy, "created", &[FACEBOOK.id, INSTAGRAM.id]).await;
-    while sim.total_api_calls() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the provider is called", async || sim.total_api_calls() > 0).await;
     // One is under way, the other waits for it.
     let deleted = tell_of_many(&proxy, "deleted", &[FACEBOOK.id, INSTAGRAM.id]).await;
     assert_eq!(deleted.status, 200);
@@ -335,9 +322,7 @@ async fn too_much_at_once_is_refused_as_a_whole_and_taken_later() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault_times(None, Fault::Latency(Duration::from_millis(600)), 1);
     tell(proxy.admin, FACEBOOK.id, "created").await;
-    while sim.total_api_calls() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the provider is called", async || sim.total_api_calls() > 0).await;
     let batch = |n: usize| (0..1000).map(|id| format!("nobody-{n}-{id}")).collect::<Vec<String>>();
     let post_batch = async |n| {
         let ids = batch(n);
@@ -369,7 +354,8 @@ async fn a_database_that_is_away_for_a_moment_loses_nothing_that_was_told() {
     let proxy = Proxy::start(&sim, &clock, &dashboard.config()).await;
     std::fs::rename(&file, format!("{file}.away")).unwrap();
     assert_eq!(tell(proxy.admin, FACEBOOK.id, "created").await.status, 202);
-    tokio::time::sleep(Duration::from_millis(300)).await;
+    // A view waits for the attempt that is under way, or makes one more.
+    assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
     std::fs::rename(format!("{file}.away"), &file).unwrap();
     worked_off(&proxy).await;
     assert_eq!(proxy.get(&FACEBOOK.path()).await.header("cache-status"), Some("avatar-proxy; hit"));
@@ -448,9 +434,7 @@ async fn a_stop_does_not_wait_for_what_was_told() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
     tell_of_many(&proxy, "created", &ALL.map(|connected| connected.id)).await;
-    while sim.total_api_calls() == 0 {
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until("the provider is called", async || sim.total_api_calls() > 0).await;
     let watch = avatar_proxy::clock::Stopwatch::start();
     proxy.stop().await;
     assert!(watch.elapsed() < Duration::from_secs(3), "{:?}", watch.elapsed());

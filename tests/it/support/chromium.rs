@@ -13,6 +13,8 @@ use tokio::process::{Child, Command};
 const DRIVER: &str = "/usr/bin/chromedriver";
 const BROWSER: &str = "/usr/bin/chromium";
 
+use super::wait::until;
+
 /// A browser with one window; it ends with this.
 pub(crate) struct Chromium {
     driver: SocketAddr,
@@ -34,9 +36,7 @@ impl Chromium {
             .stderr(Stdio::null())
             .spawn()
             .expect("chromedriver starts");
-        while TcpStream::connect(driver).await.is_err() {
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
+        until("chromedriver listens", async || TcpStream::connect(driver).await.is_ok()).await;
         let profile = TempDir::new().unwrap();
         // The background networking flags keep Chromium from calling its maker's hosts.
         let arguments = [

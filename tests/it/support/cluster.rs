@@ -2,8 +2,8 @@
 
 use super::certificates::Certificates;
 use super::redis::{RedisServer, plain, tls, with_options};
-use super::sentinel::until;
 use super::server::quiet_port;
+use super::wait::until_blocking;
 
 /// All slots of a cluster.
 const SLOTS: u16 = 16_384;
@@ -40,14 +40,14 @@ impl Cluster {
         let scheme = if certificates.is_some() { "rediss" } else { "redis" };
         let cluster = Self { nodes, scheme };
         let known = format!("cluster_known_nodes:{count}");
-        until("all nodes know one another", || cluster.all_say(&known));
+        until_blocking("all nodes know one another", || cluster.all_say(&known));
         for index in 3..count {
             let primary = cluster.nodes[index - 3].cli(&["CLUSTER", "MYID"]);
             let replicate = ["CLUSTER", "REPLICATE", &primary];
-            until("a replica is taken on", || cluster.nodes[index].try_cli(&replicate).is_ok());
+            until_blocking("a replica is taken on", || cluster.nodes[index].try_cli(&replicate).is_ok());
         }
-        until("the cluster is well", || cluster.is_well() && cluster.primaries().len() == 3);
-        until("the replicas are in step", || {
+        until_blocking("the cluster is well", || cluster.is_well() && cluster.primaries().len() == 3);
+        until_blocking("the replicas are in step", || {
             let mut replicas = cluster.nodes[3..].iter();
             replicas.all(|node| node.cli(&["INFO", "replication"]).contains("master_link_status:up"))
         });
@@ -86,7 +86,7 @@ impl Cluster {
 
     /// Waits until the cluster is well after a change, with three primaries that run.
     pub(crate) fn wait_until_well(&self) {
-        until("the cluster is well again", || self.primaries().len() == 3 && self.is_well());
+        until_blocking("the cluster is well again", || self.primaries().len() == 3 && self.is_well());
     }
 
     /// Moves so many slots, with their keys, from the first primary to the second, one after another.

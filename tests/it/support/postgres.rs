@@ -2,9 +2,9 @@
 
 use std::process::Command;
 use std::sync::OnceLock;
-use std::time::Duration;
 
 use super::server::{Server, folder, free_port, program, run};
+use super::wait::until_blocking;
 
 /// The port of the cluster; user `postgres`, no password.
 pub(crate) fn port() -> u16 {
@@ -37,12 +37,8 @@ fn start() -> Server {
     // The port answers before the server takes logins.
     let ready = bin("pg_isready");
     let port = port_text.as_str();
-    for _ in 0..600 {
-        let status = Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", port]).status().unwrap();
-        if status.success() {
-            return server;
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
-    panic!("PostgreSQL does not take logins");
+    until_blocking("PostgreSQL takes logins", || {
+        Command::new(&ready).args(["-q", "-h", "127.0.0.1", "-p", port]).status().unwrap().success()
+    });
+    server
 }

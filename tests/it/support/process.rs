@@ -4,11 +4,11 @@ use std::fs::File;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
-use std::time::Duration;
 
 use super::client::{self, Answer};
 use super::proxy::{base_config, merged};
 use super::server::quiet_port;
+use super::wait::{until, until_some};
 use graphsim::Graphsim;
 
 /// The binary that is under test.
@@ -35,14 +35,12 @@ impl Process {
 
     /// Waits until it answers.
     async fn listening(mut self) -> Self {
-        for _ in 0..500 {
-            if tokio::net::TcpStream::connect(self.address).await.is_ok() {
-                return self;
-            }
+        until("the process listens", async || {
             assert!(self.child.try_wait().unwrap().is_none(), "it ended at once: {}", self.log());
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("it does not listen: {}", self.log());
+            tokio::net::TcpStream::connect(self.address).await.is_ok()
+        })
+        .await;
+        self
     }
 
     /// Starts it and waits for nothing.
@@ -117,13 +115,7 @@ impl Process {
 
     /// Its end, within ten seconds.
     pub(crate) async fn ended(&mut self) -> ExitStatus {
-        for _ in 0..500 {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("it does not end: {}", self.log());
+        until_some("the process ends", async || self.child.try_wait().unwrap()).await
     }
 }
 

@@ -16,6 +16,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{self, Answer};
+use super::wait::{LOOK_EVERY, TEN_SECONDS, until};
 
 /// Where every test's clock begins: 2026-01-01 00:00 UTC.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -87,6 +88,9 @@ pub(crate) struct Proxy {
     pub(crate) service: Arc<Service>,
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<()>,
+    background: Background,
+    /// How many tasks run in the background until the stop, whatever is viewed.
+    lasting_tasks: usize,
 }
 
 impl Proxy {
@@ -101,14 +105,19 @@ impl Proxy {
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
         let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
             .unwrap_or_else(|e| panic!("{e}"));
-        let app = App::build(config, clock.clone(), Background::here()).await.expect("the app is built");
+        let background = Background::here();
+        let app = App::build(config, clock.clone(), background.clone()).await.expect("the app is built");
         let (address, admin) =
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
         let (service, shutdown) = (app.service(), CancellationToken::new());
         let stop = shutdown.clone();
         #[expect(clippy::disallowed_methods, reason = "the app's own tracker cannot wait for the app")]
         let running = tokio::task::spawn(async move { _ = app.run(stop).await });
-        Self { address, admin, clock: clock.clone(), folder, service, shutdown, running }
+        // When it answers, all that runs until the stop has begun.
+        client::request(admin, "GET", "/healthz", "").await;
+        let lasting_tasks = background.tasks();
+        let clock = clock.clone();
+        Self { address, admin, clock, folder, service, shutdown, running, background, lasting_tasks }
     }
 
     pub(crate) async fn get(&self, target: &str) -> Answer {
@@ -125,14 +134,16 @@ impl Proxy {
 
     /// Views an avatar again and again until an answer is right; refreshes in the background need a moment.
     pub(crate) async fn get_until(&self, target: &str, right: impl Fn(&Answer) -> bool) -> Answer {
-        for _ in 0..200 {
+        let mut last = String::new();
+        for _ in 0..TEN_SECONDS {
             let answer = self.get(target).await;
             if right(&answer) {
                 return answer;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            last = answer.head;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        panic!("{target} never became what it should be: {}", self.get(target).await.head);
+        panic!("{target} did not become what it should be within ten seconds: {last}");
     }
 
     /// Waits until no refresh is under way.
@@ -160,6 +171,22 @@ impl Proxy {
 
     pub(crate) fn disk_file(&self) -> PathBuf {
         self.folder.path().join("avatar-proxy.db")
+    }
+
+    /// Waits until exactly `count` refreshes wait for a place, or for their provider's turn.
+    pub(crate) async fn has_waiting(&self, count: usize) {
+        until("that many refreshes wait", async || self.service.snapshot().depth().2 == count).await;
+    }
+
+    /// Waits until exactly `count` refreshes run.
+    pub(crate) async fn has_running(&self, count: usize) {
+        until("that many refreshes run", async || self.service.snapshot().depth().1 == count).await;
+    }
+
+    /// Waits until nothing runs in the background that was begun by a view: neither a refresh nor a row that is read
+    /// again nor an address that is saved. With this a test proves that nothing happens behind an answer.
+    pub(crate) async fn idle(&self) {
+        until("the background work is done", async || self.background.tasks() <= self.lasting_tasks).await;
     }
 
     /// Stops in good order and gives the folder back.

@@ -8,6 +8,7 @@ use redis::{Connection, RedisError, RedisResult, Value};
 
 use super::certificates::Certificates;
 use super::server::{Server, lasting_folder, log, program, quiet_port};
+use super::wait::until_blocking;
 
 /// Whom the servers run as.
 pub(crate) const USER: &str = "redis";
@@ -101,13 +102,7 @@ impl RedisServer {
     pub(crate) fn start_again(&self) {
         assert!(self.process.lock().unwrap().is_none(), "it runs");
         // The kernel may hold the port for a moment.
-        for _ in 0..50 {
-            if self.begin().is_ok() {
-                return;
-            }
-            std::thread::sleep(Duration::from_millis(20));
-        }
-        panic!("the node on {} does not start again", self.port);
+        until_blocking("the node starts again on its port", || self.begin().is_ok());
     }
 
     pub(crate) fn is_running(&self) -> bool {

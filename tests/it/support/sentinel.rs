@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::certificates::Certificates;
 use super::redis::{RedisServer, TESTS, USER, plain, tls, with_options};
 use super::server::give_to;
+use super::wait::until_blocking;
 
 /// What the Sentinels call the primary.
 pub(crate) const MASTER: &str = "mymaster";
@@ -35,12 +36,12 @@ impl Sentinels {
         let nodes = [(); 2].map(|()| node(&options));
         let primary = nodes[0].port;
         nodes[1].cli(&["REPLICAOF", "127.0.0.1", &primary.to_string()]);
-        until("the replica is in step", || {
+        until_blocking("the replica is in step", || {
             nodes[1].cli(&["INFO", "replication"]).contains("master_link_status:up")
         });
         let sentinels = [(); 3].map(|()| sentinel(&options, primary));
         let all = Self { nodes, sentinels, options };
-        until("the Sentinels know one another", || all.is_settled());
+        until_blocking("the Sentinels know one another", || all.is_settled());
         all
     }
 
@@ -78,7 +79,7 @@ impl Sentinels {
     /// it is asked again where nothing comes of it.
     pub(crate) fn failover(&self) -> u16 {
         let old = self.primary_port();
-        until("a Sentinel carries out a failover", || {
+        until_blocking("a Sentinel carries out a failover", || {
             let asked = self.sentinels[0].try_cli(&["SENTINEL", "FAILOVER", MASTER]).is_ok();
             let is_done = |_| {
                 std::thread::sleep(Duration::from_millis(20));
@@ -92,7 +93,7 @@ impl Sentinels {
     /// Waits until every Sentinel that runs names another primary than the one on `old`, that one takes writes, and the
     /// old one, if it runs, no longer does: what had come through it is lost, and its connections are closed.
     pub(crate) fn wait_for_failover(&self, old: u16) {
-        until("the replica is the primary", || {
+        until_blocking("the replica is the primary", || {
             let running = self.sentinels.iter().filter(|sentinel| sentinel.is_running());
             let mut named =
                 running.map(|sentinel| sentinel.cli(&["SENTINEL", "GET-MASTER-ADDR-BY-NAME", MASTER]));
@@ -184,16 +185,4 @@ fn settings(options: &SentinelOptions, port: u16, primary: u16) -> String {
 
 fn scheme(options: &SentinelOptions) -> &'static str {
     if options.tls.is_some() { "rediss" } else { "redis" }
-}
-
-/// Waits for what servers do among themselves; 30 seconds at most.
-#[track_caller]
-pub(crate) fn until(what: &str, is_so: impl Fn() -> bool) {
-    for _ in 0..1500 {
-        if is_so() {
-            return;
-        }
-        std::thread::sleep(Duration::from_millis(20));
-    }
-    panic!("it never came to this: {what}");
 }

@@ -9,7 +9,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::time::Duration;
+
+use super::wait::until_blocking;
 
 /// Starts `"$@"` and ends it when its own input does: with the test binary, however that ends. It is in a process group
 /// of its own, so that a Ctrl-C meant for the tests leaves it to clean up.
@@ -41,16 +42,11 @@ impl Server {
     /// Starts a server in its folder and waits until its port answers.
     pub(crate) fn start(folder: &Path, port: u16, user: &str, command: &[&str]) -> Self {
         let server = Self::launch(folder, port, user, command);
-        for _ in 0..600 {
-            if TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok() {
-                return server;
-            }
-            if server.has_ended() {
-                break;
-            }
-            std::thread::sleep(Duration::from_millis(50));
-        }
-        panic!("{} does not answer: {}", command[0], log(folder));
+        until_blocking(&format!("{} answers", command[0]), || {
+            assert!(!server.has_ended(), "{} has ended: {}", command[0], log(folder));
+            TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_ok()
+        });
+        server
     }
 
     /// Starts a server in its folder and waits for nothing.

@@ -12,9 +12,14 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use super::standardwebhooks;
+use super::wait::{LOOK_EVERY, TEN_SECONDS, until_some};
 
 /// Signs what the tests' receivers are sent.
 pub(crate) const SECRET: &str = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCAzMiBieXRlcw==";
+
+/// How long a receiver looks whether more comes than was expected. A message too many may come later and be missed; no
+/// test fails because the machine is busy.
+const A_MOMENT: Duration = Duration::from_millis(100);
 
 /// How the receiver treats a message.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -110,13 +115,13 @@ impl Webhooks {
     /// Waits until so many messages were accepted, sees for a moment that no more come, and checks every signature that
     /// ever came.
     pub(crate) async fn expect(&self, count: usize) -> Vec<Message> {
-        for _ in 0..500 {
+        for _ in 0..TEN_SECONDS {
             if self.accepted().len() >= count {
                 break;
             }
-            tokio::time::sleep(Duration::from_millis(20)).await;
+            tokio::time::sleep(LOOK_EVERY).await;
         }
-        tokio::time::sleep(Duration::from_millis(100)).await;
+        tokio::time::sleep(A_MOMENT).await;
         let accepted = self.accepted();
         let kinds: Vec<String> = accepted.iter().map(Message::kind).collect();
         assert_eq!(kinds.len(), count, "{kinds:?}, attempts: {}", self.attempts().len());
@@ -126,13 +131,8 @@ impl Webhooks {
 
     /// Waits until so many attempts were made.
     pub(crate) async fn tried(&self, count: usize) -> Vec<Message> {
-        for _ in 0..500 {
-            if self.attempts().len() >= count {
-                return self.attempts();
-            }
-            tokio::time::sleep(Duration::from_millis(20)).await;
-        }
-        panic!("only {} attempts of {count}", self.attempts().len());
+        let what = format!("{count} attempts");
+        until_some(&what, async || Some(self.attempts()).filter(|attempts| attempts.len() >= count)).await
     }
 
     /// Has an implementation that is not ours check each message that came.

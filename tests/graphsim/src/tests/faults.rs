@@ -10,6 +10,17 @@ use super::client::{Answer, authority, get, try_send};
 use super::{World, picture};
 use crate::{Account, Fault, Kind};
 
+/// Waits until a condition holds, for ten seconds at most.
+async fn until(is_so: impl Fn() -> bool) {
+    for _ in 0..1000 {
+        if is_so() {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("not within ten seconds");
+}
+
 impl World {
     /// Asks the CDN for the account's picture.
     async fn download(&self) -> std::io::Result<Answer> {
@@ -161,12 +172,10 @@ async fn the_listeners_close_with_the_last_clone() {
     drop(world);
     assert!(TcpStream::connect(authority(&url)).await.is_ok());
     drop(clone);
-    for _ in 0..100 {
-        let Ok(mut stream) = TcpStream::connect(authority(&url)).await else { return };
+    while let Ok(mut stream) = TcpStream::connect(authority(&url)).await {
+        // It is closed when the listener is.
         let _ = stream.read(&mut [0]).await;
-        tokio::time::sleep(Duration::from_millis(10)).await;
     }
-    panic!("it still listens");
 }
 
 #[tokio::test]
@@ -180,7 +189,7 @@ async fn requests_are_at_the_same_time_while_both_are_answered_and_somebody_wait
     world.sim.api_fault_times(None, Fault::Hang, 1);
     let gone = tokio::time::timeout(Duration::from_millis(100), get(&page)).await;
     assert!(gone.is_err());
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    until(|| world.sim.under_way("1045") == 0).await;
     get(&page).await;
     assert_eq!((world.sim.most_at_once("1045"), world.sim.met("1045").len()), (1, 0));
     world.sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(200))));

@@ -6,6 +6,7 @@ use avatar_proxy::clock::Stopwatch;
 
 use crate::support::chaos::{Chaos, Mode};
 use crate::support::redis::RedisServer;
+use crate::support::wait::until_blocking;
 
 fn in_front_of(server: &RedisServer) -> Chaos {
     Chaos::start(SocketAddr::from((Ipv4Addr::LOCALHOST, server.port)))
@@ -115,10 +116,6 @@ fn nothing_listens_after_the_proxy_is_dropped() {
     let (mut open, address) = (connect(&chaos), chaos.address());
     assert!(answers(&mut open).unwrap());
     drop(chaos);
-    let gone = || TcpStream::connect(address).is_err();
-    assert!((0..100).any(|_| gone() || {
-        std::thread::sleep(Duration::from_millis(10));
-        false
-    }));
+    until_blocking("nothing listens", || TcpStream::connect(address).is_err());
     assert!(!answers(&mut open).unwrap_or(false));
 }

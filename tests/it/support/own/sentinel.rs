@@ -1,6 +1,7 @@
 use crate::support::certificates::Certificates;
 use crate::support::redis::USER;
-use crate::support::sentinel::{SentinelOptions, Sentinels, until};
+use crate::support::sentinel::{SentinelOptions, Sentinels};
+use crate::support::wait::until_blocking;
 
 #[test]
 fn a_lost_primary_and_one_that_is_set_aside_are_both_followed_by_a_new_one() {
@@ -11,7 +12,7 @@ fn a_lost_primary_and_one_that_is_set_aside_are_both_followed_by_a_new_one() {
     assert_eq!(all.primary().cli(&["SET", "a", "1"]), "OK");
     all.nodes[0].start_again();
     let copied = || all.nodes[0].try_cli(&["GET", "a"]).is_ok_and(|value| value == "1");
-    until("the old primary is a replica", copied);
+    until_blocking("the old primary is a replica", copied);
     assert_eq!(all.nodes[0].try_cli(&["SET", "a", "2"]).unwrap_err().code(), Some("READONLY"));
     let old = all.failover();
     all.wait_for_failover(old);

@@ -12,7 +12,8 @@ use crate::support::certificates::Certificates;
 use crate::support::client::Answer;
 use crate::support::proxy::Proxy;
 use crate::support::redis::{RedisServer, USER};
-use crate::support::sentinel::{self, SentinelOptions, Sentinels};
+use crate::support::sentinel::{SentinelOptions, Sentinels};
+use crate::support::wait::until_blocking;
 
 /// A stand-in with a picture at each provider, and two instances on the Redis at that URL.
 async fn two(url: &str, extra: &str) -> (Graphsim, Clock, [Proxy; 2]) {
@@ -135,7 +136,7 @@ async fn both_kinds_of_failover_are_followed_over_tls_and_with_both_logins() {
 
     let back = sentinels.nodes.iter().find(|node| node.port == old).unwrap();
     let follows = || back.cli(&["INFO", "replication"]).contains("master_link_status:up");
-    sentinel::until("the old primary follows the new one", follows);
+    until_blocking("the old primary follows the new one", follows);
     let watch = Stopwatch::start();
     let killed = sentinels.kill_primary();
     assert_ne!(killed, old);

@@ -21,7 +21,7 @@ fn error(code: &str) -> Value {
 #[tokio::test]
 async fn tiktok_login_kit_shows_the_picture_and_its_codes_decide() {
     Entry {
-        file: include_str!("../../../providers/tiktok.toml"),
+        file: include_str!("../../../../providers/tiktok.toml"),
         account: "",
         asked: "/v2/user/info/?fields=open_id,avatar_large_url,display_name",
         header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
@@ -52,7 +52,7 @@ async fn tiktok_login_kit_shows_the_picture_and_its_codes_decide() {
 async fn tiktok_business_shows_the_picture_and_its_errors_are_errors_although_they_come_as_200() {
     let error = |code: i64| json!({"code": code, "message": "no", "request_id": "1", "data": {}});
     Entry {
-        file: include_str!("../../../providers/tiktok-business.toml"),
+        file: include_str!("../../../../providers/tiktok-business.toml"),
         account: "b-7/1",
         asked: "/open_api/v1.3/business/get/?business_id=b-7%2F1&fields=%5B%22display_name%22%2C%22profile_image%22%5D",
         header: Some(("Access-Token", "token-of-the-account-51c7")),

@@ -92,8 +92,16 @@ pub(crate) async fn kill_minus_9_in_the_middle_of_a_download_delays_the_others_b
     until("the download is under way", async || sim.downloads(FACEBOOK.account) == 1).await;
     let others = async { tokio::join!(get(&instances[0].0), get(&instances[1].0)) };
     let kill = async {
-        // The others wait by now, and the lease is on its second life.
-        tokio::time::sleep(LEASE / 2).await;
+        // Who asks for the lease asks how long it lasts.
+        until("the others have asked for the lease", async || redis.command_calls("pttl") >= 3).await;
+        let lease = format!("avatar-proxy:{{{}}}:lease", FACEBOOK.id);
+        let mut shortest = i64::MAX;
+        until("the lease is extended", async || {
+            let left = redis.cli(&["PTTL", &lease]).parse().unwrap();
+            shortest = shortest.min(left);
+            left > shortest
+        })
+        .await;
         holder.signal("KILL");
         let dead = Stopwatch::start();
         holder.ended().await;

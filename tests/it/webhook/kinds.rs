@@ -6,8 +6,10 @@ use std::time::Duration;
 use avatar_proxy::model::ETag;
 use graphsim::Fault;
 use serde_json::json;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
 
-use super::util::{MINUTE, STALE, change, until, view, world};
+use super::util::{MINUTE, STALE, all_sent, change, until, view, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::chaos::{Chaos, Mode};
@@ -52,6 +54,7 @@ async fn a_removed_picture_and_one_that_came_back_are_told() {
         world.sim.set_picture(FACEBOOK.account, picture);
         world.clock.advance(STALE);
         view(&proxy).await;
+        all_sent(&proxy).await;
     }
     let messages = world.receiver.expect(2).await;
     assert_eq!(kinds(&messages), ["no_picture", "changed"]);
@@ -67,6 +70,7 @@ async fn a_dead_token_is_told_once_and_its_renewal_once() {
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
     view(&proxy).await;
+    all_sent(&proxy).await;
     for _ in 0..3 {
         world.clock.advance(STALE);
         view(&proxy).await;
@@ -185,9 +189,19 @@ async fn a_deletion_whose_caller_leaves_is_done() {
     let mut file = sqlx::ConnectOptions::connect(&options).await.unwrap();
     sqlx::raw_sql("BEGIN IMMEDIATE").execute(&mut file).await.unwrap();
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
-    let told = tell(proxy.admin, FACEBOOK.id, "deleted");
-    assert!(tokio::time::timeout(Duration::from_millis(150), told).await.is_err(), "it waits for the file");
-    tokio::time::sleep(Duration::from_millis(100)).await;
+    let mut caller = TcpStream::connect(proxy.admin).await.unwrap();
+    let body = r#"{"event":"deleted"}"#;
+    let head = format!(
+        "POST /api/connections/{} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        FACEBOOK.id,
+        body.len()
+    );
+    caller.write_all((head + body).as_bytes()).await.unwrap();
+    let waits = tokio::time::timeout(Duration::from_millis(150), caller.readable()).await;
+    assert!(waits.is_err(), "the deletion waits for the file");
+    // The server closes the connection when it has seen that the caller leaves.
+    caller.shutdown().await.unwrap();
+    assert_eq!(caller.read(&mut [0]).await.unwrap(), 0, "no answer");
     sqlx::raw_sql("ROLLBACK").execute(&mut file).await.unwrap();
     let held = format!("/api/avatars/{}", FACEBOOK.id);
     until("it is gone", async || proxy.admin("GET", &held).await.status == 404).await;
@@ -211,11 +225,11 @@ async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind
     until("a download is under way", async || world.sim.downloads(FACEBOOK.account) == 2).await;
     chaos.set(Mode::Hang);
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
-    let until_it_is_here = async {
-        tokio::time::sleep(Duration::from_millis(700)).await;
+    let until_it_has_ended = async {
+        proxy.has_running(0).await;
         chaos.set(Mode::Pass);
     };
-    tokio::join!(tell(proxy.admin, FACEBOOK.id, "deleted"), until_it_is_here);
+    tokio::join!(tell(proxy.admin, FACEBOOK.id, "deleted"), until_it_has_ended);
     proxy.settled().await;
     assert_eq!(kinds(&world.receiver.expect(1).await), ["deleted"]);
 }
@@ -239,6 +253,7 @@ async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it
     let mut proxy = world.proxy("").await;
     view(&proxy).await;
     for (seed, by_operator) in [(2, true), (3, false)] {
+        all_sent(&proxy).await;
         proxy = world.proxy_in(proxy.stop().await, "").await;
         world.clock.advance(STALE);
         world.sim.set_picture(FACEBOOK.account, Some(small(seed)));

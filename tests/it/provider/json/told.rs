@@ -10,6 +10,7 @@ use crate::directory::database::{Db, Kind};
 use crate::support::accounts::small;
 use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::wait::until;
 
 /// In seconds: 2026-03-01 00:00 UTC and a month later.
 const ENDS: i64 = 1_772_323_200;
@@ -152,11 +153,5 @@ async fn a_view_sees_that_the_row_names_no_end_any_more() {
     proxy.get("/avatar/acme").await;
     db.sql("UPDATE other SET ends = NULL").await;
     account.clock.advance(Duration::from_secs(61));
-    for _ in 0..200 {
-        if told(&proxy).await.0.is_none() {
-            return;
-        }
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
-    panic!("still {:?}", told(&proxy).await);
+    until("the row names no end", async || told(&proxy).await.0.is_none()).await;
 }

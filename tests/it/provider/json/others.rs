@@ -11,7 +11,7 @@ const BEARER: Option<(&str, &str)> = Some(("Authorization", "Bearer token-of-the
 #[tokio::test]
 async fn linkedin_shows_a_persons_picture() {
     Entry {
-        file: include_str!("../../../providers/linkedin.toml"),
+        file: include_str!("../../../../providers/linkedin.toml"),
         account: "",
         asked: "/v2/userinfo",
         header: BEARER,
@@ -49,7 +49,7 @@ async fn linkedin_shows_an_organisations_logo_until_the_reply_says_that_its_addr
         json!({"localizedName": "Analytical Engines", "logoV2": logo})
     }
     Entry {
-        file: include_str!("../../../providers/linkedin-organisation.toml"),
+        file: include_str!("../../../../providers/linkedin-organisation.toml"),
         account: "1337",
         asked: "/v2/organizations/1337?projection=(localizedName,logoV2(original~:playableStreams))",
         header: BEARER,
@@ -76,7 +76,7 @@ async fn linkedin_shows_an_organisations_logo_until_the_reply_says_that_its_addr
 #[tokio::test]
 async fn x_shows_the_picture_in_400_pixels_and_takes_the_default_one_for_none() {
     let shown = Entry {
-        file: include_str!("../../../providers/x.toml"),
+        file: include_str!("../../../../providers/x.toml"),
         account: "",
         asked: "/2/users/me?user.fields=profile_image_url",
         header: BEARER,
@@ -111,7 +111,7 @@ async fn slack_shows_the_picture_and_its_errors_are_errors_although_they_come_as
     }
     let error = |name: &str| json!({"ok": false, "error": name});
     let shown = Entry {
-        file: include_str!("../../../providers/slack.toml"),
+        file: include_str!("../../../../providers/slack.toml"),
         account: "U012AB3CD",
         asked: "/api/users.info?user=U012AB3CD",
         header: BEARER,
@@ -150,7 +150,7 @@ async fn slack_shows_the_picture_and_its_errors_are_errors_although_they_come_as
 #[tokio::test]
 async fn discord_makes_the_address_of_two_members_and_its_hash_is_the_identity() {
     Entry {
-        file: include_str!("../../../providers/discord.toml"),
+        file: include_str!("../../../../providers/discord.toml"),
         account: "",
         asked: "/api/v10/users/@me",
         header: BEARER,
@@ -181,7 +181,7 @@ async fn discord_makes_the_address_of_two_members_and_its_hash_is_the_identity()
 #[tokio::test]
 async fn pinterest_shows_the_picture() {
     Entry {
-        file: include_str!("../../../providers/pinterest.toml"),
+        file: include_str!("../../../../providers/pinterest.toml"),
         account: "",
         asked: "/v5/user_account",
         header: BEARER,
@@ -211,7 +211,7 @@ async fn pinterest_shows_the_picture() {
 async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys() {
     let error = |name: &str| json!({"error": name, "message": "no"});
     let shown = Entry {
-        file: include_str!("../../../providers/bluesky.toml"),
+        file: include_str!("../../../../providers/bluesky.toml"),
         account: "did:plc:z72i7hdynmk6r22z27h6tvur",
         asked: "/xrpc/app.bsky.actor.getProfile?actor=did%3Aplc%3Az72i7hdynmk6r22z27h6tvur",
         header: None,
@@ -239,7 +239,7 @@ async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys()
 #[tokio::test]
 async fn mastodon_shows_the_picture_and_takes_the_missing_one_for_none() {
     Entry {
-        file: include_str!("../../../providers/mastodon.toml"),
+        file: include_str!("../../../../providers/mastodon.toml"),
         account: "",
         asked: "/api/v1/accounts/verify_credentials",
         header: BEARER,

@@ -14,7 +14,7 @@ fn error(code: i64, subcode: i64) -> Value {
 #[tokio::test]
 async fn threads_shows_the_picture_and_speaks_metas_errors() {
     let shown = Entry {
-        file: include_str!("../../../providers/threads.toml"),
+        file: include_str!("../../../../providers/threads.toml"),
         account: "",
         asked: "/v1.0/me?fields=id,username,threads_profile_picture_url",
         header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
@@ -45,7 +45,7 @@ async fn threads_shows_the_picture_and_speaks_metas_errors() {
 #[tokio::test]
 async fn whatsapp_shows_the_picture_and_takes_a_missing_member_for_none() {
     Entry {
-        file: include_str!("../../../providers/whatsapp.toml"),
+        file: include_str!("../../../../providers/whatsapp.toml"),
         account: "106540352242922",
         asked: "/v25.0/106540352242922/whatsapp_business_profile?fields=profile_picture_url",
         header: Some(("Authorization", "Bearer token-of-the-account-51c7")),

@@ -37,7 +37,7 @@ pub(super) const CLUSTER: [&str; 2] = ["+cluster|slots", "+asking"];
 
 #[test]
 fn the_manual_quotes_the_smallest_acl() {
-    let manual = include_str!("../../../docs/redis.md");
+    let manual = include_str!("../../../../docs/redis.md");
     assert!(manual.contains(&format!("\nuser {}\n", SMALLEST.join(" "))));
     for more in [&[DATABASE][..], &CLUSTER[..]].concat() {
         assert!(manual.contains(&format!("`{more}`")), "{more}");

@@ -10,6 +10,7 @@ use crate::support::accounts::{ALL, FACEBOOK, large, small};
 use crate::support::client::{self, hash};
 use crate::support::process::{BINARY, Process};
 use crate::support::proxy::LIFE;
+use crate::support::wait::until;
 use avatar_proxy::clock::Clock;
 
 /// A stand-in by the system's clock, since the server is another process.
@@ -32,6 +33,7 @@ pub(crate) async fn killed_a_second_after_its_first_answers_it_shows_them_again_
     for connected in ALL {
         assert_eq!(process.get(&connected.path()).await.state(), "fresh");
     }
+    // README promises what was shown until a second before the end.
     tokio::time::sleep(Duration::from_secs(1)).await;
     process.signal("KILL");
     process.ended().await;
@@ -56,7 +58,7 @@ async fn at_a_signal_answers_under_way_are_finished_and_it_ends_with_0() {
         let mut client = TcpStream::connect(process.address).await.unwrap();
         let head = format!("GET {} HTTP/1.1\r\nHost: a\r\n\r\n", FACEBOOK.path());
         client.write_all(head.as_bytes()).await.unwrap();
-        tokio::time::sleep(Duration::from_millis(200)).await;
+        until("the answer is under way", async || sim.total_api_calls() == 1).await;
         process.signal(signal);
         let answer = client::read(&mut client, false).await;
         assert_eq!((answer.status, answer.complete, answer.hash()), (200, true, hash(&large(1).bytes)));

@@ -107,7 +107,7 @@ async fn what_was_told_and_cannot_be_forgotten_is_not_told_again_and_again() {
     filled.fill();
     filled.world.receiver.set(OK);
     filled.until_events("delivered", 1).await;
-    // Longer than the pause before the disk store is asked again.
+    // Longer than the pause before the sender asks the disk store again, which nothing outside of the process shows.
     tokio::time::sleep(Duration::from_millis(5500)).await;
     assert_eq!(filled.says("/api/events").await["waiting"], 1);
     filled.make_room();

@@ -10,7 +10,7 @@ use tokio::task::JoinSet;
 use super::INSTANCES;
 use super::acts::Act;
 use super::facts::Facts;
-use crate::redis::util::{body, disturbed, redis_at, until};
+use crate::store::redis::util::{body, disturbed, redis_at, until};
 use crate::support::accounts::{ALL, Connected};
 use crate::support::chaos::{Chaos, Mode};
 use crate::support::client;

@@ -90,12 +90,37 @@ pub(super) async fn view(proxy: &Proxy) {
     proxy.settled().await;
 }
 
+/// Waits until nothing waits to be sent: a message that is under way while the clock moves on by hours arrives with a
+/// signature that is too old.
+pub(super) async fn all_sent(proxy: &Proxy) {
+    until("nothing waits to be sent", async || status(proxy).await["waiting"] == 0).await;
+}
+
 /// The page gets another picture, which is seen here.
 pub(super) async fn change(world: &World, proxy: &Proxy, seed: u32) {
     world.sim.set_picture(FACEBOOK.account, Some(small(seed)));
     proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await;
     // Two things that happen to one avatar happen at two times.
     world.clock.advance(Duration::from_secs(1));
+}
+
+/// Returns when the sender has acted once on what it knows now. It numbers each event as soon as it wakes, and looks at
+/// the clock between two of them: here one is numbered, then another. Both stay in the outbox, and the clock moves on by
+/// two seconds.
+pub(super) async fn sender_has_looked(world: &World, proxy: &Proxy) {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file());
+    let mut file = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    for _ in 0..2 {
+        // Another picture than every test has by itself.
+        let seed = 1000 + u32::try_from(world.clock.now().as_secs() % 1000).unwrap();
+        change(world, proxy, seed).await;
+        until("the event has its number", async || {
+            let sql = "SELECT COUNT(*) FROM event WHERE sequence IS NULL";
+            sqlx::query_scalar::<_, i64>(sql).fetch_one(&mut file).await.unwrap() == 0
+        })
+        .await;
+    }
+    sqlx::Connection::close(file).await.unwrap();
 }
 
 /// What `GET /api/events` says.

@@ -6,7 +6,7 @@ use std::time::Duration;
 use avatar_proxy::clock::Stopwatch;
 use avatar_proxy::model::ETag;
 
-use super::util::{HOUR, change, status, tried, until, view, world};
+use super::util::{HOUR, change, sender_has_looked, status, tried, until, view, world};
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::webhooks::{OK, Reply};
 
@@ -42,14 +42,18 @@ async fn between_attempts_is_a_pause_that_grows() {
     view(&proxy).await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
-    tried(&world, &proxy, 1).await;
-    for _ in 0..100 {
-        world.clock.advance(Duration::from_secs(1));
-        tokio::time::sleep(Duration::from_millis(10)).await;
+    for (attempts, pause) in (1..).zip([5, 10, 20, 40]) {
+        tried(&world, &proxy, attempts).await;
+        // Each pause is shortened by up to a quarter, so that instances do not ask together.
+        let (pause, shortest) = (Duration::from_secs(pause), Duration::from_secs(pause) * 3 / 4);
+        let before = world.clock.now();
+        world.clock.advance(shortest - Duration::from_millis(2500));
+        sender_has_looked(&world, &proxy).await;
+        assert_eq!(world.receiver.attempts().len(), attempts, "half a second too early for {pause:?}");
+        world.clock.advance(pause - world.clock.now().since(before));
+        let again = &world.receiver.tried(attempts + 1).await[attempts];
+        assert_eq!(again.at.since(before), pause);
     }
-    // After 5, 15, 35 and 75 s, each less up to a quarter; the clock may be looked at up to 250 ms, here 25 s, later.
-    let attempts = world.receiver.attempts().len();
-    assert!((3..=5).contains(&attempts), "{attempts} attempts in 100 s");
 }
 
 #[tokio::test]
@@ -154,11 +158,12 @@ async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
     tried(&world, &proxy, 1).await;
     world.clock.advance(25 * HOUR);
     until("the first is dropped", async || status(&proxy).await["dropped_old"] == 1).await;
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    sender_has_looked(&world, &proxy).await;
     assert_eq!(world.receiver.attempts().len(), 2);
     world.receiver.set(OK);
     world.clock.advance(11 * MINUTES);
-    world.receiver.expect(1).await;
+    let accepted = world.receiver.expect(3).await;
+    assert!(accepted[0].at.since(world.receiver.attempts()[1].at) >= 10 * MINUTES);
 }
 
 #[tokio::test]
@@ -199,13 +204,14 @@ async fn a_retry_after_is_obeyed() {
     world.receiver.then([Reply::Status(429, "Retry-After: 600\r\n")]);
     change(&world, &proxy, 2).await;
     tried(&world, &proxy, 1).await;
-    for _ in 0..9 {
-        world.clock.advance(MINUTES);
-        tokio::time::sleep(Duration::from_millis(300)).await;
+    for _ in 0..3 {
+        world.clock.advance(3 * MINUTES);
+        sender_has_looked(&world, &proxy).await;
     }
     assert_eq!(world.receiver.attempts().len(), 1, "after nine minutes of ten");
     world.clock.advance(2 * MINUTES);
-    world.receiver.expect(1).await;
+    let accepted = world.receiver.expect(7).await;
+    assert!(accepted[0].at.since(world.receiver.attempts()[0].at) >= 10 * MINUTES);
 }
 
 #[tokio::test]
@@ -218,13 +224,17 @@ async fn after_410_nothing_is_sent_until_the_next_start_and_nothing_is_lost() {
     until("it has gone", async || status(&proxy).await["state"] == "gone").await;
     change(&world, &proxy, 3).await;
     world.clock.advance(2 * HOUR);
-    tokio::time::sleep(Duration::from_millis(600)).await;
+    sender_has_looked(&world, &proxy).await;
     assert_eq!(world.receiver.attempts().len(), 1);
-    assert_eq!(status(&proxy).await["waiting"], 2);
+    assert_eq!(status(&proxy).await["waiting"], 4);
     let ready = proxy.admin("GET", "/readyz").await;
     assert!(String::from_utf8_lossy(&ready.body).contains("410"), "{}", String::from_utf8_lossy(&ready.body));
-    let proxy = world.proxy_in(proxy.stop().await, "").await;
-    let told = world.receiver.expect(2).await;
+    let folder = proxy.stop().await;
+    world.clock.advance(HOUR);
+    let started = world.clock.now();
+    let proxy = world.proxy_in(folder, "").await;
+    let told = world.receiver.expect(4).await;
     assert_eq!(told[0].id(), world.receiver.attempts()[0].id());
+    assert!(told.iter().all(|message| message.at == started), "nothing came before the start");
     assert_eq!(status(&proxy).await["state"], "delivering");
 }

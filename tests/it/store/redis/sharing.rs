@@ -271,7 +271,8 @@ async fn whoever_waits_for_another_instance_goes_on_alone_when_redis_goes() {
         },
         async {
             until("the other has the lease", async || all.sim.downloads(FACEBOOK.account) == 1).await;
-            tokio::time::sleep(Duration::from_millis(150)).await;
+            // Who asks for the lease asks how long it lasts.
+            until("the second has asked for it", async || all.redis.command_calls("pttl") == 2).await;
             all.redis.signal("KILL");
         }
     );

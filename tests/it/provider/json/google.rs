@@ -16,7 +16,7 @@ fn channel(url: Value) -> Value {
 #[tokio::test]
 async fn youtube_shows_the_picture_in_the_size_that_is_asked_for() {
     Entry {
-        file: include_str!("../../../providers/youtube.toml"),
+        file: include_str!("../../../../providers/youtube.toml"),
         account: "",
         asked: "/youtube/v3/channels?part=snippet&mine=true",
         header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
@@ -46,7 +46,7 @@ async fn youtube_shows_the_picture_in_the_size_that_is_asked_for() {
 #[tokio::test]
 async fn a_google_account_shows_the_picture_in_the_size_that_is_asked_for() {
     Entry {
-        file: include_str!("../../../providers/google.toml"),
+        file: include_str!("../../../../providers/google.toml"),
         account: "",
         asked: "/oauth2/v3/userinfo",
         header: Some(("Authorization", "Bearer token-of-the-account-51c7")),

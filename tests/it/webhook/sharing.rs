@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use avatar_proxy::model::ETag;
 
-use super::util::{STALE, World, change, status, until, view, world};
+use super::util::{STALE, World, all_sent, change, status, until, view, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::proxy::Proxy;
@@ -56,6 +56,9 @@ async fn three_instances_that_see_one_thing_send_one_id() {
         world.sim.set_picture(FACEBOOK.account, Some(small(seed)));
         world.clock.advance(STALE);
         all_view(&instances).await;
+        for proxy in &instances {
+            all_sent(proxy).await;
+        }
     }
     let messages = world.receiver.expect(9).await;
     assert_eq!(ids(&messages).len(), 3, "{:?}", ids(&messages));
@@ -137,8 +140,9 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
     let [a, b, c] = &instances[..] else { panic!("three") };
     tokio::join!(a.service.jobs().sweep(), b.service.jobs().sweep(), c.service.jobs().sweep());
-    until("it is told", async || !world.receiver.accepted().is_empty()).await;
-    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    for proxy in &instances {
+        all_sent(proxy).await;
+    }
     assert_eq!(ids(&world.receiver.accepted()).len(), 1);
     world.receiver.verify();
 }

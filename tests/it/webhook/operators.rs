@@ -1,8 +1,6 @@
 //! What an operator sees of it.
 
 use std::sync::Arc;
-use std::time::Duration;
-
 use tempfile::TempDir;
 
 use super::util::{HOUR, MINUTE, change, status, until, view, world};
@@ -106,5 +104,4 @@ async fn no_more_than_ten_thousand_events_wait_and_the_oldest_fall_out() {
     }
     let status = status(&proxy).await;
     assert_eq!((&status["waiting"], &status["dropped_full"]), (&10_000.into(), &2.into()));
-    tokio::time::sleep(Duration::from_millis(50)).await;
 }
