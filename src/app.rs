@@ -108,7 +108,11 @@ impl App {
             write_back,
             max_pixels,
             clock,
-            directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
+            directory: Arc::new(Directory::new(
+                config.directory,
+                config.connections,
+                config.avatar.unknown_for,
+            )?),
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),
             memory: Memory::new(config.memory, generations.clone()),
@@ -147,6 +151,7 @@ impl App {
         let Work { background, prompt } = work;
         let answers = TaskTracker::new();
         let sweeping = background.spawn(service.clone().sweep_regularly(sweep));
+        service.warmer().resume_interrupted();
         if let Some(sender) = sender {
             background.spawn(sender.run(shutdown.clone()));
         }
@@ -164,6 +169,8 @@ impl App {
         let leaving = async {
             shutdown.cancelled().await;
             site.drain();
+            // First: a refresh that is sent away must not count as one that was tried.
+            service.warmer().interrupt();
             service.send_away();
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);

@@ -1,9 +1,10 @@
 //! [`Backlog`]: avatars to refresh for which nobody waits, because somebody told that they are new or have changed.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use super::service::Urgency;
@@ -23,6 +24,8 @@ pub(super) struct Backlog {
     room: Arc<Semaphore>,
     hands: Arc<Semaphore>,
     closed: CancellationToken,
+    added: Notify,
+    ended: Notify,
     // A plain mutex: held for map operations, never across an await, and no view comes here.
     state: Mutex<State>,
 }
@@ -42,8 +45,12 @@ struct Waiting {
     number: u64,
     urgency: Urgency,
     generation: Generation,
+    failures: Option<Failures>,
     room: OwnedSemaphorePermit,
 }
+
+/// How many chores of one caller brought no current picture.
+pub(super) type Failures = Arc<AtomicU64>;
 
 /// Places for chores that are about to be added.
 #[derive(Debug)]
@@ -57,6 +64,7 @@ pub(super) struct Chore<'b> {
     /// When it was asked for: a later deletion calls it off.
     pub(super) generation: Generation,
     number: u64,
+    failures: Option<Failures>,
     backlog: &'b Backlog,
     _room: OwnedSemaphorePermit,
 }
@@ -68,6 +76,8 @@ impl Backlog {
             room: Arc::new(Semaphore::new(MOST)),
             hands: Arc::new(Semaphore::new(hands)),
             closed: CancellationToken::new(),
+            added: Notify::new(),
+            ended: Notify::new(),
             state: Mutex::default(),
         }
     }
@@ -78,23 +88,36 @@ impl Backlog {
         self.room.clone().try_acquire_many_owned(count).map(Room).map_err(|_| BacklogFull)
     }
 
-    /// Adds chores. One that waits already keeps its place, and becomes as urgent as the more urgent of the two.
-    pub(super) fn add(&self, mut room: Room, ids: &[AvatarId], urgency: Urgency, generation: Generation) {
+    /// Adds chores; all of them are done when the first so many are, as returned. One that waits already keeps its place, and
+    /// becomes as urgent as the more urgent of the two. A chore that fails is counted in `failures`.
+    pub(super) fn add(
+        &self,
+        mut room: Room,
+        ids: &[AvatarId],
+        urgency: Urgency,
+        generation: Generation,
+        failures: Option<&Failures>,
+    ) -> u64 {
         let mut state = self.lock();
         for id in ids {
             if let Some(waiting) = state.chores.get_mut(id) {
                 waiting.generation = generation;
+                waiting.failures = waiting.failures.take().or_else(|| failures.cloned());
                 if urgency == Urgency::Forced {
                     waiting.urgency = urgency;
                 }
                 continue;
             }
-            let Some(room) = room.0.split(1) else { return };
+            // There is one for each id.
+            let Some(room) = room.0.split(1) else { break };
             let number = state.accepted;
             state.accepted += 1;
             state.waiting.insert(number, id.clone());
-            state.chores.insert(id.clone(), Waiting { number, urgency, generation, room });
+            let failures = failures.cloned();
+            state.chores.insert(id.clone(), Waiting { number, urgency, generation, failures, room });
         }
+        self.added.notify_one();
+        state.accepted
     }
 
     /// The next chore.
@@ -104,9 +127,9 @@ impl Backlog {
         }
         let mut state = self.lock();
         let (_, id) = state.waiting.pop_first()?;
-        let Waiting { number, urgency, generation, room } = state.chores.remove(&id)?;
+        let Waiting { number, urgency, generation, failures, room } = state.chores.remove(&id)?;
         state.under_way.insert(number);
-        Some(Chore { id, urgency, generation, number, backlog: self, _room: room })
+        Some(Chore { id, urgency, generation, number, failures, backlog: self, _room: room })
     }
 
     /// As many hands as are free and find something to do.
@@ -123,6 +146,30 @@ impl Backlog {
         let state = self.lock();
         let oldest = [state.waiting.keys().next(), state.under_way.first()].into_iter().flatten().min();
         (state.accepted, oldest.copied().unwrap_or(state.accepted), state.failed)
+    }
+
+    /// How many of the first are all done. `None` once it is closed: a chore may have been given up since.
+    pub(super) fn done(&self) -> Option<u64> {
+        let (_, done, _) = self.counts();
+        (!self.closed.is_cancelled()).then_some(done)
+    }
+
+    /// How many wait for a worker.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Returns when chores were added since the last call; false once it is closed. For one caller.
+    pub(super) async fn added(&self) -> bool {
+        tokio::select! {
+            () = self.added.notified() => true,
+            () = self.closed() => false,
+        }
+    }
+
+    /// Returns when a chore has ended since the last call. For one caller.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Chores that wait are dropped, and pauses end: the process stops.
@@ -144,12 +191,16 @@ impl Chore<'_> {
     /// Counts it as one that brought no current picture.
     pub(super) fn fail(&self) {
         self.backlog.lock().failed += 1;
+        if let Some(failures) = &self.failures {
+            failures.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Chore<'_> {
     fn drop(&mut self) {
         self.backlog.lock().under_way.remove(&self.number);
+        self.backlog.ended.notify_one();
     }
 }
 
@@ -161,9 +212,13 @@ mod tests {
         names.iter().map(|name| AvatarId::parse(name).unwrap()).collect()
     }
 
-    fn add(backlog: &Backlog, names: &[&str], urgency: Urgency) {
+    fn add(backlog: &Backlog, names: &[&str], urgency: Urgency) -> u64 {
+        add_counted(backlog, names, urgency, None)
+    }
+
+    fn add_counted(backlog: &Backlog, names: &[&str], urgency: Urgency, failures: Option<&Failures>) -> u64 {
         let room = backlog.reserve(names.len()).unwrap();
-        backlog.add(room, &ids(names), urgency, Generation(1));
+        backlog.add(room, &ids(names), urgency, Generation(1), failures)
     }
 
     #[test]
@@ -199,6 +254,29 @@ mod tests {
         add(&backlog, &["a"], Urgency::View);
         assert_eq!(backlog.next().map(|chore| chore.urgency), Some(Urgency::Forced));
         assert!(backlog.next().is_none());
+    }
+
+    #[test]
+    fn a_failure_is_counted_for_the_first_caller_who_asked_for_a_count() {
+        let (backlog, first, second) = (Backlog::new(1), Failures::default(), Failures::default());
+        add(&backlog, &["hook"], Urgency::View);
+        assert_eq!(add_counted(&backlog, &["a", "b"], Urgency::View, Some(&first)), 3);
+        assert_eq!(add_counted(&backlog, &["b", "c"], Urgency::View, Some(&second)), 4);
+        std::iter::from_fn(|| backlog.next()).for_each(|chore| chore.fail());
+        assert_eq!((first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)), (2, 1));
+        assert_eq!(backlog.counts(), (4, 4, 4));
+    }
+
+    #[tokio::test]
+    async fn once_it_is_closed_it_does_not_say_what_is_done() {
+        let backlog = Backlog::new(1);
+        add(&backlog, &["a", "b"], Urgency::View);
+        drop(backlog.next());
+        assert_eq!((backlog.done(), backlog.waiting()), (Some(1), 1));
+        assert!(backlog.added().await);
+        backlog.close();
+        assert_eq!(backlog.done(), None);
+        assert!(!backlog.added().await);
     }
 
     #[test]

@@ -29,6 +29,7 @@ mod shared;
 mod sweep;
 mod told;
 mod turn;
+mod warm;
 
 pub use backlog::BacklogFull;
 pub use config::{AvatarConfig, AvatarWritten};
@@ -39,6 +40,7 @@ pub use served::Served;
 pub use service::{Parts, Service};
 pub use sweep::Swept;
 pub use told::Backlogged;
+pub use warm::{WarmRate, WarmRefused, WarmState, WarmStatus, Warmer};
 
 #[cfg(test)]
 mod queue_tests;

@@ -13,6 +13,7 @@ use super::pauses::Pauses;
 use super::queue::{Bounds, Queue};
 use super::seldom::Seldom;
 use super::served::Served;
+use super::warm::Warmer;
 use crate::background::Background;
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
@@ -37,7 +38,7 @@ pub struct Parts {
     /// Time.
     pub clock: Clock,
     /// Who is behind an id.
-    pub directory: Directory,
+    pub directory: Arc<Directory>,
     /// Opens sealed tokens.
     pub keyring: Keyring,
     /// Where pictures come from.
@@ -65,7 +66,8 @@ pub struct Service {
     pub(super) no_room: Seldom,
     pub(super) pauses: Pauses,
     pub(super) errands: Arc<Semaphore>,
-    pub(super) backlog: Backlog,
+    pub(super) backlog: Arc<Backlog>,
+    warmer: Arc<Warmer>,
     /// Configuration changes only between processes, so troubles with it that are older may be over.
     pub(super) started_at: Timestamp,
 }
@@ -97,7 +99,17 @@ impl Service {
             waiting: parts.config.queue,
             of_provider: parts.providers.at_once(),
         };
-        Arc::new(Self {
+        let backlog = Arc::new(Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)));
+        let warmer = Warmer::open(
+            parts.directory.clone(),
+            backlog.clone(),
+            parts.generations.clone(),
+            parts.disk.clone(),
+            parts.clock.clone(),
+            parts.background.clone(),
+        )
+        .await;
+        let service = Arc::new(Self {
             // Every refresh that runs or waits is a flight, and so is every lookup of a row before it: those need room of
             // their own, since only who arrives at the queue makes the least recently viewed fall out of it.
             flights: Flights::new(
@@ -108,10 +120,13 @@ impl Service {
             no_room: Seldom::default(),
             pauses,
             errands: Arc::new(Semaphore::new(ERRANDS)),
-            backlog: Backlog::new((parts.config.max_refreshes / BACKLOG_SHARE).max(1)),
+            backlog,
+            warmer,
             started_at: parts.clock.now(),
             parts,
-        })
+        });
+        service.work_off_regularly();
+        service
     }
 
     /// Answers from memory where that needs no thought: no lock but the cache's own, no allocation, no wait.
@@ -279,6 +294,11 @@ impl Service {
     pub fn depth(&self) -> (usize, usize, usize) {
         let (running, waiting) = self.queue.depth();
         (self.flights.count(), running, waiting)
+    }
+
+    /// Walks the directory ahead of the first views.
+    pub fn warmer(&self) -> &Arc<Warmer> {
+        &self.warmer
     }
 
     /// The tier that all instances share.

@@ -49,8 +49,7 @@ impl Service {
         let room = self.backlog.reserve(ids.len())?;
         // Somebody may have asked for it before its row was there.
         ids.iter().for_each(|id| self.parts.directory.forget(id));
-        self.backlog.add(room, ids, Urgency::View, self.parts.generations.current());
-        self.work_off();
+        self.backlog.add(room, ids, Urgency::View, self.parts.generations.current(), None);
         Ok(self.backlogged())
     }
 
@@ -65,8 +64,7 @@ impl Service {
     ) -> Result<(Backlogged, Acknowledged), BacklogFull> {
         let room = self.backlog.reserve(ids.len())?;
         let told = self.purge(named(ids), false).await.acknowledged;
-        self.backlog.add(room, ids, Urgency::Forced, self.parts.generations.current());
-        self.work_off();
+        self.backlog.add(room, ids, Urgency::Forced, self.parts.generations.current(), None);
         Ok((self.backlogged(), told))
     }
 
@@ -90,6 +88,17 @@ impl Service {
     /// Nothing more is begun.
     pub fn close_backlog(&self) {
         self.backlog.close();
+    }
+
+    /// Sets workers to chores whenever some are added, whoever adds them, until the backlog is closed.
+    pub(super) fn work_off_regularly(self: &Arc<Self>) {
+        let (service, backlog) = (Arc::downgrade(self), self.backlog.clone());
+        self.parts.background.spawn(async move {
+            while backlog.added().await {
+                let Some(service) = service.upgrade() else { return };
+                service.work_off();
+            }
+        });
     }
 
     /// Has every free hand work until nothing is left.

@@ -60,6 +60,14 @@ impl Directory {
         Ok(Page { ids, next })
     }
 
+    /// Looks for the tables anew at the next question, where one of them was missing: it may be there by now.
+    pub async fn expect_new_tables(&self) {
+        let mut looked = self.schema.lock().await;
+        if looked.schema.as_ref().is_some_and(|schema| !schema.is_complete()) {
+            looked.schema = None;
+        }
+    }
+
     /// How many connections there are, rows that fit no address included.
     ///
     /// # Errors

@@ -40,6 +40,10 @@ pub(super) enum ApiError {
     InvalidEvent,
     /// The body that tells of many connections.
     InvalidEvents,
+    /// The body that begins a walk.
+    InvalidWarm,
+    /// The server is about to end.
+    Stopping,
     /// Too much is left of what was told before.
     Busy,
     /// There is no shared tier.
@@ -117,6 +121,16 @@ impl ApiError {
                 StatusCode::BAD_REQUEST,
                 "invalid_event",
                 "send JSON with event (created, updated, deleted or reauthorized) and ids (1 to 1000 of them)",
+            ),
+            Self::InvalidWarm => (
+                StatusCode::BAD_REQUEST,
+                "invalid_warm",
+                "send nothing, or JSON with rate (1 to 1000 avatars a second, else 10) and resume (true or false)",
+            ),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "this server is about to end; send it again when it is back",
             ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,

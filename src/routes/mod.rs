@@ -11,6 +11,7 @@ mod error;
 mod parameters;
 mod probes;
 mod purge;
+mod warm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -102,6 +103,10 @@ impl Site {
             (["api", "connections", _], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "purge"], _, &Method::POST) => purge::purge(&self.service, request.body()).await,
             (["api", "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            (["api", "warm"], true, _) => Ok(warm::progress(&self.service)),
+            (["api", "warm"], _, &Method::POST) => warm::begin(&self.service, request.body()),
+            (["api", "warm"], _, &Method::DELETE) => Ok(warm::stop(&self.service).await),
+            (["api", "warm"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD, POST, DELETE")),
             (["api", "redis"], true, _) => admin::redis(&self.service),
             (["api", "redis"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD")),
             (["api", "events"], true, _) => admin::events(&self.service),
