@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
-use super::service::Urgency;
+use super::urgency::Urgency;
 use crate::model::{AvatarId, Generation};
 
 /// Chores that wait or are done at one time.

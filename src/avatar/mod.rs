@@ -29,6 +29,7 @@ mod shared;
 mod sweep;
 mod told;
 mod turn;
+mod urgency;
 mod warm;
 
 pub use backlog::BacklogFull;

@@ -13,6 +13,7 @@ use super::pauses::Pauses;
 use super::queue::{Bounds, Queue};
 use super::seldom::Seldom;
 use super::served::Served;
+pub(super) use super::urgency::Urgency;
 use super::warm::Warmer;
 use crate::background::Background;
 use crate::clock::{Clock, Stopwatch};
@@ -77,15 +78,6 @@ const ERRANDS: usize = 64;
 
 /// What was told of is refreshed by one place in so many, the others are for views.
 const BACKLOG_SHARE: usize = 4;
-
-/// Why a refresh is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Urgency {
-    /// By a view: pauses hold.
-    View,
-    /// The row has changed, or an operator wants it: pauses of this avatar are over.
-    Forced,
-}
 
 impl Service {
     /// Puts the service together and takes over the pauses that were kept.

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::engine::Keep;
 use super::table::token_end;
-use super::{BATCH, Directory, DirectoryError};
+use super::{Directory, DirectoryError, IDS_PER_QUERY};
 use crate::model::{AvatarId, Timestamp};
 
 impl Directory {
@@ -29,7 +29,7 @@ impl Directory {
                 .filter_map(|id| table.row_id(id).map(|row| (row, id)))
                 .collect();
             let rows: Vec<&str> = held.keys().copied().collect();
-            for batch in rows.chunks(BATCH) {
+            for batch in rows.chunks(IDS_PER_QUERY) {
                 let Some(select) = table.select_ends(batch.len()) else { break };
                 let answer = self.engine()?.run(&select, batch, Keep::Once).await;
                 for row in self.heed(answer).await?.rows {

@@ -5,13 +5,13 @@
 //! `picture_url`, and no error ever means that a row is gone.
 
 mod cache;
+mod check;
 mod config;
 mod dialect;
 mod engine;
 mod error;
 mod expiring;
 mod schema;
-mod survey;
 mod table;
 mod url;
 mod walk;
@@ -23,11 +23,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+pub use check::{CheckedTable, DirectoryCheck, FoundTable};
 pub use config::{
     Columns, ConnectionEntry, ConnectionWritten, DirectoryConfig, DirectoryWritten, TableConfig, TableWritten,
 };
 pub use error::DirectoryError;
-pub use survey::{FoundTable, Survey, SurveyedTable};
 pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
 pub use walk::{Page, Place};
 pub use write_back::WriteBack;
@@ -39,9 +39,9 @@ use error::{Failure, FailureKind};
 use schema::{Schema, Wanted};
 
 /// How long a look at the tables holds while one of them is missing.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+const INCOMPLETE_SCHEMA_FOR: Duration = Duration::from_secs(60);
 /// Ids in one statement of [`Directory::existing`].
-const BATCH: usize = 500;
+const IDS_PER_QUERY: usize = 500;
 
 /// What the directory says about an id.
 #[derive(Debug, Clone)]
@@ -181,7 +181,7 @@ impl Directory {
             let held: HashMap<&str, &AvatarId> =
                 ids.iter().filter_map(|id| table.row_id(id).map(|row| (row, id))).collect();
             let rows: Vec<&str> = held.keys().copied().collect();
-            for batch in rows.chunks(BATCH) {
+            for batch in rows.chunks(IDS_PER_QUERY) {
                 let answer = self.engine()?.run(&table.select_ids(batch.len()), batch, Keep::Once).await;
                 let answer = self.heed(answer).await?;
                 let found = answer.rows.iter().flatten().flatten();
@@ -283,7 +283,7 @@ impl Directory {
 /// Whether a look that missed a table may be repeated. A caller without a clock does not repeat it.
 fn is_over(looked_at: Option<Timestamp>, now: Option<Timestamp>) -> bool {
     match (looked_at, now) {
-        (Some(at), Some(now)) => now.since(at) >= LOOK_AGAIN,
+        (Some(at), Some(now)) => now.since(at) >= INCOMPLETE_SCHEMA_FOR,
         (None, Some(_)) => true,
         (_, None) => false,
     }
@@ -314,7 +314,7 @@ mod tests {
             assert_send(directory.existing(&[]));
             assert_send(directory.token_ends(&[], Timestamp::EPOCH));
             assert_send(directory.write_back(connection, address));
-            assert_send(directory.survey());
+            assert_send(directory.check());
             assert_send(directory.page(None, 1));
             assert_send(directory.count());
         }

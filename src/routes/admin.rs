@@ -6,7 +6,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
-use super::probes::json;
+use super::json::json;
 use super::purge::purge_one;
 use crate::avatar::Service;
 use crate::http::Body;

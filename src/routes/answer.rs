@@ -1,21 +1,20 @@
-//! [`Prepared`]: the headers of an avatar's answer, written once and only cloned on the hit path (DESIGN 4).
+//! [`Prepared`]: the headers of an avatar's answer, written once and only cloned on the hit path.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use hyper::{Response, StatusCode};
 
 use super::config::HeadersConfig;
 use super::error::ApiError;
+use super::json::harden;
 use crate::http::Body;
 use crate::http::conditional::{Validators, Verdict, evaluate};
 use crate::model::{AvatarState, CacheStatus, Picture, Tags};
-use crate::render;
 
 const AVATAR_STATE: HeaderName = HeaderName::from_static("avatar-state");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -23,12 +22,6 @@ const CACHE_TAG: HeaderName = HeaderName::from_static("cache-tag");
 const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control");
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
-
-/// Nosniff, and a policy under which nothing in the answer can run or load (PEERS 6).
-pub(super) fn harden(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(render::CSP));
-}
 
 /// The two headers that tell browsers and CDNs how long.
 struct Lifetime {

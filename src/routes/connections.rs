@@ -5,10 +5,10 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{Response, StatusCode};
-use serde_json::json;
+use serde_json::Value;
 
 use super::error::ApiError;
-use super::probes;
+use super::json;
 use super::purge::{self, MAX_IDS};
 use crate::avatar::{BacklogFull, Backlogged, Service};
 use crate::http::Body;
@@ -64,7 +64,7 @@ pub(super) async fn tell_of_many(service: &Arc<Service>, body: &Bytes) -> Answer
 
 /// `GET /api/connections`: what is left of all that was told.
 pub(super) fn backlog(service: &Service) -> Response<Body> {
-    probes::json(StatusCode::OK, counted(service.backlogged()).to_string())
+    json::json(StatusCode::OK, counted(service.backlogged()).to_string())
 }
 
 /// 202: accepted, and done behind the answer. A deletion is done when it is answered.
@@ -80,15 +80,17 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     body["avatars"] = ids.len().into();
     match told {
         Acknowledged::Alone => {}
-        Acknowledged::By { done, missing } => body["instances"] = json!({ "done": done, "missing": missing }),
+        Acknowledged::By { done, missing } => {
+            body["instances"] = serde_json::json!({ "done": done, "missing": missing })
+        }
         // They are told when it is back; meanwhile they find the new row by themselves, within `directory.cache_for`.
         Acknowledged::Away => body["redis"] = "away".into(),
     }
-    Ok(probes::json(StatusCode::ACCEPTED, body.to_string()))
+    Ok(json::json(StatusCode::ACCEPTED, body.to_string()))
 }
 
 /// What was told by this answer is done when `done` has reached its `accepted`, unless another `run` of the server began.
-fn counted(told: Backlogged) -> serde_json::Value {
+fn counted(told: Backlogged) -> Value {
     let Backlogged { accepted, done, failed, started_at } = told;
-    json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
+    serde_json::json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
 }

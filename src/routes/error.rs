@@ -1,8 +1,9 @@
 //! [`ApiError`]: what a client sees of an error. One exhaustive match.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
+use super::json::json;
 use crate::http::Body;
 
 /// Errors are small JSON with a stable code, and are never cached.
@@ -150,13 +151,9 @@ impl ApiError {
 impl From<ApiError> for Response<Body> {
     fn from(error: ApiError) -> Self {
         let (status, code, message) = error.parts();
-        let mut response =
-            Response::new(Body::full(format!(r#"{{"error":"{code}","message":"{message}"}}"#)));
-        *response.status_mut() = status;
+        let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);
+        let mut response = json(status, body);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        super::answer::harden(headers);
         match error {
             ApiError::MethodNotAllowed(allowed) => {
                 _ = headers.insert(ALLOW, HeaderValue::from_static(allowed))

@@ -8,6 +8,7 @@ mod avatar;
 mod config;
 mod connections;
 mod error;
+mod json;
 mod parameters;
 mod probes;
 mod purge;

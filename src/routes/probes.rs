@@ -1,12 +1,12 @@
 //! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take
 //! instances away that still serve everybody from what they hold.
 
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
-
 use std::sync::atomic::Ordering;
 
+use hyper::{Response, StatusCode};
+
 use super::Site;
+use super::json::json;
 use crate::http::Body;
 use crate::store::Health;
 
@@ -36,15 +36,4 @@ pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
         }
     }
     json(StatusCode::OK, body.to_string())
-}
-
-/// JSON that nobody keeps.
-pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    super::answer::harden(headers);
-    response
 }

@@ -6,7 +6,7 @@ use bytes::Bytes;
 use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
-use super::probes::json;
+use super::json::json;
 use crate::avatar::{PurgeReport, Service};
 use crate::http::Body;
 use crate::model::{AvatarId, Provider};

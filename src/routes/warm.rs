@@ -2,10 +2,10 @@
 
 use bytes::Bytes;
 use hyper::{Response, StatusCode};
-use serde_json::{Value, json};
+use serde_json::Value;
 
 use super::error::ApiError;
-use super::probes;
+use super::json;
 use crate::avatar::{Service, WarmRate, WarmRefused, WarmStatus};
 use crate::http::Body;
 
@@ -47,9 +47,9 @@ pub(super) async fn stop(service: &Service) -> Response<Body> {
 }
 
 fn shown(status: Option<&WarmStatus>) -> Value {
-    status.map_or_else(|| json!({ "state": "idle" }), |status| json!(status))
+    status.map_or_else(|| serde_json::json!({ "state": "idle" }), |status| serde_json::json!(status))
 }
 
 fn answer(status: StatusCode, body: Value) -> Response<Body> {
-    probes::json(status, body.to_string())
+    json::json(status, body.to_string())
 }

@@ -1,9 +1,9 @@
 //! Warming: fetches the avatar of every connection in the directory ahead of its first view.
 //!
-//! Reading order: [`Warmer`] here (begin, stop, progress), `walk` (one walk, page by page), `record` (what the disk store
-//! saves of it).
+//! Reading order: [`Warmer`] here (begin, stop, progress), `walk` (one walk, page by page), `saved` (what the disk store
+//! keeps of it).
 
-mod record;
+mod saved;
 mod walk;
 
 use std::sync::Arc;
@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::directory::{Directory, Place};
 use crate::model::Timestamp;
 use crate::store::{Disk, Generations};
-use record::WalkRecord;
+use saved::SavedWalk;
 use walk::Walk;
 
 /// Avatars a second, 1 to 1000.
@@ -86,9 +86,9 @@ pub struct Warmer {
 
 /// A walk, as this process knows it.
 struct Current {
-    record: WalkRecord,
-    total: Option<u64>,
-    problem: Option<String>,
+    status: WarmStatus,
+    /// All connections before it are done; `None` = none are.
+    place: Option<Place>,
     stop: CancellationToken,
 }
 
@@ -102,8 +102,8 @@ impl Warmer {
         clock: Clock,
         background: Background,
     ) -> Arc<Self> {
-        let saved = disk.walk().await.and_then(|text| WalkRecord::read(&text));
-        let (current, _) = watch::channel(saved.map(|record| Current::new(record.interrupted())));
+        let saved = disk.walk().await.and_then(|text| SavedWalk::read(&text));
+        let (current, _) = watch::channel(saved.map(|saved| Current::new(saved.status, saved.place)));
         let stopping = CancellationToken::new();
         Arc::new(Self { directory, queue, generations, disk, clock, background, current, stopping })
     }
@@ -117,24 +117,19 @@ impl Warmer {
             return Err(WarmRefused::Stopping);
         }
         let now = self.clock.now();
-        let is_begun = self.current.send_if_modified(|current| {
-            if current.as_ref().is_some_and(Current::is_running) {
+        let mut outcome = Err(WarmRefused::Stopping);
+        self.current.send_if_modified(|current| {
+            if let Some(Current { status, .. }) = current.as_ref().filter(|current| current.is_running()) {
+                outcome = Err(WarmRefused::Running(status.clone()));
                 return false;
             }
-            let last = current.take().map(|last| last.record);
-            let last = last.filter(|last| resume && last.state != WarmState::Done);
-            let record = last.map_or_else(|| WalkRecord::new(rate, now), |last| last.resumed(rate));
-            *current = Some(Current::new(record));
+            let last = current.take().filter(|last| resume && last.status.state != WarmState::Done);
+            let begun = last.map_or_else(|| Current::begun(rate, now), |last| last.resumed(rate));
+            outcome = Ok((begun.status.clone(), begun.place.clone(), begun.stop.clone()));
+            *current = Some(begun);
             true
         });
-        let (status, place, stop) = match &*self.current.borrow() {
-            Some(current) => (current.status(), current.record.place.clone(), current.stop.clone()),
-            // Nothing takes the walk away again.
-            None => return Err(WarmRefused::Stopping),
-        };
-        if !is_begun {
-            return Err(WarmRefused::Running(status));
-        }
+        let (status, place, stop) = outcome?;
         self.background.spawn(Walk::new(self.clone(), rate, place).run(stop));
         Ok(status)
     }
@@ -155,7 +150,7 @@ impl Warmer {
             current.stop.cancel();
         }
         let stopped = current.wait_for(|current| !current.as_ref().is_some_and(Current::is_running)).await;
-        stopped.ok()?.as_ref().map(Current::status)
+        stopped.ok()?.as_ref().map(|current| current.status.clone())
     }
 
     /// Ends the walk because the process ends; the next process continues it.
@@ -165,52 +160,55 @@ impl Warmer {
 
     /// The walk that is under way, or the last one.
     pub fn status(&self) -> Option<WarmStatus> {
-        self.current.borrow().as_ref().map(Current::status)
+        self.current.borrow().as_ref().map(|current| current.status.clone())
     }
 
-    fn update(&self, change: impl FnOnce(&mut Current)) {
-        self.current.send_modify(|current| _ = current.as_mut().map(change));
+    fn update(&self, change: impl FnOnce(&mut WarmStatus)) {
+        self.current.send_modify(|current| _ = current.as_mut().map(|current| change(&mut current.status)));
+    }
+
+    /// Notes that all connections before `place` are done; the end of the last page is no place.
+    fn note_done(&self, done: u64, failed: u64, place: Option<Place>) {
+        self.current.send_modify(|current| {
+            if let Some(Current { status, place: before, .. }) = current {
+                status.done += done;
+                status.failed += failed;
+                *before = place.or(before.take());
+            }
+        });
     }
 
     async fn save(&self) {
-        let record = self.current.borrow().as_ref().map(|current| current.record.clone());
-        self.disk.put_walk(record.and_then(|record| record.to_saved())).await;
-    }
-
-    /// Notes that all before `place` are done; the end of the last page is no place.
-    fn note_done(&self, done: u64, failed: u64, place: Option<Place>) {
-        self.update(|Current { record, .. }| {
-            record.done += done;
-            record.failed += failed;
-            record.place = place.or(record.place.take());
-        });
+        let saved = self.current.borrow().as_ref().and_then(|current| SavedWalk::text(current, |_| {}));
+        self.disk.put_walk(saved).await;
     }
 
     /// Saves the end of a walk before anybody can see it: a new walk must not be overwritten by the old one.
     async fn end(&self, state: WarmState, problem: Option<String>) {
-        let record = self.current.borrow().as_ref().map(|current| current.record.clone());
-        let saved = record.and_then(|record| record.with(state).to_saved());
+        let ended = |status: &mut WarmStatus| (status.state, status.problem) = (state, problem.clone());
+        let saved = self.current.borrow().as_ref().and_then(|current| SavedWalk::text(current, ended));
         self.disk.put_walk(saved).await;
-        self.update(|current| {
-            current.record.state = state;
-            current.problem = problem;
-        });
+        self.update(ended);
     }
 }
 
 impl Current {
-    fn new(record: WalkRecord) -> Self {
-        Self { record, total: None, problem: None, stop: CancellationToken::new() }
+    fn new(status: WarmStatus, place: Option<Place>) -> Self {
+        Self { status, place, stop: CancellationToken::new() }
+    }
+
+    fn begun(rate: WarmRate, started_at: Timestamp) -> Self {
+        let (state, done, failed, total, problem) = (WarmState::Running, 0, 0, None, None);
+        Self::new(WarmStatus { state, rate, started_at, done, failed, total, problem }, None)
+    }
+
+    fn resumed(self, rate: WarmRate) -> Self {
+        let status = WarmStatus { state: WarmState::Running, rate, problem: None, ..self.status };
+        Self::new(status, self.place)
     }
 
     fn is_running(&self) -> bool {
-        self.record.state == WarmState::Running
-    }
-
-    fn status(&self) -> WarmStatus {
-        let WalkRecord { state, rate, started_at, done, failed, .. } = self.record;
-        let problem = self.problem.clone();
-        WarmStatus { state, rate, started_at, done, failed, total: self.total, problem }
+        self.status.state == WarmState::Running
     }
 }
 

@@ -11,7 +11,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::{WarmRate, WarmState, Warmer};
 use crate::avatar::backlog::Failures;
-use crate::avatar::service::Urgency;
+use crate::avatar::urgency::Urgency;
 use crate::directory::{DirectoryError, Page, Place};
 
 /// Between two pages: a page holds as many connections as the rate allows in this time.
@@ -91,13 +91,13 @@ impl Walk {
         loop {
             let page = self.while_jobs_end(directory.page(from, self.rate)).await;
             let Err(error @ DirectoryError::Unavailable(_)) = page else {
-                self.warmer.update(|current| current.problem = None);
+                self.warmer.update(|status| status.problem = None);
                 return page;
             };
             if pause == FIRST_RETRY {
                 tracing::warn!(%error, "warming: the walk waits for the directory");
             }
-            self.warmer.update(|current| current.problem = Some(error.to_string()));
+            self.warmer.update(|status| status.problem = Some(error.to_string()));
             self.while_jobs_end(tokio::time::sleep(pause)).await;
             pause = (pause * 2).min(LONGEST_RETRY);
         }
@@ -111,7 +111,7 @@ impl Walk {
         self.is_counted = true;
         let directory = self.warmer.directory.clone();
         let total = self.while_jobs_end(directory.count()).await.ok();
-        self.warmer.update(|current| current.total = total);
+        self.warmer.update(|status| status.total = total);
     }
 
     /// Queues a page when no job waits any more. So a hook of the dashboard waits for one page at most, and a busy server

@@ -7,20 +7,20 @@ use crate::model::Provider;
 
 /// The database and what was found in it. Holds no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
+pub struct DirectoryCheck {
     /// `PostgreSQL`, `MySQL` or `SQLite`; `None` if only `[[connection]]` is configured.
     pub engine: Option<&'static str>,
     /// How many connections stand in the configuration.
     pub entries: usize,
     /// Each wanted table.
-    pub tables: Vec<SurveyedTable>,
+    pub tables: Vec<CheckedTable>,
     /// What has to be put right, if anything.
     pub problem: Option<String>,
 }
 
 /// A wanted table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurveyedTable {
+pub struct CheckedTable {
     /// Whose accounts it would hold.
     pub provider: Provider,
     /// The names that were looked for.
@@ -51,20 +51,20 @@ impl Directory {
     ///
     /// # Errors
     /// If the database cannot be asked.
-    pub async fn survey(&self) -> Result<Survey, DirectoryError> {
+    pub async fn check(&self) -> Result<DirectoryCheck, DirectoryError> {
         let entries = self.entries.len();
         let Some(source) = &self.config.source else {
-            return Ok(Survey { engine: None, entries, tables: Vec::new(), problem: None });
+            return Ok(DirectoryCheck { engine: None, entries, tables: Vec::new(), problem: None });
         };
         let engine = self.engine()?;
         let schema = Schema::look(engine, source, &self.wanted).await?;
-        let tables = self.wanted.iter().zip(&schema.looks).map(|(wanted, look)| SurveyedTable {
+        let tables = self.wanted.iter().zip(&schema.looks).map(|(wanted, look)| CheckedTable {
             provider: wanted.provider,
             names: wanted.names.clone(),
             found: found(look),
         });
         let known = vec![false; self.wanted.len()];
-        Ok(Survey {
+        Ok(DirectoryCheck {
             engine: Some(engine.dialect().name()),
             entries,
             tables: tables.collect(),
