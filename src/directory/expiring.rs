@@ -1,4 +1,4 @@
-//! When the tokens of many rows end, for the sweep: whoever is not viewed is told of, too.
+//! When the tokens of many rows end. The sweep asks, since avatars that nobody views need the warning too.
 
 use std::collections::HashMap;
 
@@ -8,10 +8,10 @@ use super::{Directory, DirectoryError, IDS_PER_QUERY};
 use crate::model::{AvatarId, Timestamp};
 
 impl Directory {
-    /// The ends of these connections' tokens, where a table has a column for them.
+    /// When the tokens of these connections end, where a table has a column for it.
     ///
     /// # Errors
-    /// If a table could not be asked.
+    /// A table could not be asked.
     pub async fn token_ends(
         &self,
         ids: &[AvatarId],

@@ -1,4 +1,4 @@
-//! [`Prepared`]: the headers of an avatar's answer, written once and only cloned on the hit path.
+//! [`Prepared`]: the headers of an avatar's answer, rendered once, so that a hit only clones them.
 
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 
-/// The two headers that tell browsers and CDNs how long.
+/// The two headers that say how long browsers and CDNs may store an answer.
 struct Lifetime {
     browser: HeaderValue,
     cdn: HeaderValue,
@@ -41,7 +41,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes them.
+    /// Renders them.
     pub(super) fn new(config: &HeadersConfig) -> Self {
         let HeadersConfig {
             max_age,
@@ -104,7 +104,7 @@ impl Prepared {
         response
     }
 
-    /// A picture that is still coming in: no ETag, since its hash is not known, and a short life.
+    /// A picture that is still being downloaded: it has no ETag, since its hash is not known, and a short lifetime.
     pub(super) fn stream(
         &self,
         body: Body,
@@ -121,7 +121,7 @@ impl Prepared {
         response
     }
 
-    /// A generated picture, or the JSON of `d=404`.
+    /// A drawn placeholder, or the JSON of `d=404`.
     pub(super) fn placeholder(
         &self,
         body: Bytes,
@@ -173,7 +173,7 @@ fn not_modified() -> Response<Body> {
     response
 }
 
-/// Shares the bytes instead of copying them. They are ASCII by construction.
+/// Shares the bytes instead of copying them. They are always ASCII.
 fn insert_shared(headers: &mut HeaderMap, name: HeaderName, value: &Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
         headers.insert(name, value);

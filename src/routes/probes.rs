@@ -1,5 +1,5 @@
-//! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take
-//! instances away that still serve everybody from what they hold.
+//! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take away
+//! instances that still serve stored avatars.
 
 use std::sync::atomic::Ordering;
 
@@ -10,13 +10,13 @@ use super::json::json;
 use crate::http::Body;
 use crate::store::Health;
 
-/// `/healthz`, `/livez`: the process answers.
+/// `/healthz`, `/livez`: the process is alive.
 pub(super) fn alive() -> Response<Body> {
     json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
 }
 
-/// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains. Why it is degraded
-/// is told on the admin port alone: the reason names files and hosts.
+/// `/readyz`: whether the instance takes requests; 503 while it drains. `degraded` means that an operator should look. Only
+/// the admin port says why, since the reason names files and hosts.
 pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
     if site.draining.load(Ordering::Relaxed) {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
