@@ -154,6 +154,7 @@ impl App {
         let Work { background, stores, prompt } = work;
         let answers = TaskTracker::new();
         let sweeping = background.spawn(service.jobs().clone().sweep_regularly(sweep));
+        service.jobs().warmer().resume_interrupted();
         if let Some(sender) = sender {
             background.spawn(sender.run(shutdown.clone()));
         }

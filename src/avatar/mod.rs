@@ -16,7 +16,9 @@ mod tiers;
 
 pub use config::{AvatarConfig, AvatarWritten};
 pub use inspect::{Inspection, PictureFacts, TroubleFacts};
-pub use jobs::{HookProgress, JobQueueFull, Jobs, SweepReport};
+pub use jobs::{
+    HookProgress, JobQueueFull, Jobs, SweepReport, WarmRate, WarmRefused, WarmState, WarmStatus, Warmer,
+};
 pub use purge::{PurgeKind, PurgeReport, Purger};
 pub use refresh::{StreamBroken, StreamBuffer};
 pub use reply::Reply;

@@ -75,7 +75,7 @@ impl Service {
             purger: purger.clone(),
             background: background.clone(),
         });
-        let jobs = Jobs::new(JobsParts {
+        let jobs = Jobs::start(JobsParts {
             windows: config.windows,
             max_refreshes: config.max_refreshes,
             clock: clock.clone(),
@@ -84,7 +84,8 @@ impl Service {
             purger: purger.clone(),
             refresher: refresher.clone(),
             background,
-        });
+        })
+        .await;
         let (windows, wait) = (config.windows, config.wait);
         Arc::new(Self {
             windows,
@@ -264,8 +265,8 @@ impl Service {
 
     /// Begins no more refreshes and jobs, and ends those that wait: the process stops. Refreshes that run go on.
     pub fn stop(&self) {
-        self.refresher.close();
         self.jobs.close();
+        self.refresher.close();
     }
 
     /// Closes the stores, after the last answer and the last refresh.

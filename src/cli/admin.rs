@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use bytes::Bytes;
 use http_body_util::{BodyExt, Full, Limited};
 use hyper::client::conn::http1::handshake;
-use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue, RETRY_AFTER};
+use hyper::header::{AUTHORIZATION, CONNECTION, HOST, HeaderValue};
 use hyper::{Method, Request};
 use hyper_util::rt::TokioIo;
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -39,8 +39,6 @@ enum Place {
 #[derive(Debug)]
 pub(super) struct Answer {
     pub(super) status: u16,
-    /// The `Retry-After` header, in seconds.
-    pub(super) retry_after: Option<u64>,
     pub(super) body: serde_json::Value,
 }
 
@@ -68,6 +66,10 @@ impl Admin {
 
     pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
         self.ask(Method::POST, path, body.to_string().into()).await
+    }
+
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+        self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
@@ -107,10 +109,8 @@ impl Admin {
             let (head, body) = sender.send_request(request).await.context("no answer")?.into_parts();
             let read = Limited::new(body, MAX_ANSWER).collect().await;
             let body = read.ok().context("the answer broke off")?.to_bytes();
-            let retry_after =
-                head.headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            Ok(Answer { status: head.status.as_u16(), retry_after, body })
+            Ok(Answer { status: head.status.as_u16(), body })
         };
         // The connection ends with the answer; what it meets is told by that.
         let (answer, _) = tokio::join!(answered, connection);

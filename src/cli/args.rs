@@ -30,13 +30,14 @@ Examples:
   printf '%s\\n%s\\n%s\\n' \"$CIPHERTEXT\" \"$IV\" \"$TAG\" | avatar-proxy token check";
 
 const WARM_EXAMPLES: &str = "\
-It walks the directory in the order of its ids and tells the server of each connection as of a new one. What is fresh is
-left alone. The server is asked at admin.listen with admin.token. Ctrl-C stops it; --resume goes on.
+The server walks its directory in the order of the ids and refreshes every avatar that is not fresh. This command begins
+the walk at admin.listen, with admin.token, and shows its progress. Ctrl-C ends the command, not the walk.
 
 Examples:
   avatar-proxy warm
   avatar-proxy warm --rate 50
-  avatar-proxy warm --resume --url http://proxy-1.internal:9180 --state /var/tmp/warm.json";
+  avatar-proxy warm --resume --url http://proxy-1.internal:9180
+  avatar-proxy warm --stop";
 
 /// One stable address for the profile picture of each connected social account.
 #[derive(Debug, Parser)]
@@ -76,24 +77,27 @@ pub(crate) enum Command {
     Health,
 }
 
-/// How to warm.
+/// Options of `warm`.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct WarmArguments {
     /// Avatars a second, 1 to 1000; the server slows it down where it is busy
     #[arg(long, value_name = "AVATARS", default_value_t = 10, value_parser = clap::value_parser!(u16).range(1..=1000))]
     pub(crate) rate: u16,
-    /// Go on where the last one was stopped, instead of at the beginning
+    /// Show the walk under way, or continue the last one where it stopped, instead of beginning a new one
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Keep what --resume needs in this file, instead of one beside disk.path that ends in .warm
-    #[arg(long, value_name = "FILE")]
-    pub(crate) state: Option<PathBuf>,
+    /// Stop the walk under way
+    #[arg(long, conflicts_with_all = ["rate", "resume"])]
+    pub(crate) stop: bool,
     /// Ask this admin port: http://host:port or unix:/path. One instance, not a balancer
     #[arg(long, value_name = "URL")]
     pub(crate) url: Option<String>,
-    /// Wait so long for a server or a database that does not answer
-    #[arg(long, value_name = "SECONDS", default_value_t = 60)]
-    pub(crate) patience: u64,
+    /// Does nothing: the server saves how far the walk is
+    #[arg(long, value_name = "FILE", hide = true)]
+    pub(crate) state: Option<PathBuf>,
+    /// Does nothing: the server waits for its database
+    #[arg(long, value_name = "SECONDS", hide = true)]
+    pub(crate) patience: Option<u64>,
 }
 
 /// What to do with a token.

@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use super::{Failure, say};
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
-use crate::directory::{ConnectionEntry, Directory, FoundTable, Lookup, Survey, SurveyedTable};
+use crate::directory::{CheckedTable, ConnectionEntry, Directory, DirectoryCheck, FoundTable, Lookup};
 use crate::model::AvatarId;
 use crate::model::token::{Keyring, OpenError};
 use crate::provider::{JsonConfig, ProvidersConfig};
@@ -38,7 +38,7 @@ async fn neighbours(config: Config) -> Result<(), Failure> {
     let closed = closed_tokens(&directory, &config.tokens.keyring, &ids).await?;
     say(&entries(number, &closed))?;
     let shared = shared_tier(config.redis.as_ref()).await?;
-    let survey = directory.survey().await.context("the database cannot be asked")?;
+    let survey = directory.check().await.context("the database cannot be asked")?;
     say(&database(&survey))?;
     match (survey.problem, shared, closed.is_empty()) {
         (Some(problem), _, _) => Err(anyhow!(problem).into()),
@@ -114,7 +114,7 @@ fn entries(number: usize, closed: &[(&AvatarId, OpenError)]) -> String {
     out
 }
 
-fn database(survey: &Survey) -> String {
+fn database(survey: &DirectoryCheck) -> String {
     let Some(engine) = survey.engine else {
         return "database        none: directory.url and DATABASE_URL are empty\n".to_owned();
     };
@@ -122,7 +122,7 @@ fn database(survey: &Survey) -> String {
     format!("database        {engine}\n{tables}")
 }
 
-fn table(surveyed: &SurveyedTable) -> String {
+fn table(surveyed: &CheckedTable) -> String {
     let provider = surveyed.provider.as_str();
     match &surveyed.found {
         Ok(found) => format!("  {provider:<13} {}\n", described(found)),
@@ -159,7 +159,7 @@ mod tests {
 
     #[test]
     fn each_wanted_table_is_told_found_or_not() {
-        let surveyed = |found| SurveyedTable {
+        let surveyed = |found| CheckedTable {
             provider: Provider::Facebook,
             names: vec!["PageConnection".to_owned(), "page_connection".to_owned()],
             found,
@@ -172,7 +172,7 @@ mod tests {
             picture_max: Some(191),
             token_expires_at: Some("tokenExpiresAt".to_owned()),
         };
-        let survey = Survey {
+        let survey = DirectoryCheck {
             engine: Some("MySQL"),
             entries: 0,
             tables: vec![surveyed(Ok(found)), surveyed(Err("not found".to_owned()))],
@@ -187,7 +187,7 @@ mod tests {
 
     #[test]
     fn without_a_database_it_says_so() {
-        let survey = Survey { engine: None, entries: 0, tables: Vec::new(), problem: None };
+        let survey = DirectoryCheck { engine: None, entries: 0, tables: Vec::new(), problem: None };
         assert_eq!(database(&survey), "database        none: directory.url and DATABASE_URL are empty\n");
     }
 

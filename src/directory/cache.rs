@@ -1,4 +1,4 @@
-//! [`Cache`]: rows that were read, and ids that nobody knows.
+//! [`Cache`]: rows that were read, and ids that no table has.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,10 +6,10 @@ use std::time::Duration;
 use super::{Lookup, Row};
 use crate::model::{AvatarId, Secret, Timestamp};
 
-/// What is held at most, in bytes, roughly: a row takes about 1 KiB, an unknown id 200 bytes.
+/// The bound, in bytes. A row takes about 1 KiB, an unknown id 200 bytes.
 const MAX_BYTES: u64 = 32 << 20;
 
-/// Bounded by weight. Time is judged here by the caller's clock, since moka's cannot be moved.
+/// Bounded by weight. Entries expire by the caller's clock, since a test cannot move moka's.
 pub(super) struct Cache {
     held: moka::sync::Cache<AvatarId, Held>,
     found_for: Duration,
@@ -46,7 +46,7 @@ impl Cache {
         self.held.invalidate(id);
     }
 
-    /// Puts the address that was just saved into the held row, so that the next comparison is made with it.
+    /// Puts an address that was just saved into the cached row, so that the next write-back compares with it.
     pub(super) fn saved(&self, id: &AvatarId, picture_url: &str) {
         let Some(Held { lookup: Lookup::Found(row), read_at }) = self.held.get(id) else { return };
         let mut connection = row.connection.clone();
@@ -92,7 +92,7 @@ mod tests {
     }
 
     #[test]
-    fn found_and_unknown_are_each_held_for_their_own_time() {
+    fn rows_and_unknown_ids_are_each_cached_for_their_own_time() {
         let cache = Cache::new(Duration::from_secs(60), Duration::from_secs(10));
         let (known, unknown) = (AvatarId::parse("a").unwrap(), AvatarId::parse("b").unwrap());
         cache.put(known.clone(), row(&known), Timestamp::EPOCH);
@@ -119,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_held_is_bounded() {
+    fn the_cache_is_bounded() {
         let cache = Cache::new(Duration::from_secs(60), Duration::from_secs(60));
         for n in 0..200_000 {
             cache.put(AvatarId::parse(&format!("id-{n}")).unwrap(), Lookup::Unknown, Timestamp::EPOCH);

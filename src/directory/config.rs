@@ -17,11 +17,11 @@ pub struct DirectoryWritten {
     pub url: Secret,
     /// Connections to it, at most.
     pub max_connections: u32,
-    /// How long a row is believed without another look.
+    /// How long a row is used before it is read again.
     pub cache_for: Span,
     /// How long a query may take, waiting for a connection included.
     pub timeout: Span,
-    /// How often all kept ids are held against the directory; `0s` = never.
+    /// How often all stored ids are compared with the directory; `0s` = never.
     pub sweep: Span,
     /// Whether fresh addresses are saved in the row.
     pub write_back: bool,
@@ -76,13 +76,13 @@ pub struct ConnectionWritten {
     /// The account at the provider; empty = the token's own.
     #[serde(default)]
     pub account: String,
-    /// Sealed as in the dashboard, or `plain:...`; empty where the provider asks for none.
+    /// Sealed as in the dashboard, or `plain:...`; empty where the provider needs none.
     #[serde(default = "nothing")]
     pub token: Secret,
     /// For initials.
     #[serde(default)]
     pub name: String,
-    /// An address to begin with.
+    /// A first address of the picture.
     #[serde(default = "nothing")]
     pub picture_url: Secret,
 }
@@ -98,11 +98,11 @@ pub struct DirectoryConfig {
     pub source: Option<Source>,
     /// Connections to it, at most.
     pub max_connections: u32,
-    /// How long a row is believed without another look.
+    /// How long a row is used before it is read again.
     pub cache_for: Duration,
     /// How long a query may take, waiting for a connection included.
     pub timeout: Duration,
-    /// How often all kept ids are held against the directory; `None` = never.
+    /// How often all stored ids are compared with the directory; `None` = never.
     pub sweep: Option<Duration>,
     /// Whether fresh addresses are saved in the row.
     pub write_back: bool,
@@ -144,7 +144,7 @@ pub struct Columns {
     pub token_expires_at: Option<String>,
 }
 
-/// A connection that stands in the configuration.
+/// A connection of the configuration.
 #[derive(Debug, Clone)]
 pub struct ConnectionEntry(pub(super) Connection);
 

@@ -1,4 +1,4 @@
-//! Where the three databases' SQL differs.
+//! [`Dialect`]: where the SQL of the three databases differs.
 
 /// The language of an engine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -8,7 +8,7 @@ pub(super) enum Dialect {
     Sqlite,
 }
 
-/// How ids are stored, and so which texts can be one.
+/// How ids are stored, and so which strings can be one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum IdType {
     Text,
@@ -25,7 +25,7 @@ pub(super) struct Column {
     pub(super) kind: String,
     /// The whole type as it is written in a cast (PostgreSQL) or a definition (MySQL).
     pub(super) full: String,
-    /// The longest text it takes, in characters, where that is limited.
+    /// The longest text that fits, in characters; `None` = not limited.
     pub(super) max_len: Option<usize>,
 }
 
@@ -39,7 +39,7 @@ impl Dialect {
         }
     }
 
-    /// The one place where a name becomes SQL; `None` for what no database takes.
+    /// The one place where a name becomes SQL; `None` for a name that no database accepts.
     ///
     /// SECURITY: names come from the configuration and the catalogue and may hold quotes. The quote character is
     /// doubled; a NUL would end the statement early in C libraries.
@@ -114,14 +114,14 @@ impl Dialect {
         }
     }
 
-    /// A time as a number in text: seconds or milliseconds since 1970, or nothing. `None` for a column that cannot hold
-    /// one. Times without a zone are UTC, as Prisma writes them (PROVIDERS 10).
+    /// A time as a number in text: seconds or milliseconds since 1970, or NULL. `None` for a column of a type that has no
+    /// times. Times without a zone are UTC, as Prisma writes them.
     pub(super) fn time(self, name: &str, column: &Column) -> Option<String> {
         let kind = column.kind.as_str();
         match self {
             Self::Postgres => match kind {
                 "int4" | "int8" => Some(self.text(name)),
-                // An infinite one is none, and would fail the whole statement.
+                // An infinite time has no number and would fail the whole statement.
                 "timestamp" | "timestamptz" | "date" => Some(format!(
                     "CASE WHEN isfinite({name}) THEN (EXTRACT(EPOCH FROM {name}) * 1000)::bigint::text END"
                 )),
@@ -132,12 +132,12 @@ impl Dialect {
                 "datetime" | "date" => {
                     Some(self.text(&format!("TIMESTAMPDIFF(MICROSECOND, '1970-01-01', {name}) DIV 1000")))
                 }
-                // Kept with a zone, and shown in that of the session.
+                // MySQL stores it in UTC and shows it in the session's zone.
                 "timestamp" => Some(self.text(&format!("CAST(UNIX_TIMESTAMP({name}) * 1000 AS SIGNED)"))),
                 _ => None,
             },
-            // Whatever the column is declared as, each value has a type of its own. Of texts only dates are given to
-            // strftime, for which `now` is a time, too, and so is every number: a Julian day.
+            // Each value has a type of its own, whatever the column declares. Only texts that look like dates go to strftime,
+            // since that also takes `now`, and any number as a Julian day.
             Self::Sqlite => Some(format!(
                 "CASE WHEN typeof({name}) IN ('integer', 'real') \
                  OR typeof({name}) = 'text' AND {name} NOT GLOB '*[^0-9]*' \
@@ -157,7 +157,7 @@ impl Dialect {
         }
     }
 
-    /// Whether a column of this type holds bytes instead of text.
+    /// Whether a column of this type contains bytes instead of text.
     pub(super) fn holds_bytes(self, column: &Column) -> bool {
         match self {
             Self::Postgres => column.kind == "bytea",
@@ -166,7 +166,7 @@ impl Dialect {
         }
     }
 
-    /// How ids in this column are compared; `None` if it cannot hold them.
+    /// How ids in this column are compared; `None` if its type has no ids.
     pub(super) fn id_type(self, column: &Column) -> Option<IdType> {
         let kind = column.kind.as_str();
         match self {
@@ -202,8 +202,8 @@ impl Dialect {
     }
 }
 
-/// A domain counts as the type beneath it. The catalogue is read, not information_schema, which hides what the role
-/// may not read: that is to be told from a missing table.
+/// A domain counts as the type beneath it. The catalogue is read because information_schema hides tables that the role may
+/// not read, and a missing permission must not look like a missing table.
 const POSTGRES_COLUMNS: &str = "SELECT c.relname::text, a.attname::text, b.typname::text, \
     CASE WHEN b.typname IN ('varchar', 'bpchar') AND a.atttypmod > 4 THEN (a.atttypmod - 4)::text END, \
     pg_catalog.format_type(b.oid, NULL)::text \
@@ -221,7 +221,7 @@ const MYSQL_COLUMNS: &str = "SELECT CONVERT(table_name USING utf8mb4), CONVERT(c
     FROM information_schema.columns WHERE table_schema = DATABASE() AND table_name = ? \
     ORDER BY table_name, ordinal_position";
 
-/// SQLite does not hold to the length in `VARCHAR(191)`.
+/// No length: SQLite does not enforce the one in `VARCHAR(191)`.
 const SQLITE_COLUMNS: &str = "SELECT m.name, p.name, p.type, NULL, p.type \
     FROM sqlite_schema AS m JOIN pragma_table_info(m.name) AS p \
     WHERE m.type IN ('table', 'view') AND m.name = ? COLLATE NOCASE ORDER BY m.name, p.cid";

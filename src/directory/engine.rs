@@ -14,7 +14,7 @@ use super::error::Failure;
 use super::url::{PostgresSource, Source};
 use crate::clock::Stopwatch;
 
-/// A database. Connections are opened when they are needed.
+/// A database. Connections are opened on demand.
 pub(super) struct Engine {
     pool: Pool,
     timeout: Duration,
@@ -26,24 +26,24 @@ enum Pool {
     Sqlite(sqlx::SqlitePool),
 }
 
-/// What a statement gave back; every value as text.
+/// The result of a statement; every value is text.
 #[derive(Debug, Default)]
 pub(super) struct Answer {
     pub(super) rows: Vec<Vec<Option<String>>>,
     pub(super) changed: u64,
 }
 
-/// Whether the server keeps the statement prepared: yes for the few that always read the same.
+/// Whether the server keeps the statement prepared. The few statements with a fixed text are kept.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Keep {
     Prepared,
     Once,
 }
 
-/// A connection that is thrown away unless its query came to an end.
+/// A connection that is closed unless its query completed.
 ///
-/// sqlx would put it back and wait there for the rest of the answer: with a server that hangs, every place in the pool
-/// would be lost until TCP gives up. So a time-out, an error and a caller that leaves all close it.
+/// sqlx would return it to the pool and wait there for the rest of the answer: a server that hangs would occupy every place
+/// in the pool until TCP gives up. So a timeout, an error and a caller that leaves all close it.
 struct Held<DB: Database>(Option<PoolConnection<DB>>);
 
 impl<DB: Database> Drop for Held<DB> {
@@ -54,7 +54,7 @@ impl<DB: Database> Drop for Held<DB> {
     }
 }
 
-/// Collects what a query gives on a connection. A macro, since `rows_affected` is no method of sqlx's traits.
+/// Collects the result of a query on a connection. A macro, since no trait of sqlx has `rows_affected`.
 macro_rules! collect {
     ($connection:expr, $query:expr) => {{
         let mut answer = Answer::default();
@@ -75,7 +75,7 @@ macro_rules! collect {
     }};
 }
 
-/// Acquires a connection, runs the query on it, both within the one deadline.
+/// Acquires a connection and runs the query on it, both within one deadline.
 macro_rules! within {
     ($self:expr, $pool:expr, |$connection:ident| $work:expr) => {{
         let watch = Stopwatch::start();
@@ -97,7 +97,7 @@ macro_rules! within {
                 Ok(answer)
             }
             Ok(Err(error)) => {
-                // The server answered, so the connection is in step with it.
+                // The server answered, so the connection can be used again.
                 if matches!(error, sqlx::Error::Database(_)) {
                     drop(held.0.take());
                 }
@@ -109,7 +109,7 @@ macro_rules! within {
 }
 
 impl Engine {
-    /// Must be called within a Tokio runtime, in which sqlx starts the pool's upkeep.
+    /// Must be called within a Tokio runtime: sqlx starts the pool's maintenance there.
     pub(super) fn open(source: &Source, max_connections: u32, timeout: Duration) -> Self {
         let pool = match source {
             Source::Postgres(source) => Pool::Postgres {
@@ -135,8 +135,8 @@ impl Engine {
                 within!(self, pool, |connection| collect!(connection, query::<Postgres>(sql, values, keep)))
             }
             Pool::Postgres { pool, bouncer: true, .. } => within!(self, pool, |connection| {
-                // pgbouncer may give another server connection to each transaction, and Parse and Bind are two
-                // round trips: the unnamed statement must be parsed and run inside one transaction.
+                // pgbouncer may give each transaction another server connection, and Parse and Bind are two round trips:
+                // the unnamed statement must be parsed and run inside one transaction.
                 let mut transaction = connection.begin().await?;
                 match collect!(transaction, query::<Postgres>(sql, values, false)) {
                     Ok(answer) => transaction.commit().await.map(|()| answer),
@@ -167,7 +167,7 @@ impl Engine {
 }
 
 impl PostgresSource {
-    /// Whether statements may be kept by name.
+    /// Whether the server may keep prepared statements by name.
     fn persistent(&self) -> bool {
         !self.bouncer && self.statement_cache_size > 0
     }
@@ -177,8 +177,8 @@ fn pool<DB: Database>(max_connections: u32, timeout: Duration) -> PoolOptions<DB
     PoolOptions::new().max_connections(max_connections).acquire_timeout(timeout)
 }
 
-/// SECURITY: `sql` is made of fixed text, numbered parameters and names that went through `Dialect::quote`; every value
-/// is bound.
+/// SECURITY: `sql` consists of fixed text, numbered parameters and names that `Dialect::quote` has quoted; every value is
+/// bound.
 fn query<'q, DB>(
     sql: &str,
     values: &[&str],
@@ -195,7 +195,7 @@ where
     query
 }
 
-/// Every statement here selects text alone, so the drivers need not ask for the types of others.
+/// Unchecked, since every statement here selects text alone: the drivers need not look the types up.
 fn texts<R>(row: &R) -> Result<Vec<Option<String>>, sqlx::Error>
 where
     R: Row,

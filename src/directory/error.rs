@@ -10,16 +10,16 @@ use crate::model::units::show_duration;
 /// Why the directory has no answer. None of these means that a connection is gone.
 ///
 /// SECURITY: a database's own messages repeat values ("invalid input syntax for type uuid: ..."), and a driver's may
-/// repeat the URL. So none of their texts goes in here: an error is told by its code, in our words.
+/// repeat the URL. So an error contains none of their texts, only the code and words of our own.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DirectoryError {
-    /// The database cannot be reached or did not answer in time: ask again.
+    /// The database cannot be reached or did not answer in time. Asking again may help.
     #[error("the database is not available: {0}")]
     Unavailable(String),
-    /// The configuration, the tables or the permissions are at fault: a person has to act.
+    /// The configuration, the tables or the permissions are wrong: an operator has to act.
     #[error("the directory is misconfigured: {0}")]
     Misconfigured(String),
-    /// The id stands in more than one row, so that nobody can tell which account is meant.
+    /// More than one row has the id, so it is unclear which account is meant.
     #[error("the id {id} is found more than once: in {}", tables.join(" and "))]
     Ambiguous {
         /// The id that was asked for.
@@ -39,11 +39,11 @@ pub(super) struct Failure {
 /// What a failed query means.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum FailureKind {
-    /// No connection, no answer in time, or an error that may be gone at the next attempt.
+    /// No connection, no answer in time, or an error that may not repeat.
     Unavailable,
-    /// A table or column that was there is not any more.
+    /// A table or column that existed is gone.
     Missing,
-    /// User, password, database or file are refused.
+    /// The server refuses the user, the password, the database or the file.
     Login,
     /// The value does not fit the column.
     TooLong,
@@ -86,7 +86,7 @@ impl From<sqlx::Error> for Failure {
             sqlx::Error::Configuration(_) => {
                 Self::new(FailureKind::Login, "the driver refuses the connection's parameters")
             }
-            // The rest cannot come from the few calls made here, or says nothing without its text.
+            // The other errors cannot come from the few calls made here, or say nothing without their text.
             _ => Self::new(Unavailable, "the driver failed"),
         }
     }
@@ -114,7 +114,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
     Failure::new(kind, format!("{words} (code {code})"))
 }
 
-/// By SQLSTATE (PostgreSQL, appendix A). pgbouncer answers 08P01 where it cannot log in for us.
+/// By SQLSTATE (PostgreSQL, appendix A). pgbouncer answers 08P01 where it cannot log in on our behalf.
 fn of_postgres(state: &str) -> FailureKind {
     match state {
         "42P01" | "42703" | "3F000" => FailureKind::Missing,
@@ -127,7 +127,7 @@ fn of_postgres(state: &str) -> FailureKind {
     }
 }
 
-/// By error number, since MySQL gives one SQLSTATE (42000) to many different things.
+/// By error number, since MySQL uses one SQLSTATE (42000) for many different errors.
 fn of_mysql(number: u16) -> FailureKind {
     match number {
         1054 | 1146 => FailureKind::Missing,

@@ -1,17 +1,17 @@
-//! When the tokens of many rows end, for the sweep: whoever is not viewed is told of, too.
+//! When the tokens of many rows end. The sweep asks, since avatars that nobody views need the warning too.
 
 use std::collections::HashMap;
 
 use super::engine::Keep;
 use super::table::token_end;
-use super::{BATCH, Directory, DirectoryError};
+use super::{Directory, DirectoryError, IDS_PER_QUERY};
 use crate::model::{AvatarId, Timestamp};
 
 impl Directory {
-    /// The ends of these connections' tokens, where a table has a column for them.
+    /// When the tokens of these connections end, where a table has a column for it.
     ///
     /// # Errors
-    /// If a table could not be asked.
+    /// A table could not be asked.
     pub async fn token_ends(
         &self,
         ids: &[AvatarId],
@@ -29,7 +29,7 @@ impl Directory {
                 .filter_map(|id| table.row_id(id).map(|row| (row, id)))
                 .collect();
             let rows: Vec<&str> = held.keys().copied().collect();
-            for batch in rows.chunks(BATCH) {
+            for batch in rows.chunks(IDS_PER_QUERY) {
                 let Some(select) = table.select_ends(batch.len()) else { break };
                 let answer = self.engine()?.run(&select, batch, Keep::Once).await;
                 for row in self.heed(answer).await?.rows {

@@ -5,13 +5,13 @@
 //! `picture_url`, and no error ever means that a row is gone.
 
 mod cache;
+mod check;
 mod config;
 mod dialect;
 mod engine;
 mod error;
 mod expiring;
 mod schema;
-mod survey;
 mod table;
 mod url;
 mod walk;
@@ -23,11 +23,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::time::Duration;
 
+pub use check::{CheckedTable, DirectoryCheck, FoundTable};
 pub use config::{
     Columns, ConnectionEntry, ConnectionWritten, DirectoryConfig, DirectoryWritten, TableConfig, TableWritten,
 };
 pub use error::DirectoryError;
-pub use survey::{FoundTable, Survey, SurveyedTable};
 pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
 pub use walk::{Page, Place};
 pub use write_back::WriteBack;
@@ -38,17 +38,17 @@ use engine::{Engine, Keep};
 use error::{Failure, FailureKind};
 use schema::{Schema, Wanted};
 
-/// How long a look at the tables holds while one of them is missing.
-const LOOK_AGAIN: Duration = Duration::from_secs(60);
+/// How long a look at the tables is believed while one of them is missing.
+const INCOMPLETE_SCHEMA_FOR: Duration = Duration::from_secs(60);
 /// Ids in one statement of [`Directory::existing`].
-const BATCH: usize = 500;
+const IDS_PER_QUERY: usize = 500;
 
 /// What the directory says about an id.
 #[derive(Debug, Clone)]
 pub enum Lookup {
     /// There is such a connection.
     Found(Arc<Row>),
-    /// There is none: every table that could hold it was asked.
+    /// There is none: every table that could have it was asked.
     Unknown,
 }
 
@@ -69,17 +69,17 @@ impl Row {
     }
 }
 
-/// The configured connections and the dashboard's database. An id that stands in `[[connection]]` is taken from there,
-/// whatever the database holds.
+/// The configured connections and the dashboard's database. An id in `[[connection]]` is taken from there, even if the
+/// database has it too.
 pub struct Directory {
     config: DirectoryConfig,
     entries: HashMap<AvatarId, Connection>,
     wanted: Vec<Wanted>,
     /// Opened at the first query, since sqlx needs the running runtime.
     engine: OnceLock<Engine>,
-    /// Held while the tables are looked for, so that one look serves all who wait for it.
+    /// Locked during a look at the tables, so that one look serves all callers that wait for it.
     schema: tokio::sync::Mutex<Looked>,
-    /// Counts the looks; who waited through one takes its result.
+    /// Counts the looks; a caller that waited during one takes its result.
     looks: AtomicU64,
     cache: Cache,
     warned: Mutex<HashSet<usize>>,
@@ -91,20 +91,20 @@ struct Looked {
     schema: Option<Arc<Schema>>,
     /// When; `None` = by a caller without a clock.
     at: Option<Timestamp>,
-    /// Why there is none.
+    /// Why there is no schema.
     failure: Option<DirectoryError>,
-    /// Which of the wanted tables were ever there.
+    /// Which of the wanted tables were ever found.
     known: Vec<bool>,
 }
 
-/// The tables as they are known, and what keeps an id from being called unknown.
+/// The known tables, and the problem that forbids calling an id unknown.
 struct View {
     schema: Arc<Schema>,
     problem: Option<DirectoryError>,
 }
 
 impl Directory {
-    /// Opens nothing yet: a database that is down is found out at the first query.
+    /// Opens no connection: a database that is down shows at the first query.
     ///
     /// # Errors
     /// [`DirectoryError::Misconfigured`] if two `[[connection]]` entries have the same id.
@@ -133,7 +133,7 @@ impl Directory {
         })
     }
 
-    /// What is known of the id; a database is asked only where nothing fresh is held.
+    /// The connection of an id; the database is asked only where the cache has nothing fresh.
     pub async fn lookup(&self, id: &AvatarId, now: Timestamp) -> Result<Lookup, DirectoryError> {
         match self.cache.get(id, now) {
             Some(lookup) => Ok(lookup),
@@ -141,10 +141,10 @@ impl Directory {
         }
     }
 
-    /// Reads the row again, whatever is held, and holds it from then on.
+    /// Reads the row past the cache, and caches it.
     ///
     /// # Errors
-    /// As [`DirectoryError`] says; what was held stays held.
+    /// See [`DirectoryError`]; the cache is left as it was.
     pub async fn read(&self, id: &AvatarId, now: Timestamp) -> Result<Lookup, DirectoryError> {
         if let Some(connection) = self.entries.get(id) {
             return Ok(Lookup::Found(Arc::new(Row::new(connection.clone(), now))));
@@ -160,7 +160,7 @@ impl Directory {
         Ok(lookup)
     }
 
-    /// Drops what is held of the id, so that the next lookup reads it.
+    /// Drops the id from the cache, so that the next lookup reads the row.
     pub fn forget(&self, id: &AvatarId) {
         self.cache.forget(id);
     }
@@ -168,7 +168,7 @@ impl Directory {
     /// Which of the ids exist, for the sweep.
     ///
     /// # Errors
-    /// If any table could not be asked: then none of the ids may be taken as gone.
+    /// A table could not be asked. Then none of the ids may be taken for deleted.
     pub async fn existing(&self, ids: &[AvatarId]) -> Result<HashSet<AvatarId>, DirectoryError> {
         let mut existing: HashSet<AvatarId> =
             ids.iter().filter(|id| self.entries.contains_key(*id)).cloned().collect();
@@ -181,7 +181,7 @@ impl Directory {
             let held: HashMap<&str, &AvatarId> =
                 ids.iter().filter_map(|id| table.row_id(id).map(|row| (row, id))).collect();
             let rows: Vec<&str> = held.keys().copied().collect();
-            for batch in rows.chunks(BATCH) {
+            for batch in rows.chunks(IDS_PER_QUERY) {
                 let answer = self.engine()?.run(&table.select_ids(batch.len()), batch, Keep::Once).await;
                 let answer = self.heed(answer).await?;
                 let found = answer.rows.iter().flatten().flatten();
@@ -191,7 +191,7 @@ impl Directory {
         Ok(existing)
     }
 
-    /// Asks every table that could hold the id.
+    /// Asks every table that could have the id.
     async fn select(&self, id: &AvatarId, now: Timestamp) -> Result<Option<Connection>, DirectoryError> {
         let view = self.view(Some(now)).await?;
         if let Some(problem) = view.schema.ambiguity() {
@@ -206,7 +206,7 @@ impl Directory {
             found.extend(connections.map(|connection| (connection, table.name.as_str())));
         }
         match found.len() {
-            // A table that is missing may be the one that holds it.
+            // A missing table may be the one that has it.
             0 => view.problem.map_or(Ok(None), Err),
             1 => Ok(found.pop().map(|(connection, _)| connection)),
             _ => {
@@ -216,7 +216,7 @@ impl Directory {
         }
     }
 
-    /// The tables, looked for where that has not been done, or where a minute ago one was missing.
+    /// The tables. They are looked for at the first call, and again each minute while one of them is missing.
     async fn view(&self, now: Option<Timestamp>) -> Result<View, DirectoryError> {
         let before = self.looks.load(Ordering::Acquire);
         let mut looked = self.schema.lock().await;
@@ -258,7 +258,7 @@ impl Directory {
         }
     }
 
-    /// After a table or column has gone, the tables are looked for anew.
+    /// Passes an answer on; where a table or column is gone, the next question looks for the tables anew.
     async fn heed<T>(&self, answer: Result<T, Failure>) -> Result<T, DirectoryError> {
         if matches!(&answer, Err(Failure { kind: FailureKind::Missing, .. })) {
             self.schema.lock().await.schema = None;
@@ -280,10 +280,10 @@ impl Directory {
     }
 }
 
-/// Whether a look that missed a table may be repeated. A caller without a clock does not repeat it.
+/// Whether it is time to repeat a look that missed a table. A caller without a clock never repeats it.
 fn is_over(looked_at: Option<Timestamp>, now: Option<Timestamp>) -> bool {
     match (looked_at, now) {
-        (Some(at), Some(now)) => at.is_older_than(LOOK_AGAIN, now),
+        (Some(at), Some(now)) => at.is_older_than(INCOMPLETE_SCHEMA_FOR, now),
         (None, Some(_)) => true,
         (_, None) => false,
     }
@@ -314,7 +314,7 @@ mod tests {
             assert_send(directory.existing(&[]));
             assert_send(directory.token_ends(&[], Timestamp::EPOCH));
             assert_send(directory.write_back(connection, address));
-            assert_send(directory.survey());
+            assert_send(directory.check());
             assert_send(directory.page(None, 1));
             assert_send(directory.count());
         }

@@ -1,4 +1,4 @@
-//! [`Schema`]: which tables are there, and how their columns are spelled.
+//! [`Schema`]: which tables exist, and how their columns are spelled.
 
 use super::config::{Columns, DirectoryConfig};
 use super::dialect::{Column, Dialect, IdType};
@@ -17,7 +17,7 @@ pub(super) struct Wanted {
     pub(super) names: Vec<String>,
     /// Its columns' names, the likeliest first.
     pub(super) styles: Vec<Style>,
-    /// Written by the operator: table and columns must all be there.
+    /// Configured by the operator: the table and all its columns must exist.
     pub(super) required: bool,
 }
 
@@ -28,19 +28,19 @@ pub(super) struct Style {
     pub(super) columns: Columns,
 }
 
-/// What was found at one look.
+/// The result of one look at the database's catalogue.
 #[derive(Debug)]
 pub(super) struct Schema {
     pub(super) looks: Vec<Look>,
 }
 
-/// What was found of one wanted table.
+/// What was found for one wanted table.
 #[derive(Debug)]
 pub(super) enum Look {
     Found(Box<Taken>),
-    /// None of its names is there.
+    /// No table has one of its names.
     Absent,
-    /// The table is there and cannot be used.
+    /// The table exists and cannot be used.
     Unusable {
         table: String,
         problem: String,
@@ -52,7 +52,7 @@ pub(super) enum Look {
 pub(super) struct Taken {
     pub(super) table: Table,
     pub(super) style: &'static str,
-    /// Columns that this table could have and has not.
+    /// Optional columns that this table does not have.
     pub(super) lacking: Vec<String>,
 }
 
@@ -71,7 +71,7 @@ pub(super) fn wanted(config: &DirectoryConfig) -> Vec<Wanted> {
     written.collect()
 }
 
-/// The three tables of the dashboard in the styles of PROVIDERS 10.
+/// The three tables of the dashboard, spelled as Prisma's model names or mapped to `snake_case`.
 fn dashboard() -> Vec<Wanted> {
     let table = |provider, names: [&str; 2], columns: [&str; 4]| {
         let [account, token, picture_url, name] = columns;
@@ -83,7 +83,7 @@ fn dashboard() -> Vec<Wanted> {
             account: (!account.is_empty()).then(|| spell(account)),
             name: Some(spell(name)),
             picture_url: Some(spell(picture_url)),
-            // No name of it is common enough to be guessed.
+            // No name for this column is common enough to guess.
             token_expires_at: None,
         };
         Wanted {
@@ -128,7 +128,7 @@ fn snake_case(camel: &str) -> String {
 }
 
 impl Schema {
-    /// Looks for all wanted tables. The error is a database that does not answer.
+    /// Looks for all wanted tables. It fails only if the database does not answer.
     pub(super) async fn look(engine: &Engine, source: &Source, wanted: &[Wanted]) -> Result<Self, Failure> {
         let mut looks = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
@@ -150,9 +150,9 @@ impl Schema {
         self.looks.iter().all(|look| matches!(look, Look::Found(_)))
     }
 
-    /// What a person has to put right before an id may be called unknown.
+    /// What an operator has to repair before an id may be called unknown.
     ///
-    /// `known` says which tables were there at an earlier look: one that has gone since does not make its rows unknown.
+    /// `known` says which tables an earlier look found: a table that is gone since does not make its rows unknown.
     pub(super) fn problem(&self, wanted: &[Wanted], known: &[bool]) -> Option<DirectoryError> {
         self.ambiguity().or_else(|| self.absence(wanted, known)).map(DirectoryError::Misconfigured)
     }
@@ -174,7 +174,7 @@ impl Schema {
         None
     }
 
-    /// Counted ids of several tables are the same numbers: only prefixes tell them apart.
+    /// Tables with integer ids use the same numbers: only prefixes tell them apart.
     pub(super) fn ambiguity(&self) -> Option<String> {
         let counted: Vec<&Table> =
             self.tables().filter(|table| matches!(table.id_type, IdType::Integer { .. })).collect();
@@ -213,7 +213,7 @@ async fn look_for(engine: &Engine, source: &Source, index: usize, wanted: &Wante
     Ok(Look::Absent)
 }
 
-/// The columns of the table of that name: of several that differ in case, the one that is spelled so.
+/// The columns of the table of that name; of several tables that differ in case, the one with exactly this spelling.
 fn described(name: &str, rows: Vec<Vec<Option<String>>>) -> Option<(String, Vec<Column>)> {
     let rows: Vec<(String, Column)> = rows.into_iter().filter_map(column_of).collect();
     let exact = rows.iter().any(|(table, _)| table == name);
@@ -233,7 +233,7 @@ fn column_of(row: Vec<Option<String>>) -> Option<(String, Column)> {
     Some((table?, column))
 }
 
-/// Takes the first style whose token is there.
+/// Takes the first style whose token column exists.
 fn take(dialect: Dialect, named: &Named<'_>, wanted: &Wanted, columns: &[Column]) -> Result<Taken, String> {
     let find = |name: &String| find(dialect, name, columns);
     let style = wanted.styles.iter().find(|style| find(&style.columns.token).is_some());

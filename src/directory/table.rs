@@ -1,4 +1,4 @@
-//! [`Table`]: a table that was found, with its statements made once.
+//! [`Table`]: a table that was found, with its statements built once.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -25,7 +25,7 @@ pub(super) struct Table {
     select: String,
     /// Ends with the id's column.
     select_ids: String,
-    /// The same of ids and the ends of tokens, where there is a column for these.
+    /// The same with the ends of the tokens, where there is a column for them.
     select_ends: Option<String>,
     id_column: String,
     count: String,
@@ -45,7 +45,7 @@ pub(super) struct Found {
     pub(super) token_expires_at: Option<Column>,
 }
 
-/// Which of the token's columns hold bytes (Prisma's `Bytes`) and come in hexadecimal.
+/// Which of the token's columns contain bytes (Prisma's `Bytes`) and are selected in hexadecimal.
 #[derive(Debug, Clone, Copy)]
 struct TokenBytes {
     value: bool,
@@ -53,7 +53,7 @@ struct TokenBytes {
     tag: bool,
 }
 
-/// What identifies a table to the maker of its statements.
+/// What [`Table::new`] needs to address a table.
 pub(super) struct Named<'a> {
     pub(super) index: usize,
     pub(super) provider: Provider,
@@ -63,7 +63,7 @@ pub(super) struct Named<'a> {
 }
 
 impl Table {
-    /// Makes the statements; the error says what is wrong with the table.
+    /// Builds the statements; the error says what is wrong with the table.
     pub(super) fn new(dialect: Dialect, named: &Named<'_>, found: Found) -> Result<Self, String> {
         let id_type = dialect
             .id_type(&found.id)
@@ -103,10 +103,10 @@ impl Table {
         })
     }
 
-    /// The row's own id within an address's id; `None` if this table cannot hold it, and need not be asked.
+    /// The row's own id within an avatar's id; `None` if this table cannot contain it and need not be asked.
     ///
-    /// Only the spelling that the database itself would print is taken: `007` and an upper-case UUID find their rows
-    /// too, and would be aliases that a purge never reaches.
+    /// Only the spelling that the database itself prints is accepted: `007` and an upper-case UUID would find their rows too,
+    /// and would be aliases that a purge never reaches.
     pub(super) fn row_id<'a>(&self, id: &'a AvatarId) -> Option<&'a str> {
         let text = id.as_str().strip_prefix(&self.prefix)?;
         let fits = match self.id_type {
@@ -128,7 +128,7 @@ impl Table {
         self.of_ids(&self.select_ids, count)
     }
 
-    /// Selects of `count` rows their ids and the ends of their tokens; binds the ids. `None` without such a column.
+    /// Selects the ids of `count` rows and the ends of their tokens; binds the ids. `None` without such a column.
     pub(super) fn select_ends(&self, count: usize) -> Option<String> {
         self.select_ends.as_ref().map(|select| self.of_ids(select, count))
     }
@@ -153,7 +153,7 @@ impl Table {
         &self.count
     }
 
-    /// A row's id as it stands in an address; `None` if it fits none, so that nobody can view it.
+    /// The avatar's id of a row; `None` if the row's id fits no address, so that nobody can view it.
     pub(super) fn avatar_id(&self, row_id: &str) -> Option<AvatarId> {
         let id = AvatarId::parse(&format!("{}{row_id}", self.prefix)).ok()?;
         (self.row_id(&id) == Some(row_id)).then_some(id)
@@ -164,7 +164,7 @@ impl Table {
         self.update.as_deref()
     }
 
-    /// A selected row as a connection; `None` if its id is another one after all.
+    /// A selected row as a connection; `None` if its id differs from the one asked for.
     pub(super) fn connection(
         &self,
         id: &AvatarId,
@@ -196,8 +196,8 @@ impl Table {
     }
 }
 
-/// The statements' parts. Columns are always written with the table's alias: SQLite would read a quoted name that is no
-/// column as a text.
+/// The parts of the statements. Columns always carry the table's alias: SQLite reads a quoted name that is no column as a
+/// string.
 struct Quoted {
     dialect: Dialect,
     table: String,
@@ -223,7 +223,7 @@ impl Quoted {
         }
     }
 
-    /// In the order in which [`Table::connection`] takes them.
+    /// In the order that [`Table::connection`] reads.
     fn select(&self, found: &Found) -> Result<String, String> {
         let columns = [
             self.text(&found.id)?,
@@ -294,7 +294,7 @@ fn quote(dialect: Dialect, name: &str) -> Result<String, String> {
     dialect.quote(name).ok_or_else(|| format!("{name:?} is no name"))
 }
 
-/// The end of a token out of a column; nothing where no token could end then.
+/// The end of a token out of a column; `None` if no token could end then.
 pub(super) fn token_end(text: &str, now: Timestamp) -> Option<Timestamp> {
     end_of(text.parse().ok()?, now)
 }
@@ -308,7 +308,7 @@ fn is_uuid(text: &str) -> bool {
         })
 }
 
-/// What a dashboard would have written into a text column (PROVIDERS 9, row 7).
+/// Base64, which is what a dashboard writes into a text column.
 fn base64_of(hexadecimal: &str) -> String {
     hex::decode(hexadecimal).map(|bytes| STANDARD.encode(bytes)).unwrap_or_default()
 }

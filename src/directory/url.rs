@@ -1,4 +1,4 @@
-//! [`Source`]: `DATABASE_URL` as Prisma writes it (PROVIDERS 10), taken apart here.
+//! [`Source`]: a database URL with the parameters that Prisma gives it, parsed here.
 //!
 //! sqlx's own parser is not used: it writes unknown parameters with their values (`sslpassword`) to the log, and it
 //! knows neither `schema` nor `pgbouncer`.
@@ -15,7 +15,7 @@ use url::Url;
 
 use crate::model::Secret;
 
-/// Which database, and how to reach it. Its `Debug` shows neither user nor password.
+/// Which database, and how to reach it. `Debug` shows neither user nor password.
 #[derive(Debug, Clone)]
 pub enum Source {
     /// PostgreSQL, perhaps behind pgbouncer.
@@ -26,11 +26,11 @@ pub enum Source {
     Sqlite(SqliteSource),
 }
 
-/// What a PostgreSQL URL says.
+/// A parsed PostgreSQL URL.
 #[derive(Debug, Clone)]
 pub struct PostgresSource {
     server: Server,
-    /// Every table is looked for in this schema alone.
+    /// Tables are looked for in this schema alone.
     pub(super) schema: String,
     /// Transaction pooling: nothing may outlive a transaction.
     pub(super) bouncer: bool,
@@ -40,21 +40,21 @@ pub struct PostgresSource {
     settings: Vec<(String, String)>,
 }
 
-/// What a MySQL URL says.
+/// A parsed MySQL URL.
 #[derive(Debug, Clone)]
 pub struct MySqlSource {
     server: Server,
     ssl_mode: MySqlSslMode,
 }
 
-/// What a SQLite URL says.
+/// A parsed SQLite URL.
 #[derive(Debug, Clone)]
 pub struct SqliteSource {
     path: PathBuf,
     read_only: bool,
 }
 
-/// What both servers' URLs have in common.
+/// What the URLs of both servers have in common.
 #[derive(Debug, Clone)]
 struct Server {
     host: String,
@@ -67,7 +67,7 @@ struct Server {
     root_certificate: Option<PathBuf>,
 }
 
-/// Takes a URL apart. The error says what would be right and repeats nothing of the URL.
+/// Parses a URL. The error says what would be right and repeats nothing of the URL.
 pub(super) fn parse(text: &str) -> Result<Source, String> {
     let (scheme, rest) = text.split_once(':').ok_or(EXPECTED)?;
     match scheme {
@@ -104,7 +104,7 @@ fn postgres(url: &Url) -> Result<Source, String> {
         Some("disable") => PgSslMode::Disable,
         Some("verify-ca") => PgSslMode::VerifyCa,
         Some("verify-full") => PgSslMode::VerifyFull,
-        // SECURITY: who asks for a checked certificate must not get a connection in the clear instead.
+        // SECURITY: an operator who asks for a verified certificate must not get an unencrypted connection instead.
         _ if strict => PgSslMode::VerifyFull,
         None | Some("prefer") => PgSslMode::Prefer,
         Some("allow") => PgSslMode::Allow,
@@ -143,7 +143,7 @@ fn mysql(url: &Url) -> Result<Source, String> {
     Ok(Source::MySql(MySqlSource { server, ssl_mode }))
 }
 
-/// `file:./dev.db`, `sqlite:dev.db`, `sqlite://dev.db`; a relative path begins where the process does.
+/// `file:./dev.db`, `sqlite:dev.db`, `sqlite://dev.db`; a relative path starts in the working directory.
 fn sqlite(rest: &str) -> Result<Source, String> {
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let path = path.strip_prefix("//").unwrap_or(path);
@@ -232,7 +232,7 @@ impl PostgresSource {
             options = options.options(self.settings.iter().map(|(name, value)| (name, value)));
         }
         if self.bouncer {
-            // pgbouncer refuses start-up parameters that it does not track.
+            // pgbouncer refuses startup parameters that it does not track.
             options = options.extra_float_digits(None);
         }
         options.disable_statement_logging()
@@ -285,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn prismas_parameters_are_taken_and_unknown_ones_ignored() {
+    fn prismas_parameters_are_read_and_unknown_ones_ignored() {
         let source = pg("postgresql://us%40er:p%23w@db.example:6543/shop?schema=tenant&pgbouncer=true\
              &connection_limit=1&sslmode=require&connect_timeout=5&pool_timeout=10&socket_timeout=3\
              &sslpassword=hunter2&channel_binding=require&future=1&application_name=dash");
@@ -300,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_written_is_prismas_default() {
+    fn a_missing_parameter_has_prismas_default() {
         let source = pg("postgres://u@localhost/d");
         assert_eq!((source.schema.as_str(), source.bouncer, source.server.port), ("public", false, 5432));
         assert!(matches!(source.ssl_mode, PgSslMode::Prefer));
@@ -319,13 +319,13 @@ mod tests {
     }
 
     #[test]
-    fn a_socket_folder_is_taken_from_host() {
+    fn a_host_that_is_a_path_is_the_folder_of_the_socket() {
         let source = pg("postgres://u@localhost/d?host=/var/run/postgresql");
         assert_eq!(source.server.socket.as_deref(), Some(std::path::Path::new("/var/run/postgresql")));
     }
 
     #[test]
-    fn settings_are_read_out_of_options() {
+    fn options_contain_settings_in_three_spellings() {
         assert_eq!(
             settings("-c statement_timeout=5s --geqo=off -cwork_mem=1MB"),
             [("statement_timeout", "5s"), ("geqo", "off"), ("work_mem", "1MB")]
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn sqlite_files_are_named_in_three_ways() {
+    fn a_sqlite_file_can_be_named_in_three_ways() {
         for (text, path) in [
             ("file:./dev.db", "./dev.db"),
             ("sqlite:dev.db", "dev.db"),
@@ -361,7 +361,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_of_a_refused_url_is_repeated_and_nothing_secret_is_shown() {
+    fn an_error_repeats_nothing_of_the_url_and_debug_shows_no_secret() {
         for text in
             ["sqlserver://u:hunter2@h", "postgres://u:hunter2@h:port/d", "hunter2", "mysql://u:hunter2@h"]
         {

@@ -1,12 +1,12 @@
-//! A walk over all connections, in pages, which may be gone on with after a long time: the `[[connection]]` entries, then
-//! each table in the order of its ids.
+//! A walk over all connections, in pages: the `[[connection]]` entries, then each table in the order of its ids. It can be
+//! resumed after any time.
 
 use super::engine::Keep;
 use super::table::Table;
 use super::{Directory, DirectoryError};
 use crate::model::AvatarId;
 
-/// Where a walk is: behind this row. It stays right while rows come and go.
+/// Where a walk is: behind this row. It stays valid while rows are added and deleted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Place {
@@ -19,17 +19,17 @@ pub struct Place {
 /// Some connections.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Page {
-    /// Theirs. May be empty: not every row's id fits an address.
+    /// Their ids. May be empty: not every row's id fits an address.
     pub ids: Vec<AvatarId>,
     /// Where the next page begins; `None` = this was the last.
     pub next: Option<Place>,
 }
 
 impl Directory {
-    /// The next so many connections at most; from the first if there is no place to go on from.
+    /// At most `count` connections behind `from`, or from the first one without it.
     ///
     /// # Errors
-    /// As for [`Directory::existing`]; also if the place lies in a table that is not read any more.
+    /// As for [`Directory::existing`]; also if `from` lies in a table that is no longer read.
     pub async fn page(&self, from: Option<&Place>, count: usize) -> Result<Page, DirectoryError> {
         let tables = match self.config.source {
             Some(_) => {
@@ -46,7 +46,7 @@ impl Directory {
             None => return Ok(self.entries_after(None, count, &tables)),
         };
         let at = tables.iter().position(|table| name(table) == from.table).ok_or_else(|| {
-            let problem = format!("the walk was in the table {:?}, which is not read any more", from.table);
+            let problem = format!("the walk was in the table {:?}, which is no longer read", from.table);
             DirectoryError::Misconfigured(problem)
         })?;
         let rows = self.rows_after(tables[at], from.after.as_deref(), count).await?;
@@ -60,7 +60,15 @@ impl Directory {
         Ok(Page { ids, next })
     }
 
-    /// How many connections there are, rows that fit no address included.
+    /// Looks for the tables anew at the next question, where one of them was missing: it may be there by now.
+    pub async fn expect_new_tables(&self) {
+        let mut looked = self.schema.lock().await;
+        if looked.schema.as_ref().is_some_and(|schema| !schema.is_complete()) {
+            looked.schema = None;
+        }
+    }
+
+    /// How many connections there are, including rows that fit no address.
     ///
     /// # Errors
     /// As for [`Directory::page`].

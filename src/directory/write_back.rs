@@ -1,4 +1,4 @@
-//! Saving a fresh address in the row, as the dashboard did itself.
+//! Saves a fresh address in the row, as the dashboard itself does.
 
 use std::sync::PoisonError;
 
@@ -11,23 +11,23 @@ use crate::model::{Address, Connection, Provider};
 /// What became of a fresh address.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum WriteBack {
-    /// It stands in the row.
+    /// The row has it.
     Saved,
-    /// The row holds another address than was read, or is gone: somebody else was faster.
+    /// The row was deleted, or its address changed since it was read: another writer was faster.
     Lost,
     /// The column is too short for it.
     TooLong,
     /// The database does not permit it: a read-only role, a constraint, a trigger.
     Refused,
-    /// Not wanted, or there is no column for it.
+    /// It is turned off, or there is no column for it.
     NotConfigured,
 }
 
 impl Directory {
-    /// Saves `address` in the row if that still holds the address that `connection` was read with.
+    /// Saves `address` in the row, if that still has the address that `connection` was read with.
     ///
-    /// Never for Telegram, whose addresses hold the bot's token (DESIGN 6). What the table does not take is told to the
-    /// log once, and is no error.
+    /// Never for Telegram, whose addresses contain the bot's token. A table that refuses addresses is no error: it is logged
+    /// once.
     pub async fn write_back(
         &self,
         connection: &Connection,
@@ -48,7 +48,7 @@ impl Directory {
         let (Some(update), Some(row_id)) = (table.update(), table.row_id(&connection.id)) else {
             return Ok(WriteBack::NotConfigured);
         };
-        // Addresses are ASCII, so bytes are characters. Asked beforehand, since MySQL may cut instead of refusing.
+        // Addresses are ASCII, so bytes are characters. Checked first, since MySQL may truncate instead of refusing.
         if table.picture_max.is_some_and(|max| address.expose().len() > max) {
             self.warn_once(index, &table.name, "the column of the picture's address is too short");
             return Ok(WriteBack::TooLong);

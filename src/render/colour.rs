@@ -1,14 +1,14 @@
-//! The backgrounds behind initials.
+//! The background colours of initials.
 
 use sha2::{Digest, Sha256};
 
-/// White text on each of them has a contrast of at least 4.5 : 1 (WCAG 2.2, 1.4.3); the test computes it.
+/// White text has a contrast of at least 4.5 : 1 on each of them (WCAG 2.2, 1.4.3); a test computes it.
 const PALETTE: [&str; 16] = [
     "#b42318", "#b93815", "#9a4a09", "#855c06", "#5f6b0f", "#3f7011", "#15723a", "#0c7358", "#0e7272",
     "#0b6f8f", "#1769b3", "#3257c9", "#5145cd", "#6c3ac4", "#9530a8", "#b3246f",
 ];
 
-/// The colour of this id, always the same.
+/// The colour of an id; it never changes.
 pub(super) fn of(id: &str) -> &'static str {
     let hash = Sha256::digest(id);
     PALETTE[usize::from(hash[0]) % PALETTE.len()]

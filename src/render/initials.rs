@@ -1,4 +1,4 @@
-//! The placeholder that shows whose picture is missing, and the one for nobody known.
+//! The placeholder with the account's initials, and the silhouette where no name is known.
 
 use std::fmt::Write;
 
@@ -6,7 +6,7 @@ use bytes::Bytes;
 
 use super::{colour, name};
 
-/// The system's own fonts, so that nothing has to be loaded and every script has a chance.
+/// The system's fonts: none has to be loaded, and they cover the most scripts.
 const FONTS: &str = "system-ui,-apple-system,'Segoe UI',Roboto,'Helvetica Neue','Noto Sans',Arial,sans-serif";
 /// Also a size, since an `<img>` without one, and `naturalWidth`, should be that of a picture.
 const OPEN: &str =
@@ -19,12 +19,12 @@ const SILHOUETTE: &str = concat!(
 /// One or two initials of `name` in white on the colour of `id`, as [`super::SVG`]; [`neutral`] where there are none.
 pub fn initials(id: &str, name: Option<&str>) -> Bytes {
     let Some(initials) = name.and_then(name::initials_of) else { return neutral() };
-    // Two wide capitals must stay clear of the edge where a page cuts the picture round.
+    // Two wide capitals must stay clear of the edge where a page crops the picture to a circle.
     let size = if initials.chars().any(|c| c == '\u{200c}') { 36 } else { 46 };
     let mut svg = String::with_capacity(512);
     svg.push_str(OPEN);
     let fill = colour::of(id);
-    // The last attribute's value and the text are the only places for what came from outside, and both are escaped.
+    // SECURITY: only the text comes from outside, and it is escaped; the colour is one of a fixed palette.
     let _ = write!(
         svg,
         r##"<rect width="100" height="100" fill="{fill}"/><text x="50" y="50" fill="#fff" font-family="{FONTS}" font-size="{size}" font-weight="600" text-anchor="middle" dominant-baseline="central">"##,
@@ -34,7 +34,7 @@ pub fn initials(id: &str, name: Option<&str>) -> Bytes {
     svg.into()
 }
 
-/// A silhouette, where no name is known, as [`super::SVG`].
+/// A silhouette, as [`super::SVG`], where no name is known.
 pub fn neutral() -> Bytes {
     [OPEN, SILHOUETTE].concat().into()
 }
@@ -100,13 +100,13 @@ mod tests {
     }
 
     #[test]
-    fn the_initials_stand_in_the_text() {
+    fn the_text_is_the_initials() {
         assert_eq!(text_of(&initials("acme", Some("Acme Coffee"))), "A\u{200c}C");
         assert_eq!(initials("acme", Some("Acme")), initials("acme", Some("Acme")));
     }
 
     #[test]
-    fn a_reserved_character_that_belongs_to_an_initial_is_escaped_in_the_text() {
+    fn a_reserved_character_within_an_initial_is_escaped() {
         // U+0D4E joins what follows it, a quotation mark too, to one cluster.
         assert_eq!(text_of(&initials("acme", Some("\u{d4e}\""))), "\u{d4e}\"");
     }
@@ -120,7 +120,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_needs_a_style_a_script_or_an_address() {
+    fn the_picture_has_no_style_no_script_and_no_address() {
         let svg =
             String::from_utf8(initials("a", Some("<script>alert(1)</script> \" onload=x")).to_vec()).unwrap();
         for word in ["<style", "style=", "script", "href", "onload", "url("] {
@@ -129,7 +129,7 @@ mod tests {
     }
 
     #[test]
-    fn what_xml_reserves_is_escaped() {
+    fn characters_that_xml_reserves_are_escaped() {
         let mut escaped = String::new();
         escape_into(&mut escaped, "<&>\"'");
         assert_eq!(escaped, "&lt;&amp;&gt;&quot;&#39;");

@@ -1,7 +1,7 @@
-//! RENDER: the pictures that this server draws itself, where an account has none.
+//! WORKS: the pictures that this server draws for accounts without one.
 //!
-//! They are SVG made of attributes alone: no script, no style, no reference to anything outside, and every character of
-//! a name escaped. So the policy of every other answer, [`CSP`], lets them show.
+//! They are SVG made of attributes alone: no script, no style, no external reference, and every character of a name is
+//! escaped. So they display under the policy of every other answer, [`CSP`].
 
 mod blank;
 mod colour;
@@ -15,5 +15,5 @@ pub use initials::{initials, neutral};
 pub const SVG: &str = "image/svg+xml";
 /// The `Content-Type` of [`blank`].
 pub const PNG: &str = "image/png";
-/// The `Content-Security-Policy` that all of them can bear.
+/// The `Content-Security-Policy` of every answer.
 pub const CSP: &str = "default-src 'none'; sandbox";

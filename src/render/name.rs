@@ -1,18 +1,18 @@
-//! From a name in any script to the one or two signs that stand for it.
+//! From a name in any script to the one or two characters that stand for it.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// How much of a name is looked at, in characters.
+/// How much of a name is read, in characters.
 const MAX_NAME: usize = 256;
-/// A letter and its marks; more is decoration that would leave the picture.
+/// A letter and its combining marks, in characters; more would run out of the picture.
 const MAX_LETTER: usize = 4;
-/// An emoji and what modifies it; the longest in use (families, flags of regions) have ten characters or fewer.
+/// An emoji and its modifiers, in characters; the longest in use (families, flags of regions) have ten or fewer.
 const MAX_EMOJI: usize = 12;
-/// Keeps two Arabic letters from being joined as if they were one word.
+/// Keeps two Arabic letters from joining as if they were one word.
 const ZERO_WIDTH_NON_JOINER: char = '\u{200c}';
 
-/// The initials: of the first word and the last one; one sign where a script's signs are wide, or where a name has no
-/// letters and digits but an emoji. `None` where nothing can be shown.
+/// The initials of the first and the last word; only one where a script's characters are wide, or where a name has an emoji
+/// and neither letters nor digits. `None` where nothing can be shown.
 pub(super) fn initials_of(name: &str) -> Option<String> {
     let name: String = name.chars().take(MAX_NAME).filter_map(shown).collect();
     let mut words = name.split(is_gap).filter_map(first_letter);
@@ -27,8 +27,8 @@ pub(super) fn initials_of(name: &str) -> Option<String> {
     Some(initials)
 }
 
-/// SECURITY: control characters would make the SVG malformed (XML 1.0 2.2) and those of bidirectional text could show it
-/// in another order; what is invisible or private is no initial either.
+/// SECURITY: control characters would make the SVG malformed (XML 1.0 2.2), and bidirectional controls could reorder it;
+/// invisible and private characters are no initials either.
 fn shown(c: char) -> Option<char> {
     match c {
         '\t' | '\n' | '\r' => Some(' '),
@@ -46,7 +46,7 @@ fn shown(c: char) -> Option<char> {
     }
 }
 
-/// What parts words, in names and in handles such as `jane.doe_x`.
+/// Separates words in names and in handles such as `jane.doe_x`.
 fn is_gap(c: char) -> bool {
     c.is_whitespace()
         || matches!(c, '.' | '_' | '-' | ',' | '/' | '|' | '·' | '•' | '・' | '–' | '—' | '&' | '+')
@@ -54,7 +54,7 @@ fn is_gap(c: char) -> bool {
 
 fn first_letter(word: &str) -> Option<&str> {
     let cluster = word.graphemes(true).find(|cluster| cluster.starts_with(char::is_alphanumeric))?;
-    // A digit dressed as an emoji (a keycap) is a digit.
+    // A keycap emoji is its digit.
     let letter = cluster.split('\u{fe0f}').next()?;
     Some(cut(letter, MAX_LETTER))
 }
@@ -74,7 +74,7 @@ fn is_pictorial(c: char) -> bool {
     matches!(c, '\u{2190}'..='\u{2bff}' | '\u{1f000}'..='\u{1faff}')
 }
 
-/// One such sign fills the picture: Chinese, Japanese, Korean, in all their blocks.
+/// Chinese, Japanese and Korean, in all their blocks: one such character fills the picture.
 fn is_wide(cluster: &str) -> bool {
     cluster.starts_with(|c| {
         matches!(c, '\u{1100}'..='\u{11ff}' | '\u{2e80}'..='\u{a4cf}' | '\u{ac00}'..='\u{d7ff}')
@@ -82,7 +82,7 @@ fn is_wide(cluster: &str) -> bool {
     })
 }
 
-/// In capitals, where that leaves one letter one letter: `ß` would become two.
+/// In capitals, unless one letter becomes two, as `ß` would.
 fn upper(cluster: &str) -> String {
     let upper = cluster.to_uppercase();
     if upper.chars().count() == cluster.chars().count() { upper } else { cluster.to_owned() }

@@ -1,4 +1,4 @@
-//! The operators' API: why do I see this picture, refresh it, purge it, delete it.
+//! The operators' API: inspect, refresh, purge and delete an avatar; the state of Redis and of the webhooks.
 
 use std::net::IpAddr;
 use std::sync::Arc;
@@ -8,7 +8,7 @@ use hyper::header::{AUTHORIZATION, HeaderMap, ORIGIN};
 use hyper::{Request, Response, StatusCode};
 
 use super::error::ApiError;
-use super::probes::json;
+use super::json::json;
 use super::purge::purge_one;
 use crate::avatar::Service;
 use crate::http::{Body, Peer, requested_host};
@@ -16,7 +16,7 @@ use crate::model::{AvatarId, Secret};
 
 type Answer = Result<Response<Body>, ApiError>;
 
-/// Asks for the bearer token; compared in constant time.
+/// Requires the bearer token and compares it in constant time.
 pub(super) fn authorize(token: Option<&Secret>, headers: &HeaderMap) -> Result<(), ApiError> {
     let Some(token) = token else { return refuse_cross_site(headers) };
     let given = headers.get(AUTHORIZATION).and_then(|value| value.to_str().ok());
@@ -44,8 +44,8 @@ pub(super) fn is_asked_locally(request: &Request<Bytes>) -> bool {
     is_unix || requested_host(request.uri(), request.headers()).is_none_or(is_local)
 }
 
-/// SECURITY: without a token the port is reachable from every page in a browser on the same machine. Browsers name the
-/// origin of such requests; a page may not purge or delete.
+/// SECURITY: without a token any page in a browser on the same machine can reach the port. Browsers name the origin of such
+/// requests, so that a page can neither purge nor delete.
 fn refuse_cross_site(headers: &HeaderMap) -> Result<(), ApiError> {
     let site = headers.get("sec-fetch-site").map(|value| value.as_bytes());
     let foreign = site.is_some_and(|site| !matches!(site, b"same-origin" | b"none"));

@@ -1,21 +1,20 @@
-//! [`Prepared`]: the headers of an avatar's answer, written once and only cloned on the hit path (DESIGN 4).
+//! [`Prepared`]: the headers of an avatar's answer, rendered once, so that a hit only clones them.
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use hyper::header::{
     ACCEPT_RANGES, ACCESS_CONTROL_ALLOW_ORIGIN, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH,
-    CONTENT_SECURITY_POLICY, CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
-    X_CONTENT_TYPE_OPTIONS,
+    CONTENT_TYPE, ETAG, HeaderMap, HeaderName, HeaderValue, LAST_MODIFIED,
 };
 use hyper::{Response, StatusCode};
 
 use super::config::HeadersConfig;
 use super::error::ApiError;
+use super::json::harden;
 use crate::http::Body;
 use crate::http::conditional::{Validators, Verdict, evaluate};
 use crate::model::{AvatarState, CacheStatus, Picture, Tags};
-use crate::render;
 
 const AVATAR_STATE: HeaderName = HeaderName::from_static("avatar-state");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -24,13 +23,7 @@ const CDN_CACHE_CONTROL: HeaderName = HeaderName::from_static("cdn-cache-control
 const CORP: HeaderName = HeaderName::from_static("cross-origin-resource-policy");
 const SURROGATE_KEY: HeaderName = HeaderName::from_static("surrogate-key");
 
-/// Nosniff, and a policy under which nothing in the answer can run or load (PEERS 6).
-pub(super) fn harden(headers: &mut HeaderMap) {
-    headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    headers.insert(CONTENT_SECURITY_POLICY, HeaderValue::from_static(render::CSP));
-}
-
-/// The two headers that tell browsers and CDNs how long.
+/// The two headers that say how long browsers and CDNs may store an answer.
 struct Lifetime {
     browser: HeaderValue,
     cdn: HeaderValue,
@@ -48,7 +41,7 @@ pub(super) struct Prepared {
 }
 
 impl Prepared {
-    /// Writes them.
+    /// Renders them.
     pub(super) fn new(config: &HeadersConfig) -> Self {
         let HeadersConfig {
             max_age,
@@ -111,7 +104,7 @@ impl Prepared {
         response
     }
 
-    /// A picture that is still coming in: no ETag, since its hash is not known, and a short life.
+    /// A picture that is still being downloaded: it has no ETag, since its hash is not known, and a short lifetime.
     pub(super) fn stream(
         &self,
         body: Body,
@@ -128,7 +121,7 @@ impl Prepared {
         response
     }
 
-    /// A generated picture, or the JSON of `d=404`.
+    /// A drawn placeholder, or the JSON of `d=404`.
     pub(super) fn placeholder(
         &self,
         body: Bytes,
@@ -180,7 +173,7 @@ fn not_modified() -> Response<Body> {
     response
 }
 
-/// Shares the bytes instead of copying them. They are ASCII by construction.
+/// Shares the bytes instead of copying them. They are always ASCII.
 fn insert_shared(headers: &mut HeaderMap, name: HeaderName, value: &Bytes) {
     if let Ok(value) = HeaderValue::from_maybe_shared(value.clone()) {
         headers.insert(name, value);

@@ -16,10 +16,10 @@ use crate::model::{AvatarId, CacheStatus, Tags};
 use crate::render;
 use crate::store::Held;
 
-/// Extensions that are accepted. They do not change the format yet.
+/// Accepted extensions. They do not change the format yet.
 const EXTENSIONS: [&str; 4] = ["jpg", "png", "webp", "avif"];
 
-/// Answers for what stands behind `/avatar/`.
+/// Answers a request; `rest` is the path behind `/avatar/`.
 pub(super) async fn avatar(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Response<Body> {
     answer(site, rest, request).await.unwrap_or_else(Response::from)
 }
@@ -88,7 +88,7 @@ fn fallback(
     }
 }
 
-/// 404 with a neutral picture: no name is known, and a CDN absorbs who tries all ids.
+/// 404 with a neutral picture, since no name is known. A CDN can store it and so absorbs a client that tries all ids.
 fn unknown(site: &Site, kind: FallbackKind) -> Response<Body> {
     let status = CacheStatus::Unknown;
     match kind {
@@ -102,7 +102,7 @@ fn unknown(site: &Site, kind: FallbackKind) -> Response<Body> {
     }
 }
 
-/// `d=404`: JSON, so that the page's `onerror` fires, cached as a placeholder is.
+/// `d=404`: JSON, so that the page's `onerror` fires. Caches may store it like a placeholder.
 fn not_found(site: &Site, code: &str, status: CacheStatus, tags: Option<&Tags>) -> Response<Body> {
     let body = Bytes::from(format!(r#"{{"error":"{code}"}}"#));
     site.prepared.placeholder(body, "application/json", StatusCode::NOT_FOUND, status, tags)

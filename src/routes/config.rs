@@ -7,7 +7,7 @@ use hyper::header::HeaderValue;
 
 use crate::model::{Invalid, units};
 
-/// Section `[avatar.headers]`: what browsers and CDNs are told.
+/// Section `[avatar.headers]`: the response headers for browsers and CDNs.
 #[derive(Debug, Clone)]
 pub struct HeadersConfig {
     /// `Cache-Control: max-age` of a picture.
@@ -22,7 +22,7 @@ pub struct HeadersConfig {
     pub fallback_max_age: Duration,
     /// `Cross-Origin-Resource-Policy`.
     pub cross_origin_resource_policy: HeaderValue,
-    /// `Access-Control-Allow-Origin`, if any is sent.
+    /// `Access-Control-Allow-Origin`; `None` = not sent.
     pub allow_origin: Option<HeaderValue>,
     /// Whether `Surrogate-Key` is sent.
     pub surrogate_key: bool,
@@ -90,7 +90,7 @@ fn allow_origin(text: &str) -> Result<Option<HeaderValue>, Invalid> {
     HeaderValue::from_str(text).map(Some).map_err(|_| invalid())
 }
 
-/// What is shown where there is no picture; Gravatar's names.
+/// What to show where there is no picture, by Gravatar's names.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum FallbackKind {
     /// The initials of the row's name.
@@ -122,9 +122,9 @@ impl FallbackKind {
 /// Section `[fallback]`.
 #[derive(Debug, Clone, Copy)]
 pub struct FallbackConfig {
-    /// Where the address does not say.
+    /// The kind where the address has no `d`.
     pub kind: FallbackKind,
-    /// With which a placeholder is answered.
+    /// The status of a placeholder: 200 or 404.
     pub status: StatusCode,
 }
 

@@ -1,14 +1,14 @@
-//! What the dashboard tells of its connections: `POST /api/connections/{id}`, and `POST /api/connections` for many.
+//! The dashboard's hooks: `POST /api/connections/{id}` for one connection, `POST /api/connections` for many.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use hyper::{Response, StatusCode};
-use serde_json::json;
+use serde_json::Value;
 
 use super::error::ApiError;
-use super::probes;
+use super::json;
 use super::purge::{self, MAX_IDS};
 use crate::avatar::{HookProgress, JobQueueFull, Service};
 use crate::http::Body;
@@ -17,7 +17,7 @@ use crate::store::Acknowledged;
 
 type Answer = Result<Response<Body>, ApiError>;
 
-/// What has happened to a connection.
+/// What happened to a connection.
 #[derive(Debug, Clone, Copy, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum Event {
@@ -27,7 +27,7 @@ enum Event {
     Updated,
     /// Its row is gone, or soon will be.
     Deleted,
-    /// Its owner has logged in again.
+    /// Its owner logged in again.
     Reauthorized,
 }
 
@@ -45,14 +45,14 @@ struct OfMany {
 }
 
 /// `POST /api/connections/{id}`
-pub(super) async fn tell_of_one(service: &Arc<Service>, id: &str, body: &Bytes) -> Answer {
+pub(super) async fn hook_for_one(service: &Arc<Service>, id: &str, body: &Bytes) -> Answer {
     let id = AvatarId::parse(id).map_err(|_| ApiError::InvalidId)?;
     let told: OfOne = serde_json::from_slice(body).map_err(|_| ApiError::InvalidEvent)?;
     act(service, told.event, &[id]).await
 }
 
 /// `POST /api/connections`
-pub(super) async fn tell_of_many(service: &Arc<Service>, body: &Bytes) -> Answer {
+pub(super) async fn hook_for_many(service: &Arc<Service>, body: &Bytes) -> Answer {
     let told: OfMany = serde_json::from_slice(body).map_err(|_| ApiError::InvalidEvents)?;
     if !(1..=MAX_IDS).contains(&told.ids.len()) {
         return Err(ApiError::InvalidEvents);
@@ -62,12 +62,12 @@ pub(super) async fn tell_of_many(service: &Arc<Service>, body: &Bytes) -> Answer
     act(service, told.event, &ids).await
 }
 
-/// `GET /api/connections`: what is left of all that was told.
+/// `GET /api/connections`: how many avatars of all hooks are done.
 pub(super) fn backlog(service: &Service) -> Response<Body> {
-    probes::json(StatusCode::OK, counted(service.jobs().progress()).to_string())
+    json::json(StatusCode::OK, counted(service.jobs().progress()).to_string())
 }
 
-/// 202: accepted, and done behind the answer. A deletion is done when it is answered.
+/// Answers 202 before the refreshes begin. A deletion is complete when it is answered.
 async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     let full = |JobQueueFull| ApiError::Busy;
     let (backlogged, told) = match event {
@@ -80,15 +80,17 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     body["avatars"] = ids.len().into();
     match told {
         Acknowledged::Alone => {}
-        Acknowledged::By { done, missing } => body["instances"] = json!({ "done": done, "missing": missing }),
-        // They are told when it is back; meanwhile they find the new row by themselves, within `directory.cache_for`.
+        Acknowledged::By { done, missing } => {
+            body["instances"] = serde_json::json!({ "done": done, "missing": missing })
+        }
+        // The other instances hear of it when Redis is back. Until then each reads the new row within `directory.cache_for`.
         Acknowledged::Away => body["redis"] = "away".into(),
     }
-    Ok(probes::json(StatusCode::ACCEPTED, body.to_string()))
+    Ok(json::json(StatusCode::ACCEPTED, body.to_string()))
 }
 
-/// What was told by this answer is done when `done` has reached its `accepted`, unless another `run` of the server began.
-fn counted(told: HookProgress) -> serde_json::Value {
+/// A hook is done when `done` has reached the `accepted` of its answer. A restarted server shows another `run`.
+fn counted(told: HookProgress) -> Value {
     let HookProgress { accepted, done, failed, started_at } = told;
-    json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
+    serde_json::json!({ "accepted": accepted, "done": done, "failed": failed, "run": started_at })
 }

@@ -1,16 +1,17 @@
-//! [`ApiError`]: what a client sees of an error. One exhaustive match.
+//! [`ApiError`]: the errors that clients see, with their statuses in one exhaustive match.
 
-use hyper::header::{ALLOW, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
+use hyper::header::{ALLOW, HeaderValue, RETRY_AFTER, WWW_AUTHENTICATE};
 use hyper::{Response, StatusCode};
 
+use super::json::json;
 use crate::http::Body;
 
-/// Errors are small JSON with a stable code, and are never cached.
+/// An error. It is answered as small JSON with a stable code, which no cache stores.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ApiError {
     /// No such route.
     NotFound,
-    /// The path's id is no id.
+    /// The path's id is not well-formed.
     InvalidId,
     /// The `s` parameter.
     InvalidSize,
@@ -18,35 +19,39 @@ pub(super) enum ApiError {
     InvalidDefault,
     /// The `f` parameter.
     InvalidForce,
-    /// The query is no UTF-8.
+    /// The query is not UTF-8.
     InvalidQuery,
-    /// Another method is allowed: the value of `Allow`.
+    /// Only other methods are allowed: the value of `Allow`.
     MethodNotAllowed(&'static str),
-    /// `If-Match` or `If-Unmodified-Since` does not hold.
+    /// `If-Match` or `If-Unmodified-Since` is false.
     PreconditionFailed,
     /// The admin token is missing or wrong.
     Unauthorized,
-    /// A browser's request from another site to an admin port without a token.
+    /// A browser sent a page's request from another site, and the admin port has no token.
     CrossSite,
     /// A request for another host than this machine to an admin port without a token.
     ForeignHost,
-    /// Nothing is known of this avatar.
+    /// No tier has an entry for this avatar.
     NotHeld,
-    /// The disk store did not do it.
+    /// The disk store failed to delete.
     NotOnDisk,
-    /// Redis could not be told.
+    /// Redis is away, so only this instance has purged.
     NotShared,
-    /// The body of a purge.
+    /// The body of a purge is wrong.
     InvalidPurge,
-    /// The body that tells of a connection.
+    /// The body of a hook for one connection is wrong.
     InvalidEvent,
-    /// The body that tells of many connections.
+    /// The body of a hook for many connections is wrong.
     InvalidEvents,
-    /// Too much is left of what was told before.
+    /// The body that begins a walk is wrong.
+    InvalidWarm,
+    /// The server is about to end.
+    Stopping,
+    /// The job queue is full.
     Busy,
-    /// There is no shared tier.
+    /// Redis is not configured.
     NoRedis,
-    /// Nobody is told what happens.
+    /// Webhooks are not configured.
     NoEvents,
 }
 
@@ -125,6 +130,16 @@ impl ApiError {
                 "invalid_event",
                 "send JSON with event (created, updated, deleted or reauthorized) and ids (1 to 1000 of them)",
             ),
+            Self::InvalidWarm => (
+                StatusCode::BAD_REQUEST,
+                "invalid_warm",
+                "send nothing, or JSON with rate (1 to 1000 avatars a second, else 10) and resume (true or false)",
+            ),
+            Self::Stopping => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "stopping",
+                "this server is about to end; send it again when it is back",
+            ),
             Self::Busy => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "busy",
@@ -143,13 +158,9 @@ impl ApiError {
 impl From<ApiError> for Response<Body> {
     fn from(error: ApiError) -> Self {
         let (status, code, message) = error.parts();
-        let mut response =
-            Response::new(Body::full(format!(r#"{{"error":"{code}","message":"{message}"}}"#)));
-        *response.status_mut() = status;
+        let body = format!(r#"{{"error":"{code}","message":"{message}"}}"#);
+        let mut response = json(status, body);
         let headers = response.headers_mut();
-        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-        headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-        super::answer::harden(headers);
         match error {
             ApiError::MethodNotAllowed(allowed) => {
                 _ = headers.insert(ALLOW, HeaderValue::from_static(allowed))

@@ -1,6 +1,6 @@
-//! FRONT: what this server answers. The two tables below are the table of contents.
+//! FRONT: what this server answers. The two route tables below are the table of contents.
 //!
-//! No service and no store below this floor knows a status code.
+//! No floor below this one knows a status code.
 
 mod admin;
 mod answer;
@@ -8,9 +8,11 @@ mod avatar;
 mod config;
 mod connections;
 mod error;
+mod json;
 mod parameters;
 mod probes;
 mod purge;
+mod warm;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -26,7 +28,7 @@ use error::ApiError;
 
 pub use config::{FallbackConfig, FallbackKind, FallbackWritten, HeadersConfig, HeadersWritten};
 
-/// All that the routes need: the service, and headers that are written once.
+/// What the routes need: the service, and response headers that are rendered once.
 pub struct Site {
     service: Arc<Service>,
     prepared: Prepared,
@@ -36,7 +38,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// Prepares the headers.
+    /// Renders the headers that depend on the configuration alone.
     pub fn new(
         service: Arc<Service>,
         headers: &HeadersConfig,
@@ -47,7 +49,7 @@ impl Site {
         Arc::new(Self { service, prepared, fallback, admin_token, draining: AtomicBool::new(false) })
     }
 
-    /// From now on `/readyz` says that this instance leaves.
+    /// From now on `/readyz` answers 503, so that load balancers take this instance out.
     pub fn drain(&self) {
         self.draining.store(true, Ordering::Relaxed);
     }
@@ -96,15 +98,19 @@ impl Site {
             (["api", "avatars", _, "refresh" | "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "connections"], true, _) => Ok(connections::backlog(&self.service)),
             (["api", "connections"], _, &Method::POST) => {
-                connections::tell_of_many(&self.service, request.body()).await
+                connections::hook_for_many(&self.service, request.body()).await
             }
             (["api", "connections"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD, POST")),
             (["api", "connections", id], _, &Method::POST) => {
-                connections::tell_of_one(&self.service, id, request.body()).await
+                connections::hook_for_one(&self.service, id, request.body()).await
             }
             (["api", "connections", _], ..) => Err(ApiError::MethodNotAllowed("POST")),
             (["api", "purge"], _, &Method::POST) => purge::purge(&self.service, request.body()).await,
             (["api", "purge"], ..) => Err(ApiError::MethodNotAllowed("POST")),
+            (["api", "warm"], true, _) => Ok(warm::progress(&self.service)),
+            (["api", "warm"], _, &Method::POST) => warm::begin(&self.service, request.body()),
+            (["api", "warm"], _, &Method::DELETE) => Ok(warm::stop(&self.service).await),
+            (["api", "warm"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD, POST, DELETE")),
             (["api", "redis"], true, _) => admin::redis(&self.service),
             (["api", "redis"], ..) => Err(ApiError::MethodNotAllowed("GET, HEAD")),
             (["api", "events"], true, _) => admin::events(&self.service),

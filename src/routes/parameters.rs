@@ -1,4 +1,4 @@
-//! [`Parameters`]: the query of an avatar's address, in Gravatar's grammar where Gravatar has one.
+//! [`Parameters`]: the query of an avatar's address, in Gravatar's grammar as far as that goes.
 
 use std::borrow::Cow;
 
@@ -10,19 +10,19 @@ use super::error::ApiError;
 /// What the address asks for. Unknown parameters are ignored: CDNs and trackers add theirs.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Parameters {
-    /// `s`, `size`: the wished side in pixels. Validated; the original is served until pictures are resized.
+    /// `s`, `size`: the wanted side in pixels. It is validated only: pictures are not resized yet.
     pub(super) size: Option<u16>,
-    /// `d`, `default`: what is shown where there is no picture.
+    /// `d`, `default`: what to show where there is no picture.
     pub(super) fallback: Option<FallbackKind>,
-    /// `f=y`, `forcedefault=y`: show that in any case.
+    /// `f=y`, `forcedefault=y`: show the default even where there is a picture.
     pub(super) forced: bool,
 }
 
-/// The largest size that may be asked for, as Gravatar has it.
+/// The largest size that a request may ask for, in pixels, as at Gravatar.
 const MAX_SIZE: u16 = 2048;
 
 impl Parameters {
-    /// Reads a query; the common case, none, costs nothing.
+    /// Parses a query. A request without one, the common case, costs nothing.
     pub(super) fn parse(query: Option<&str>) -> Result<Self, ApiError> {
         let mut parameters = Self::default();
         for pair in query.unwrap_or("").split('&') {

@@ -1,22 +1,22 @@
-//! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take
-//! instances away that still serve everybody from what they hold.
-
-use hyper::header::{CACHE_CONTROL, CONTENT_TYPE, HeaderValue};
-use hyper::{Response, StatusCode};
+//! The three probes, on both ports. They never depend on a provider or on the database: an outage there must not take away
+//! instances that still serve stored avatars.
 
 use std::sync::atomic::Ordering;
 
+use hyper::{Response, StatusCode};
+
 use super::Site;
+use super::json::json;
 use crate::http::Body;
 use crate::store::Health;
 
-/// `/healthz`, `/livez`: the process answers.
+/// `/healthz`, `/livez`: the process is alive.
 pub(super) fn alive() -> Response<Body> {
     json(StatusCode::OK, r#"{"status":"ok"}"#.to_owned())
 }
 
-/// `/readyz`: it takes requests; `degraded` tells that something is worth a look; 503 while it drains. Why it is degraded
-/// is told on the admin port alone: the reason names files and hosts.
+/// `/readyz`: whether the instance takes requests; 503 while it drains. `degraded` means that an operator should look. Only
+/// the admin port says why, since the reason names files and hosts.
 pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
     if site.draining.load(Ordering::Relaxed) {
         return json(StatusCode::SERVICE_UNAVAILABLE, r#"{"status":"draining"}"#.to_owned());
@@ -33,15 +33,4 @@ pub(super) fn ready(site: &Site, why: bool) -> Response<Body> {
         }
     }
     json(StatusCode::OK, body.to_string())
-}
-
-/// JSON that nobody keeps.
-pub(super) fn json(status: StatusCode, body: String) -> Response<Body> {
-    let mut response = Response::new(Body::full(body));
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    super::answer::harden(headers);
-    response
 }

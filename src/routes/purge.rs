@@ -1,4 +1,4 @@
-//! Purges, of one avatar and of many: what is read out of a request, and what is answered.
+//! Purges of one avatar and of many: `POST /api/purge`, `POST /api/avatars/{id}/purge` and `DELETE /api/avatars/{id}`.
 
 use std::sync::Arc;
 
@@ -6,13 +6,13 @@ use bytes::Bytes;
 use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
-use super::probes::json;
+use super::json::json;
 use crate::avatar::{PurgeKind, PurgeReport, Service};
 use crate::http::Body;
 use crate::model::{AvatarId, Provider};
 use crate::store::{Acknowledged, Reach};
 
-/// The most ids of one request.
+/// Ids in one request, at most.
 pub(super) const MAX_IDS: usize = 1000;
 
 /// The body of `POST /api/purge`: one of `ids`, `provider` and `all`.
@@ -25,7 +25,7 @@ struct Wanted {
     provider: Option<String>,
     #[serde(default)]
     all: bool,
-    /// Delete the bytes; else they are stale now, and still shown.
+    /// Delete the bytes. A soft purge only makes them stale, and they are still shown.
     #[serde(default)]
     hard: bool,
 }
@@ -41,7 +41,7 @@ pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Respon
             Reach::Ids(ids)
         }
         (None, Some(name), false) => {
-            // A misspelt name must not look like a provider of which nothing is left.
+            // A misspelt name must not look like a provider without avatars.
             let provider = Provider::from_name(&name).ok_or(ApiError::InvalidPurge)?;
             if !service.knows(provider).await {
                 return Err(ApiError::InvalidPurge);
@@ -71,7 +71,7 @@ fn kind(hard: bool) -> PurgeKind {
     if hard { PurgeKind::Hard } else { PurgeKind::Soft }
 }
 
-/// 200 = done everywhere; 202 = some instance has not answered, and will do it before it serves what it holds again.
+/// 200: every instance has purged. 202: some instance has not answered; it purges before it serves from its memory again.
 pub(super) fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>, ApiError> {
     if !purged.disk {
         return Err(ApiError::NotOnDisk);

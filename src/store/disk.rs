@@ -253,6 +253,20 @@ impl Disk {
         self.state.looked(at)?.map(Timestamp::from_millis)
     }
 
+    /// Saves how far the walk that warms is, in the walk's own words; `None` = there is none to go on with.
+    pub async fn put_walk(&self, walk: Option<String>) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Walk(walk)).await;
+        }
+    }
+
+    /// How far the walk that warms was when it was last saved.
+    pub async fn walk(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        let walk = sqlx::query_scalar("SELECT walk FROM warming").fetch_optional(&open.pool).await;
+        self.state.looked(walk)?
+    }
+
     /// A page of what is kept behind `after`, in the order of ids.
     pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
         let Some(open) = &self.open else { return Vec::new() };

@@ -34,6 +34,8 @@ pub(super) enum Command {
     Pause(Provider, Timestamp),
     /// Keep when the last sweep was.
     Swept(Timestamp),
+    /// Save how far the walk that warms is, or that there is none to go on with.
+    Walk(Option<String>),
     /// Tell when all before is written, and write no more.
     Close(Waiter),
 }
@@ -47,6 +49,7 @@ pub(super) struct Batch {
     pub(super) touched: Vec<(AvatarId, Timestamp)>,
     pub(super) pauses: Vec<(Provider, Timestamp)>,
     pub(super) swept: Option<Timestamp>,
+    pub(super) walk: Option<Option<String>>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
     /// With the entry that each came with: an entry that is refused has brought nothing about.
     pub(super) happened: Vec<Happening>,
@@ -77,6 +80,7 @@ impl Batch {
             Command::Touch(id, at) => self.touched.push((id, at)),
             Command::Pause(provider, until) => self.pauses.push((provider, until)),
             Command::Swept(at) => self.swept = Some(at),
+            Command::Walk(walk) => self.walk = Some(walk),
             Command::Close(waiter) => {
                 self.is_last = true;
                 self.waiters.push(waiter);
@@ -114,6 +118,14 @@ impl Batch {
         if let Some(at) = self.swept {
             let query = sqlx::query("INSERT OR REPLACE INTO swept (one, at) VALUES (1, ?)");
             query.bind(at.as_millis()).execute(&mut *connection).await?;
+        }
+        match &self.walk {
+            None => {}
+            Some(None) => _ = sqlx::query("DELETE FROM warming").execute(&mut *connection).await?,
+            Some(Some(walk)) => {
+                let query = sqlx::query("INSERT OR REPLACE INTO warming (one, walk) VALUES (1, ?)");
+                query.bind(walk).execute(&mut *connection).await?;
+            }
         }
         Ok(())
     }

@@ -265,6 +265,21 @@ async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
 }
 
 #[tokio::test]
+async fn a_file_without_a_table_for_walks_gets_one_and_keeps_the_last_walk_until_it_is_done() {
+    let opened = open().await;
+    opened.damage("DROP TABLE warming").await;
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.walk().await, None);
+    for walk in ["early", "late"] {
+        opened.disk.put_walk(Some(walk.to_owned())).await;
+    }
+    let opened = opened.restarted().await;
+    assert_eq!(opened.disk.walk().await.as_deref(), Some("late"));
+    opened.disk.put_walk(None).await;
+    assert_eq!(opened.restarted().await.disk.walk().await, None);
+}
+
+#[tokio::test]
 async fn generations_go_on_after_a_restart() {
     let opened = open().await;
     opened.generations.catch_up(Generation(7));

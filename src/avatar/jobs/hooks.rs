@@ -21,8 +21,7 @@ impl Jobs {
         let room = self.queue.reserve(ids.len())?;
         // A view may have come before the row did.
         ids.iter().for_each(|id| self.parts.directory.forget(id));
-        self.queue.add(room, ids, Urgency::View, self.parts.tiers.generation());
-        self.spawn_workers();
+        self.queue.add(room, ids, Urgency::View, self.parts.tiers.generation(), None);
         Ok(self.progress())
     }
 
@@ -37,8 +36,7 @@ impl Jobs {
     ) -> Result<(HookProgress, Acknowledged), JobQueueFull> {
         let room = self.queue.reserve(ids.len())?;
         let purged = self.parts.purger.purge(Reach::named(ids), PurgeKind::Soft).await;
-        self.queue.add(room, ids, Urgency::Forced, self.parts.tiers.generation());
-        self.spawn_workers();
+        self.queue.add(room, ids, Urgency::Forced, self.parts.tiers.generation(), None);
         Ok((self.progress(), purged.acknowledged))
     }
 

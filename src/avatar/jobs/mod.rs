@@ -5,6 +5,7 @@ mod queue;
 mod row_check;
 mod sweep;
 mod token_expiry;
+mod warm;
 mod workers;
 
 use std::sync::Arc;
@@ -21,6 +22,7 @@ use crate::model::{Timestamp, Windows};
 use queue::JobQueue;
 
 pub use queue::JobQueueFull;
+pub use warm::{WarmRate, WarmRefused, WarmState, WarmStatus, Warmer};
 
 /// What jobs work with.
 pub(super) struct JobsParts {
@@ -38,7 +40,8 @@ pub(super) struct JobsParts {
 /// Runs jobs.
 pub struct Jobs {
     parts: JobsParts,
-    queue: JobQueue,
+    queue: Arc<JobQueue>,
+    warmer: Arc<Warmer>,
     row_checks: Arc<Semaphore>,
     started_at: Timestamp,
 }
@@ -74,18 +77,32 @@ const ROW_CHECKS: usize = 64;
 const WORKERS_SHARE: usize = 4;
 
 impl Jobs {
-    /// Puts them together; nothing runs yet.
-    pub(super) fn new(parts: JobsParts) -> Arc<Self> {
-        Arc::new(Self {
-            queue: JobQueue::new((parts.max_refreshes / WORKERS_SHARE).max(1)),
+    /// Starts the workers, and reads how far an earlier process came with warming.
+    pub(super) async fn start(parts: JobsParts) -> Arc<Self> {
+        let queue = Arc::new(JobQueue::new((parts.max_refreshes / WORKERS_SHARE).max(1)));
+        let (directory, tiers) = (parts.directory.clone(), parts.tiers.clone());
+        let (clock, background) = (parts.clock.clone(), parts.background.clone());
+        let warmer = Warmer::open(directory, queue.clone(), tiers, clock, background).await;
+        let jobs = Arc::new(Self {
+            queue,
+            warmer,
             row_checks: Arc::new(Semaphore::new(ROW_CHECKS)),
             started_at: parts.clock.now(),
             parts,
-        })
+        });
+        jobs.run_workers();
+        jobs
+    }
+
+    /// Walks the directory ahead of the first views.
+    pub fn warmer(&self) -> &Arc<Warmer> {
+        &self.warmer
     }
 
     /// Begins no more jobs: the process stops.
     pub fn close(&self) {
+        // First: a refresh that the stop refuses must not count as a visited connection.
+        self.warmer.interrupt();
         self.queue.close();
     }
 }

@@ -2,9 +2,10 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::{Mutex, MutexGuard};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
 use crate::avatar::refresh::Urgency;
@@ -24,6 +25,8 @@ pub(super) struct JobQueue {
     room: Arc<Semaphore>,
     workers: Arc<Semaphore>,
     closed: CancellationToken,
+    added: Notify,
+    ended: Notify,
     // A plain mutex: held for map operations, never across an await, and no view comes here.
     state: Mutex<State>,
 }
@@ -43,8 +46,12 @@ struct Waiting {
     number: u64,
     urgency: Urgency,
     generation: Generation,
+    failures: Option<Failures>,
     room: OwnedSemaphorePermit,
 }
+
+/// How many jobs of one caller brought no current picture.
+pub(super) type Failures = Arc<AtomicU64>;
 
 /// Room for jobs that are about to be added.
 #[derive(Debug)]
@@ -58,6 +65,7 @@ pub(super) struct Job<'b> {
     /// The generation of its hook: a later deletion calls it off.
     pub(super) generation: Generation,
     number: u64,
+    failures: Option<Failures>,
     queue: &'b JobQueue,
     _room: OwnedSemaphorePermit,
 }
@@ -69,6 +77,8 @@ impl JobQueue {
             room: Arc::new(Semaphore::new(MAX_JOBS)),
             workers: Arc::new(Semaphore::new(workers)),
             closed: CancellationToken::new(),
+            added: Notify::new(),
+            ended: Notify::new(),
             state: Mutex::default(),
         }
     }
@@ -85,23 +95,36 @@ impl JobQueue {
         self.room.clone().try_acquire_many_owned(count).map(Room).map_err(|_| JobQueueFull)
     }
 
-    /// Adds jobs. One that waits already keeps its place and takes the higher urgency of the two.
-    pub(super) fn add(&self, mut room: Room, ids: &[AvatarId], urgency: Urgency, generation: Generation) {
+    /// Adds jobs, and returns the number up to which all must be done for these to be. A job that waits already keeps its
+    /// place and takes the higher urgency of the two. A job that fails is counted in `failures`.
+    pub(super) fn add(
+        &self,
+        mut room: Room,
+        ids: &[AvatarId],
+        urgency: Urgency,
+        generation: Generation,
+        failures: Option<&Failures>,
+    ) -> u64 {
         let mut state = self.lock();
         for id in ids {
             if let Some(waiting) = state.jobs.get_mut(id) {
                 waiting.generation = generation;
+                waiting.failures = waiting.failures.take().or_else(|| failures.cloned());
                 if urgency == Urgency::Forced {
                     waiting.urgency = urgency;
                 }
                 continue;
             }
-            let Some(room) = room.0.split(1) else { return };
+            // The room has a permit for each id.
+            let Some(room) = room.0.split(1) else { break };
             let number = state.accepted;
             state.accepted += 1;
             state.waiting.insert(number, id.clone());
-            state.jobs.insert(id.clone(), Waiting { number, urgency, generation, room });
+            let failures = failures.cloned();
+            state.jobs.insert(id.clone(), Waiting { number, urgency, generation, failures, room });
         }
+        self.added.notify_one();
+        state.accepted
     }
 
     /// The next job.
@@ -111,9 +134,9 @@ impl JobQueue {
         }
         let mut state = self.lock();
         let (_, id) = state.waiting.pop_first()?;
-        let Waiting { number, urgency, generation, room } = state.jobs.remove(&id)?;
+        let Waiting { number, urgency, generation, failures, room } = state.jobs.remove(&id)?;
         state.under_way.insert(number);
-        Some(Job { id, urgency, generation, number, queue: self, _room: room })
+        Some(Job { id, urgency, generation, number, failures, queue: self, _room: room })
     }
 
     /// As many workers as are free and find a job.
@@ -130,6 +153,30 @@ impl JobQueue {
         let state = self.lock();
         let oldest = [state.waiting.keys().next(), state.under_way.first()].into_iter().flatten().min();
         (state.accepted, oldest.copied().unwrap_or(state.accepted), state.failed)
+    }
+
+    /// Up to which number all jobs are done. `None` once the queue is closed: a job may have been given up since.
+    pub(super) fn done(&self) -> Option<u64> {
+        let (_, done, _) = self.counts();
+        (!self.is_closed()).then_some(done)
+    }
+
+    /// How many jobs wait for a worker.
+    pub(super) fn waiting(&self) -> usize {
+        self.lock().waiting.len()
+    }
+
+    /// Returns when jobs were added since the last call; false once the queue is closed. For one caller.
+    pub(super) async fn added(&self) -> bool {
+        tokio::select! {
+            () = self.added.notified() => true,
+            () = self.closed() => false,
+        }
+    }
+
+    /// Returns when a job has ended since the last call. For one caller.
+    pub(super) async fn ended(&self) {
+        self.ended.notified().await;
     }
 
     /// Drops the jobs that wait and ends their pauses: the process stops.
@@ -156,12 +203,16 @@ impl Job<'_> {
     /// Counts it among those that brought no current picture.
     pub(super) fn fail(&self) {
         self.queue.lock().failed += 1;
+        if let Some(failures) = &self.failures {
+            failures.fetch_add(1, Ordering::Relaxed);
+        }
     }
 }
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
         self.queue.lock().under_way.remove(&self.number);
+        self.queue.ended.notify_one();
     }
 }
 
@@ -173,9 +224,36 @@ mod tests {
         names.iter().map(|name| AvatarId::parse(name).unwrap()).collect()
     }
 
-    fn add(queue: &JobQueue, names: &[&str], urgency: Urgency) {
+    fn add(queue: &JobQueue, names: &[&str], urgency: Urgency) -> u64 {
+        add_counted(queue, names, urgency, None)
+    }
+
+    fn add_counted(queue: &JobQueue, names: &[&str], urgency: Urgency, failures: Option<&Failures>) -> u64 {
         let room = queue.reserve(names.len()).unwrap();
-        queue.add(room, &ids(names), urgency, Generation(1));
+        queue.add(room, &ids(names), urgency, Generation(1), failures)
+    }
+
+    #[test]
+    fn a_failure_is_counted_for_the_first_caller_that_asked_for_a_count() {
+        let (queue, first, second) = (JobQueue::new(1), Failures::default(), Failures::default());
+        add(&queue, &["hook"], Urgency::View);
+        assert_eq!(add_counted(&queue, &["a", "b"], Urgency::View, Some(&first)), 3);
+        assert_eq!(add_counted(&queue, &["b", "c"], Urgency::View, Some(&second)), 4);
+        std::iter::from_fn(|| queue.next()).for_each(|job| job.fail());
+        assert_eq!((first.load(Ordering::Relaxed), second.load(Ordering::Relaxed)), (2, 1));
+        assert_eq!(queue.counts(), (4, 4, 4));
+    }
+
+    #[tokio::test]
+    async fn a_closed_queue_does_not_say_which_jobs_are_done() {
+        let queue = JobQueue::new(1);
+        add(&queue, &["a", "b"], Urgency::View);
+        drop(queue.next());
+        assert_eq!((queue.done(), queue.waiting()), (Some(1), 1));
+        assert!(queue.added().await);
+        queue.close();
+        assert_eq!(queue.done(), None);
+        assert!(!queue.added().await);
     }
 
     #[test]

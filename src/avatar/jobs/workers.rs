@@ -25,8 +25,19 @@ enum Tried {
 }
 
 impl Jobs {
+    /// Starts workers whenever jobs are added, until the queue is closed.
+    pub(super) fn run_workers(self: &Arc<Self>) {
+        let (jobs, queue) = (Arc::downgrade(self), self.queue.clone());
+        self.parts.background.spawn(async move {
+            while queue.added().await {
+                let Some(jobs) = jobs.upgrade() else { return };
+                jobs.spawn_workers();
+            }
+        });
+    }
+
     /// Starts as many workers as are free and find a job.
-    pub(super) fn spawn_workers(self: &Arc<Self>) {
+    fn spawn_workers(self: &Arc<Self>) {
         for worker in self.queue.workers() {
             let jobs = self.clone();
             self.parts.background.spawn(async move {

@@ -41,6 +41,16 @@ impl Tiers {
         self.parts.disk.put_swept(at).await;
     }
 
+    /// Records how far a walk over the directory is; `None` = there is none to continue.
+    pub(in crate::avatar) async fn record_walk(&self, walk: Option<String>) {
+        self.parts.disk.put_walk(walk).await;
+    }
+
+    /// How far a walk was when it was last recorded.
+    pub(in crate::avatar) async fn recorded_walk(&self) -> Option<String> {
+        self.parts.disk.walk().await
+    }
+
     /// A moment in what this instance hears about an avatar, for [`Tiers::trust`].
     pub(in crate::avatar) fn mark(&self, id: &AvatarId) -> Option<Mark> {
         self.parts.redis.mark(id)

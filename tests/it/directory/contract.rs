@@ -68,7 +68,7 @@ async fn assert_three(db: &Db, names: [&str; 3], style: &str) {
     assert_eq!(telegram.token.value.expose(), "11:22:33");
     assert_unknown(directory.lookup(&id("nobody"), NOW).await);
 
-    let survey = directory.survey().await.unwrap();
+    let survey = directory.check().await.unwrap();
     assert_eq!(survey.problem, None);
     let taken: Vec<_> = survey.tables.iter().map(|table| table.found.clone().unwrap()).collect();
     assert_eq!(taken.iter().map(|found| found.table.as_str()).collect::<Vec<_>>(), names);
@@ -135,7 +135,7 @@ async fn integer_ids_have_one_spelling(db: Db) {
     for alias in ["007", "7a", "-7", "-0", "0x7", "7_", "99999999999", "99999999999999999999", "x", "8"] {
         assert_unknown(directory.lookup(&id(alias), NOW).await);
     }
-    assert_eq!(directory.survey().await.unwrap().tables[0].found.as_ref().unwrap().id_type, "integer");
+    assert_eq!(directory.check().await.unwrap().tables[0].found.as_ref().unwrap().id_type, "integer");
 }
 
 async fn uuid_ids_have_one_spelling(db: Db) {
@@ -155,7 +155,7 @@ async fn uuid_ids_have_one_spelling(db: Db) {
     ] {
         assert_unknown(directory.lookup(&id(alias), NOW).await);
     }
-    assert_eq!(directory.survey().await.unwrap().tables[0].found.as_ref().unwrap().id_type, kind);
+    assert_eq!(directory.check().await.unwrap().tables[0].found.as_ref().unwrap().id_type, kind);
 }
 
 async fn a_text_id_is_compared_byte_for_byte(db: Db) {

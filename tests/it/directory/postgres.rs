@@ -166,7 +166,7 @@ async fn a_database_that_is_away_is_unavailable_and_found_when_it_comes() {
         assert!(matches!(error, DirectoryError::Unavailable(_)), "{error}");
         assert!(!error.to_string().contains("hunter2"), "{error}");
         assert!(directory.existing(&[id("a")]).await.is_err());
-        assert!(directory.survey().await.is_err());
+        assert!(directory.check().await.is_err());
     }
     let missing = directory("file:/nowhere/dev.db", "", "");
     assert!(missing.lookup(&id("a"), NOW).await.is_err());
@@ -194,6 +194,6 @@ async fn an_address_too_long_for_its_column_is_not_saved_and_not_cut() {
         assert_eq!(db.text(select).await.as_deref(), Some("old"));
         let short = Address::parse("https://cdn.example/a.jpg").unwrap();
         assert_eq!(directory.write_back(&connection, &short).await.unwrap(), WriteBack::Saved);
-        assert_eq!(directory.survey().await.unwrap().tables[0].found.as_ref().unwrap().picture_max, Some(40));
+        assert_eq!(directory.check().await.unwrap().tables[0].found.as_ref().unwrap().picture_max, Some(40));
     }
 }

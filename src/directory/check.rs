@@ -1,31 +1,31 @@
-//! What `avatar-proxy check` tells about the database.
+//! [`DirectoryCheck`]: what `avatar-proxy check` reports about the database.
 
 use super::dialect::IdType;
 use super::schema::{Look, Schema};
 use super::{Directory, DirectoryError};
 use crate::model::Provider;
 
-/// The database and what was found in it. Holds no secret.
+/// The database and the tables in it. Contains no secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Survey {
+pub struct DirectoryCheck {
     /// `PostgreSQL`, `MySQL` or `SQLite`; `None` if only `[[connection]]` is configured.
     pub engine: Option<&'static str>,
-    /// How many connections stand in the configuration.
+    /// How many connections the configuration has.
     pub entries: usize,
     /// Each wanted table.
-    pub tables: Vec<SurveyedTable>,
-    /// What has to be put right, if anything.
+    pub tables: Vec<CheckedTable>,
+    /// What an operator has to repair, if anything.
     pub problem: Option<String>,
 }
 
 /// A wanted table.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct SurveyedTable {
-    /// Whose accounts it would hold.
+pub struct CheckedTable {
+    /// Whose accounts it contains.
     pub provider: Provider,
-    /// The names that were looked for.
+    /// The names that the look tried.
     pub names: Vec<String>,
-    /// What was found; the error says what is wrong with it.
+    /// The table; the error says what is wrong with it.
     pub found: Result<FoundTable, String>,
 }
 
@@ -38,33 +38,33 @@ pub struct FoundTable {
     pub style: &'static str,
     /// `text`, `uuid` or `integer`.
     pub id_type: &'static str,
-    /// Columns that it could have and has not.
+    /// Optional columns that it does not have.
     pub lacking: Vec<String>,
-    /// The longest address that its column takes, in characters; `None` = not limited, or there is no such column.
+    /// The longest address that fits its column, in characters; `None` = not limited, or there is no such column.
     pub picture_max: Option<usize>,
     /// The column with the end of the token, if one is mapped.
     pub token_expires_at: Option<String>,
 }
 
 impl Directory {
-    /// Looks for each table, whatever is known of it.
+    /// Looks for each table, past every cache.
     ///
     /// # Errors
-    /// If the database cannot be asked.
-    pub async fn survey(&self) -> Result<Survey, DirectoryError> {
+    /// The database cannot be asked.
+    pub async fn check(&self) -> Result<DirectoryCheck, DirectoryError> {
         let entries = self.entries.len();
         let Some(source) = &self.config.source else {
-            return Ok(Survey { engine: None, entries, tables: Vec::new(), problem: None });
+            return Ok(DirectoryCheck { engine: None, entries, tables: Vec::new(), problem: None });
         };
         let engine = self.engine()?;
         let schema = Schema::look(engine, source, &self.wanted).await?;
-        let tables = self.wanted.iter().zip(&schema.looks).map(|(wanted, look)| SurveyedTable {
+        let tables = self.wanted.iter().zip(&schema.looks).map(|(wanted, look)| CheckedTable {
             provider: wanted.provider,
             names: wanted.names.clone(),
             found: found(look),
         });
         let known = vec![false; self.wanted.len()];
-        Ok(Survey {
+        Ok(DirectoryCheck {
             engine: Some(engine.dialect().name()),
             entries,
             tables: tables.collect(),
