@@ -25,9 +25,9 @@ const ENTRANCE: usize = 6;
 
 /// What has one home: a path, in whole segments; where it may be written; why.
 const HOMES: [(&[&str], &[&str], &str); 8] = [
-    (&["sqlx"], &["directory/", "store/disk"], "SQL is spoken in directory/ and store/disk alone"),
+    (&["sqlx"], &["directory/", "store/disk/"], "SQL is spoken in directory/ and store/disk/ alone"),
     // To store/mod.rs the same name is the folder.
-    (&["redis"], &["store/redis/", "store/mod.rs"], "Redis is spoken in store/redis alone"),
+    (&["redis"], &["store/redis/", "store/mod.rs"], "Redis is spoken in store/redis/ alone"),
     (&["reqwest"], &["origin/"], "origin/ is the only door to the outside"),
     (&["hyper", "server"], &["http/"], "http/ is the only server"),
     (&["hyper_util", "server"], &["http/"], "http/ is the only server"),
@@ -138,18 +138,18 @@ fn every_rule_finds_a_planted_violation() {
             "1: `crate::origin::Fetch`: model is on floor 1, origin above",
         ),
         ("model/link.rs", "\nfn f() { crate::avatar::go(); }", "2: `crate::avatar::go`: model is on floor 1"),
-        ("store/disk.rs", "use crate::http::Server;", "store and http are neighbours on floor 2"),
+        ("store/disk/mod.rs", "use crate::http::Server;", "store and http are neighbours on floor 2"),
         ("clock.rs", "use crate::telemetry;", "clock and telemetry are neighbours on floor 0"),
-        ("store/disk.rs", "use crate::{model::Link, clock::Clock, routes::{a, b}};", "`crate::routes::a`"),
-        ("store/disk.rs", "use crate :: /* no */ http :: X;", "`crate::http::X`"),
-        ("store/disk.rs", "macro_rules! m { () => { $crate::http::X } }", "`crate::http::X`"),
-        ("store/disk.rs", "pub(in crate::routes) fn f() {}", "`crate::routes`: store is on floor 2"),
-        ("store/disk.rs", "use crate::*;", "`crate::*`: `*` is on no floor"),
-        ("store/disk.rs", "use crate as all;", "`crate`: takes the whole crate"),
-        ("store/disk.rs", "use crate::{self, model};", "`crate`: takes the whole crate"),
-        ("store/disk.rs", "use crate::Helper;", "`Helper` is on no floor"),
-        ("store/disk.rs", "use super::super::http::X;", "climbs out"),
-        ("store/disk.rs", "use self::super::super::http::X;", "climbs out"),
+        ("store/disk/mod.rs", "use crate::{model::Link, clock::Clock, routes::{a, b}};", "`crate::routes::a`"),
+        ("store/disk/mod.rs", "use crate :: /* no */ http :: X;", "`crate::http::X`"),
+        ("store/disk/mod.rs", "macro_rules! m { () => { $crate::http::X } }", "`crate::http::X`"),
+        ("store/disk/mod.rs", "pub(in crate::routes) fn f() {}", "`crate::routes`: store is on floor 2"),
+        ("store/disk/mod.rs", "use crate::*;", "`crate::*`: `*` is on no floor"),
+        ("store/disk/mod.rs", "use crate as all;", "`crate`: takes the whole crate"),
+        ("store/disk/mod.rs", "use crate::{self, model};", "`crate`: takes the whole crate"),
+        ("store/disk/mod.rs", "use crate::Helper;", "`Helper` is on no floor"),
+        ("store/disk/mod.rs", "use super::super::http::X;", "climbs out"),
+        ("store/disk/mod.rs", "use self::super::super::http::X;", "climbs out"),
         ("store/mod.rs", "use super::http::X;", "climbs out"),
         ("store/mod.rs", "use {super::http::X, std::fmt};", "climbs out"),
         ("store/mod.rs", "mod tests { use super::super::http::X; }", "climbs out"),
@@ -157,7 +157,7 @@ fn every_rule_finds_a_planted_violation() {
         ("clock.rs", "fn f() { super::model::x() }", "climbs out"),
         ("render/mod.rs", "use sqlx::Row;", "SQL is spoken"),
         ("store/memory.rs", "#[derive(sqlx::FromRow)] struct R;", "SQL is spoken"),
-        ("store/disk.rs", "use redis::Client;", "Redis is spoken"),
+        ("store/disk/mod.rs", "use redis::Client;", "Redis is spoken"),
         ("provider/telegram.rs", "let c: ::reqwest::Client;", "`reqwest::Client`: origin/ is the only door"),
         ("routes/mod.rs", "use hyper::{body::Body, server::conn::http1};", "http/ is the only server"),
         ("app.rs", "use hyper_util::server::graceful::GracefulShutdown;", "http/ is the only server"),
@@ -178,7 +178,7 @@ fn every_rule_finds_a_planted_violation() {
 fn what_is_allowed_is_left_alone() {
     for (file, text) in [
         (
-            "store/disk.rs",
+            "store/disk/mod.rs",
             "use crate::{clock::Clock, model::{self, Link}}; use super::memory::X; use sqlx::Row;",
         ),
         (
@@ -188,18 +188,18 @@ fn what_is_allowed_is_left_alone() {
         ("store/mod.rs", "mod tests { } fn f() { self::disk::open() }"),
         ("store/disk/row.rs", "use super::super::memory::X; use sqlx::Row;"),
         (
-            "store/disk.rs",
+            "store/disk/mod.rs",
             "// use crate::http::X;\n/* crate::routes /* nested */ crate::avatar */ /// crate::app",
         ),
         (
-            "store/disk.rs",
+            "store/disk/mod.rs",
             "let s = \"use crate::http; \\\" crate::routes\"; let r = r#\"crate::\"app\"#; let b = b\"sqlx\";",
         ),
         (
             "store/memory.rs",
             "let c = '\"'; fn f<'a>(x: &'a str) -> impl Sized + use<'a> { sqlx_like::x() } let d = '\\'';",
         ),
-        ("store/disk.rs", "pub(crate) fn f() {} pub(super) fn g() {} pub(in crate::store) fn h() {}"),
+        ("store/disk/mod.rs", "pub(crate) fn f() {} pub(super) fn g() {} pub(in crate::store) fn h() {}"),
         ("model/mod.rs", "pub(super) fn f() {}"),
         (
             "origin/fetch.rs",

@@ -6,9 +6,10 @@ use std::time::Duration;
 use aes_gcm::aead::Generate;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::keeper::Access;
-use super::news::{News, To};
-use super::{Away, Budget, Open, Put, Redis, Watch, millis, scripts};
+use super::data::scripts;
+use super::pubsub::message::{News, To};
+use super::supervisor::Access;
+use super::{Away, Budget, Open, Put, Redis, Watch, millis};
 use crate::model::AvatarId;
 use crate::store::Held;
 

@@ -1,42 +1,24 @@
 //! [`Redis`]: the tier that all instances share. What one has resolved or downloaded, all have; one avatar is refreshed by
 //! one of them; a purge reaches all.
 //!
-//! Reading order: the handle here; `entries` (get and put), `lease` (one refresh among all), `purge`, `listen` (what the
-//! others tell); below them `keeper` (the connection and its breaker), `bus` (what may be trusted), `seal` and `keys`.
+//! Reading order: the handle here; `data` (get and put), `lease` (one refresh among all instances), `purge`,
+//! `pubsub/subscriber` (what the others tell); below them `supervisor` (the connection and its breaker), `pubsub` (what may
+//! be trusted), `data/seal` and `data/keys`; `connect` knows how a Redis is run.
 //! Every verb's failure is [`Away`] and means one thing: go on without Redis.
 
-mod budget;
-mod bus;
-mod cluster;
+mod check;
 mod config;
-mod connect_error;
-mod connection;
-mod dial;
-mod entries;
-mod keeper;
-mod keys;
+mod connect;
+mod data;
+mod event_sequence;
 mod lease;
-mod listen;
-mod news;
-mod pending;
+mod pubsub;
 mod purge;
-mod record;
-mod restore;
 mod scan;
-mod scripts;
-mod seal;
-mod sentinel;
-mod sequence;
-mod server;
-#[cfg(test)]
-mod server_tests;
-mod stored;
-mod survey;
+mod supervisor;
 #[cfg(test)]
 mod test_redis;
-mod tls;
-mod url;
-mod walk;
+mod time_budget;
 
 use std::fmt;
 use std::sync::Arc;
@@ -51,21 +33,22 @@ use super::{Generations, Held, KeptPurge, Purged};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
-use bus::{Bus, Mark};
-use keeper::{Access, Keeper};
-use keys::Keys;
-use news::{Letter, To};
-use seal::Sealer;
+use data::clear_head::MAX_RECORD;
+use data::keys::Keys;
+use data::seal::Sealer;
+use pubsub::message::{Letter, To};
+use pubsub::{Bus, Mark};
+use supervisor::{Access, Keeper};
 
-pub use budget::Budget;
-pub use bus::{Event, Watch};
+pub use check::RedisSurvey;
 pub use config::{RedisConfig, RedisWritten};
-pub use entries::{Put, Shared};
-pub use keeper::Away;
+pub use data::{Put, Shared};
 pub use lease::{Lease, Taken};
-pub use news::{News, Order, Reach};
+pub use pubsub::message::{News, Order, Reach};
+pub use pubsub::{Event, Watch};
 pub use purge::Acknowledged;
-pub use survey::RedisSurvey;
+pub use supervisor::Away;
+pub use time_budget::Budget;
 
 /// How long the start waits for a Redis that is there; it goes on without one that is not.
 const FIRST_CONNECTION: Duration = Duration::from_secs(1);
@@ -94,7 +77,7 @@ pub(super) struct Open {
     max_pixels: u64,
     counters: Counters,
     purges: AtomicU64,
-    pending: pending::Pending,
+    pending: purge::unpublished::Pending,
     /// Redis may not know all purges that are later than this generation; `u64::MAX` = it does.
     missing_since: AtomicU64,
     missing: Notify,
@@ -149,8 +132,8 @@ impl Redis {
         clock: Clock,
         background: &Background,
     ) -> (Self, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(bus::EVENTS);
-        let pending = pending::Pending::default();
+        let (events, receiver) = mpsc::channel(pubsub::EVENTS);
+        let pending = purge::unpublished::Pending::default();
         for KeptPurge { subject, hard, generation, told } in &purges {
             generations.note(subject, Purged::new(*hard, *generation));
             if *told {
@@ -305,7 +288,7 @@ impl Open {
     /// Until when a provider's whole app is paused, as Redis knows it.
     async fn pause(&self, provider: Provider, budget: &mut Budget) -> Result<Option<Timestamp>, Away> {
         let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
-        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(record::MAX_RECORD);
+        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(MAX_RECORD);
         let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
         let until =
             self.opened(&key, sealed).and_then(|plain| std::str::from_utf8(&plain).ok()?.parse().ok());

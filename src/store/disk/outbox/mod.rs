@@ -1,0 +1,154 @@
+//! [`Outbox`]: what the dashboard has not been told yet, in the disk store's file, so that a restart loses none of it.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+use sqlx::sqlite::SqliteRow;
+use sqlx::{Row, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+pub(super) mod counters;
+pub(super) mod overflow;
+pub(super) mod table;
+
+use super::command::Command;
+use crate::model::{AvatarId, EventKind, Happened, Provider, Timestamp, TroubleClass};
+use crate::store::health::State;
+use crate::store::retention::{GONE_REMEMBERED, REMEMBERED};
+use counters::Counters;
+use table::Errand;
+
+pub use counters::Waiting;
+
+/// The number that an avatar's last event about something was given.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Told {
+    /// About what: [`Dimension::as_str`](crate::model::Dimension::as_str).
+    pub dimension: String,
+    /// What: [`Happened::fact`].
+    pub fact: String,
+    /// Its number.
+    pub sequence: u64,
+}
+
+/// The sender's view of the store.
+#[derive(Debug, Clone)]
+pub struct Outbox {
+    pub(in crate::store::disk) pool: SqlitePool,
+    pub(in crate::store::disk) commands: mpsc::Sender<Command>,
+    pub(in crate::store::disk) counters: Arc<Counters>,
+    pub(in crate::store::disk) state: Arc<State>,
+}
+
+impl Outbox {
+    /// The oldest event without a sequence.
+    pub async fn unnumbered(&self) -> Option<Waiting> {
+        self.first("sequence IS NULL").await
+    }
+
+    /// The oldest event, if it has a sequence.
+    pub async fn oldest(&self) -> Option<Waiting> {
+        self.first("TRUE").await.filter(|waiting| waiting.sequence.is_some())
+    }
+
+    async fn first(&self, which: &'static str) -> Option<Waiting> {
+        loop {
+            let query = format!(
+                "SELECT number, id, provider, kind, mark, at, reason, etag, sequence FROM event WHERE {which}
+                 ORDER BY number LIMIT 1"
+            );
+            let query = sqlx::query(sqlx::AssertSqlSafe(query));
+            let row = self.state.looked(query.fetch_optional(&self.pool).await)??;
+            if let Some(waiting) = read(&row) {
+                return Some(waiting);
+            }
+            // Of a kind or provider that a later version knew: nobody here could send it.
+            let number = row.try_get("number").ok()?;
+            if !self.ask(Errand::Delivered(number)).await {
+                return None;
+            }
+            self.counters.lose(1);
+        }
+    }
+
+    /// The numbers that an avatar's last events were given, the later of each dimension.
+    pub async fn told(&self, id: &AvatarId, now: Timestamp) -> Vec<Told> {
+        let query = sqlx::query(
+            "SELECT dimension, fact, sequence FROM told
+             WHERE id = ? AND at > ? AND (dimension <> 'existence' OR at > ?)",
+        );
+        let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
+        let query = query.bind((now - GONE_REMEMBERED).as_millis());
+        let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
+        let read = |row: &SqliteRow| {
+            Some(Told {
+                dimension: row.try_get("dimension").ok()?,
+                fact: row.try_get("fact").ok()?,
+                sequence: row.try_get::<i64, _>("sequence").ok()?.try_into().ok()?,
+            })
+        };
+        rows.iter().filter_map(read).collect()
+    }
+
+    /// Gives an event its sequence, for good. False: the disk store failed.
+    pub async fn number(&self, waiting: Waiting, sequence: u64, now: Timestamp) -> bool {
+        self.ask(Errand::Number(waiting, sequence, now)).await
+    }
+
+    /// An event was delivered. False: the disk store failed, and it will be delivered once more.
+    pub async fn delivered(&self, number: i64) -> bool {
+        self.ask(Errand::Delivered(number)).await
+    }
+
+    /// Drops an event that is too old. False: the disk store failed, and it is there still.
+    pub async fn drop_old(&self, number: i64) -> bool {
+        self.ask(Errand::Dropped(number)).await
+    }
+
+    async fn ask(&self, errand: Errand) -> bool {
+        let (done, ended) = oneshot::channel();
+        self.commands.send(Command::Errand(errand, done)).await.is_ok() && matches!(ended.await, Ok(Ok(())))
+    }
+
+    /// Returns when there may be new events. For one caller.
+    pub async fn news(&self) {
+        self.counters.news.notified().await;
+    }
+
+    /// Events that wait.
+    pub fn waiting(&self) -> u64 {
+        self.counters.waiting.load(Ordering::Relaxed)
+    }
+
+    /// Events that fell out since the start, because too many waited.
+    pub fn dropped_full(&self) -> u64 {
+        self.counters.dropped_full.load(Ordering::Relaxed)
+    }
+
+    /// Events that were dropped since the start, because they were too old.
+    pub fn dropped_old(&self) -> u64 {
+        self.counters.dropped_old.load(Ordering::Relaxed)
+    }
+
+    /// Events that are in memory alone until the disk store works again.
+    pub fn unwritten(&self) -> u64 {
+        self.counters.unwritten.load(Ordering::Relaxed)
+    }
+}
+
+fn read(row: &SqliteRow) -> Option<Waiting> {
+    let reason = row.try_get::<Option<&str>, _>("reason").ok()?;
+    Some(Waiting {
+        number: row.try_get("number").ok()?,
+        happened: Happened {
+            id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
+            provider: Provider::from_name(row.try_get("provider").ok()?)?,
+            kind: EventKind::from_name(row.try_get("kind").ok()?)?,
+            at: Timestamp::from_millis(row.try_get("at").ok()?),
+            mark: row.try_get("mark").ok()?,
+            reason: reason.and_then(TroubleClass::from_name),
+            etag: row.try_get("etag").ok()?,
+        },
+        sequence: row.try_get::<Option<i64>, _>("sequence").ok()?.and_then(|n| n.try_into().ok()),
+    })
+}
