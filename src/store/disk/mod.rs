@@ -172,8 +172,7 @@ impl Disk {
     /// What the dashboard is still to be told; `None` where the file could not be opened.
     pub fn outbox(&self) -> Option<Outbox> {
         let Open { pool, commands, .. } = self.open.as_ref()?;
-        let (pool, commands, counters) = (pool.clone(), commands.clone(), self.events.clone());
-        Some(Outbox { pool, commands, counters, state: self.state.clone() })
+        Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
     }
 
     /// Events since the start that could not be kept.

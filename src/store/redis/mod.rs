@@ -6,6 +6,7 @@
 //! be trusted), `data/seal` and `data/keys`; `connect` knows how a Redis is run.
 //! Every verb's failure is [`Away`] and means one thing: go on without Redis.
 
+mod app_pause;
 mod check;
 mod config;
 mod connect;
@@ -32,8 +33,7 @@ use super::health::{Health, State};
 use super::{Generations, Held, KeptPurge, Purged};
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::model::{AvatarId, Provider, Timestamp};
-use data::clear_head::MAX_RECORD;
+use crate::model::AvatarId;
 use data::keys::Keys;
 use data::seal::Sealer;
 use pubsub::message::{Letter, To};
@@ -239,23 +239,6 @@ impl Redis {
         })
     }
 
-    /// Pauses a provider's app for every instance.
-    pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
-        let Some(open) = &self.open else { return };
-        let mut budget = self.unhurried();
-        // A longer one stays.
-        if open.pause(provider, &mut budget).await.ok().flatten().is_none_or(|known| known < until) {
-            let (key, text) = (open.keys.pause(provider), until.as_millis().to_string());
-            if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
-                let mut pipe = redis::pipe();
-                pipe.cmd("SET").arg(key).arg(sealed).arg("PX").arg(millis(until.since(open.clock.now())));
-                let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
-            }
-        }
-        let news = News::Pause { provider: provider.to_string(), until };
-        let _ = open.tell(To::Everybody, news, &mut budget).await;
-    }
-
     /// Tells the others that this instance leaves, and ends its tasks.
     pub async fn close(&self) {
         if let Some(open) = &self.open {
@@ -283,16 +266,6 @@ impl Open {
     ) -> Result<T, Away> {
         let mut connection = self.keeper.connection()?;
         self.keeper.ask(budget, access, script.invoke_async(&mut connection)).await
-    }
-
-    /// Until when a provider's whole app is paused, as Redis knows it.
-    async fn pause(&self, provider: Provider, budget: &mut Budget) -> Result<Option<Timestamp>, Away> {
-        let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
-        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(MAX_RECORD);
-        let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
-        let until =
-            self.opened(&key, sealed).and_then(|plain| std::str::from_utf8(&plain).ok()?.parse().ok());
-        Ok(until.map(Timestamp::from_millis))
     }
 
     /// Publishes a letter.

@@ -34,13 +34,22 @@ pub struct Told {
 /// The sender's view of the store.
 #[derive(Debug, Clone)]
 pub struct Outbox {
-    pub(in crate::store::disk) pool: SqlitePool,
-    pub(in crate::store::disk) commands: mpsc::Sender<Command>,
-    pub(in crate::store::disk) counters: Arc<Counters>,
-    pub(in crate::store::disk) state: Arc<State>,
+    pool: SqlitePool,
+    commands: mpsc::Sender<Command>,
+    counters: Arc<Counters>,
+    state: Arc<State>,
 }
 
 impl Outbox {
+    pub(in crate::store::disk) fn new(
+        pool: SqlitePool,
+        commands: mpsc::Sender<Command>,
+        counters: Arc<Counters>,
+        state: Arc<State>,
+    ) -> Self {
+        Self { pool, commands, counters, state }
+    }
+
     /// The oldest event without a sequence.
     pub async fn unnumbered(&self) -> Option<Waiting> {
         self.first("sequence IS NULL").await
