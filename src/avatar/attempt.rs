@@ -68,7 +68,7 @@ pub(super) fn settle(
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));
-    let obeyed = old.map_or(Generation::default(), |old| old.obeyed);
+    let soft_purged_at = old.map_or(Generation::default(), |old| old.soft_purged_at);
     let (content, verified_at, generation) = match found {
         Found::Picture(picture, verified_at) => {
             (Content::Picture(keep_equal(old, picture)), verified_at, generation)
@@ -104,7 +104,7 @@ pub(super) fn settle(
         name: row.connection.name.clone().or(told),
         fingerprint: row.fingerprint,
         generation,
-        obeyed,
+        soft_purged_at,
     }
 }
 

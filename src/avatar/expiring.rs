@@ -51,8 +51,8 @@ impl Service {
         }
         report_end(&held.id, Some(&held.entry), &new.entry, self.parts.clock.now());
         let happened = self.happened(&held.id, Some(&held.entry), &new.entry);
-        self.parts.disk.put_with(new.clone(), happened).await;
-        self.parts.redis.land(Some(&new), None).await;
+        self.parts.disk.put_with_events(new.clone(), happened).await;
+        self.parts.redis.publish(Some(&new), None).await;
     }
 }
 

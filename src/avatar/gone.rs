@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::purge::Deed;
 use super::service::Service;
 use crate::model::{AvatarId, EventKind, Happened, Provider};
-use crate::store::Order;
+use crate::store::PurgeCommand;
 
 impl Service {
     /// The row of an avatar is gone: deletes it from every store, and tells. An operator's purge is no such thing.
@@ -36,7 +36,7 @@ impl Service {
 
     /// The same where another instance has found that they are gone, and may have held nothing of them itself. It has looked
     /// in Redis.
-    pub(super) async fn tell_gone_by(&self, order: &Order) {
+    pub(super) async fn tell_gone_by(&self, order: &PurgeCommand) {
         if !self.parts.events.is_on() {
             return;
         }
@@ -45,7 +45,7 @@ impl Service {
             held.extend(self.provider_here(&id).await.map(|provider| self.deleted(&id, provider)));
         }
         for subject in order.reach.subjects() {
-            self.parts.generations.note(&subject, order.purged());
+            self.parts.purge_log.record(&subject, order.purged());
         }
         self.tell(held).await;
     }

@@ -90,7 +90,7 @@ impl Service {
     /// Has the dashboard told of what is no change of an entry.
     pub(super) async fn tell(&self, happened: Vec<Happened>) {
         if self.parts.events.is_on() && !happened.is_empty() {
-            self.parts.disk.note(happened).await;
+            self.parts.disk.put_events(happened).await;
         }
     }
 }
@@ -125,7 +125,7 @@ mod tests {
             name: None,
             fingerprint: ROW,
             generation: Generation::default(),
-            obeyed: Generation::default(),
+            soft_purged_at: Generation::default(),
         }
     }
 

@@ -3,14 +3,14 @@
 use std::collections::VecDeque;
 
 use super::service::Service;
-use crate::store::{Disk, Kept};
+use crate::store::{Disk, EntryMeta};
 
 /// Avatars of one page.
 const PAGE: usize = 200;
 
 /// Pages of what is in memory, then of what is on the disk; an avatar may come twice.
 pub(super) struct AllKept<'a> {
-    memory: VecDeque<Kept>,
+    memory: VecDeque<EntryMeta>,
     disk: &'a Disk,
     /// The last id of the page before; `None` = the disk has no more.
     after: Option<String>,
@@ -19,14 +19,14 @@ pub(super) struct AllKept<'a> {
 impl Service {
     /// Begins a walk.
     pub(super) fn all_kept(&self) -> AllKept<'_> {
-        let memory = self.parts.memory.all().map(|held| Kept::of(&held));
+        let memory = self.parts.memory.all().map(|held| EntryMeta::of(&held));
         AllKept { memory: memory.collect(), disk: &self.parts.disk, after: Some(String::new()) }
     }
 }
 
 impl AllKept<'_> {
     /// The next page; `None` at the end.
-    pub(super) async fn next(&mut self) -> Option<Vec<Kept>> {
+    pub(super) async fn next(&mut self) -> Option<Vec<EntryMeta>> {
         if !self.memory.is_empty() {
             return Some(self.memory.drain(..self.memory.len().min(PAGE)).collect());
         }

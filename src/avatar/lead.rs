@@ -38,7 +38,7 @@ impl Service {
         // Until the others know, the flight stays: whoever boards meanwhile is given its outcome.
         lead.tell(outcome);
         if let Right::Climbed(lease) = right {
-            Box::pin(self.parts.redis.land(landed.as_deref(), lease)).await;
+            Box::pin(self.parts.redis.publish(landed.as_deref(), lease)).await;
         }
     }
 
@@ -52,7 +52,7 @@ impl Service {
         budget: &mut Budget,
     ) -> (Outcome, Right) {
         let id = lead.id();
-        let before_row = self.parts.generations.current();
+        let before_row = self.parts.purge_log.current();
         let row = match self.parts.directory.lookup(id, self.parts.clock.now()).await {
             Ok(Lookup::Found(row)) => row,
             Ok(Lookup::Unknown) => {
@@ -66,20 +66,20 @@ impl Service {
         // Another flight may have landed between the caller's look and its boarding, or a deletion may have come: what
         // the caller saw must not be stored once more.
         let held = self.parts.memory.get(id.as_str()).or_else(|| seen.clone());
-        let held = held.filter(|held| self.admits(held));
-        let mark = self.parts.redis.mark(id);
+        let held = held.filter(|held| self.accepts(held));
+        let mark = self.parts.redis.snapshot(id);
         let wanted = Wanted { id, flight: lead.flight(), row: &row, urgency, began: self.parts.clock.now() };
         let (place, lease, held) = match self.turn(&wanted, early, seen, held, budget).await {
             Turn::Over(outcome) => return (outcome, Right::None),
             Turn::Ours(place, lease, held) => (place, lease, held),
         };
-        let generation = self.parts.generations.current();
-        if self.parts.generations.purged(id, row.connection.provider).last() > before_row {
+        let generation = self.parts.purge_log.current();
+        if self.parts.purge_log.purged(id, row.connection.provider).last() > before_row {
             // While a place was waited for: the row may be gone or another by now, and what is fetched by this one would be
             // kept as current.
             return (Outcome::Unavailable, Right::Climbed(lease));
         }
-        let held = held.filter(|held| self.admits(held));
+        let held = held.filter(|held| self.accepts(held));
         let took = Stopwatch::start();
         let attempt = Climb {
             clock: &self.parts.clock,
@@ -127,13 +127,13 @@ impl Service {
         if let Some(held) = &held {
             new.view(held.viewed_at());
         }
-        if !self.admits(&new) {
+        if !self.accepts(&new) {
             // Purged or deleted meanwhile: the next view starts afresh.
             return Outcome::Unavailable;
         }
         self.parts.memory.put(new.clone());
         // In the file before the other instances hear of the entry: whoever knows it would not tell it any more.
-        self.parts.disk.put_with(new.clone(), happened).await;
+        self.parts.disk.put_with_events(new.clone(), happened).await;
         if asked && self.parts.write_back {
             self.write_back(row.clone(), &new);
         }

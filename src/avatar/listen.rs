@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::service::Service;
 use crate::model::{AvatarId, Provider, Timestamp};
-use crate::store::{Away, Event, News, Order, Subject};
+use crate::store::{Event, Message, PurgeCommand, Subject, Unavailable};
 
 /// Orders that wait while another is carried out; beyond it all that is kept is looked at.
 const ORDERS: usize = 64;
@@ -21,7 +21,7 @@ const ORDERS: usize = 64;
 const AGAIN: Duration = Duration::from_secs(1);
 
 /// An order, and who gave it.
-type Given = (String, Order);
+type Given = (String, PurgeCommand);
 
 impl Service {
     /// Acts upon events until there can be no more.
@@ -33,7 +33,7 @@ impl Service {
     async fn hear(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, orders: mpsc::Sender<Given>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, news } => self.heard(from, news, &orders).await,
+                Event::Heard { from, message } => self.heard(from, message, &orders).await,
                 Event::Unheard(reach, hard) => {
                     tracing::debug!(
                         ?reach,
@@ -47,29 +47,35 @@ impl Service {
         }
     }
 
-    async fn heard(&self, from: String, news: News, orders: &mpsc::Sender<Given>) {
-        match news {
-            News::Landed { id, etag, trouble_at } => self.compare_landed(&id, etag.as_deref(), trouble_at),
+    async fn heard(&self, from: String, message: Message, orders: &mpsc::Sender<Given>) {
+        match message {
+            Message::Refreshed { id, etag, trouble_at } => {
+                self.compare_landed(&id, etag.as_deref(), trouble_at)
+            }
             // A deletion of single avatars takes all of each, and may overtake.
-            News::Purge(order) if order.hard && !order.reach.is_wide() => {
+            Message::Purge(order) if order.hard && !order.reach.is_wide() => {
                 self.obey(&from, &order).await;
             }
-            News::Purge(order) => {
+            Message::Purge(order) => {
                 // What is under way is refused from now on.
                 for subject in order.reach.subjects() {
-                    self.parts.generations.note(&subject, order.purged());
+                    self.parts.purge_log.record(&subject, order.purged());
                 }
                 if orders.try_send((from, order)).is_err() {
-                    self.parts.redis.miss();
+                    self.parts.redis.note_gap();
                 }
             }
-            News::Pause { provider, until } => {
+            Message::Pause { provider, until } => {
                 let Some(provider) = Provider::from_name(&provider) else { return };
                 if let Some(until) = self.pauses.set(provider, until, self.parts.clock.now()) {
                     self.parts.disk.put_pause(provider, until).await;
                 }
             }
-            News::Free { .. } | News::Done { .. } | News::Missing { .. } | News::Restored | News::Beat => {}
+            Message::LeaseReleased { .. }
+            | Message::Done { .. }
+            | Message::TombstonesMissing { .. }
+            | Message::TombstonesRestored
+            | Message::Heartbeat => {}
         }
     }
 
@@ -78,8 +84,8 @@ impl Service {
         loop {
             tokio::select! {
                 biased;
-                () = self.parts.redis.may_have_missed() => {
-                    while self.make_good().await.is_err() && self.parts.redis.hears() {
+                () = self.parts.redis.next_gap() => {
+                    while self.make_good().await.is_err() && self.parts.redis.is_subscribed() {
                         tokio::time::sleep(AGAIN).await;
                     }
                 }
@@ -91,7 +97,7 @@ impl Service {
         }
     }
 
-    async fn obey(&self, from: &str, order: &Order) {
+    async fn obey(&self, from: &str, order: &PurgeCommand) {
         if order.gone {
             self.tell_gone_by(order).await;
         }
@@ -106,24 +112,24 @@ impl Service {
 
     /// Holds all that this instance keeps against the purges that Redis remembers: it may not have heard of all. And the
     /// others may not have heard of the pauses that it met while Redis was away.
-    async fn make_good(&self) -> Result<(), Away> {
+    async fn make_good(&self) -> Result<(), Unavailable> {
         for (provider, until) in self.pauses.all(self.parts.clock.now()) {
             self.parts.redis.put_pause(provider, until).await;
         }
         // Of those that are configured it has been asked already; what is kept may be of others, too.
-        let mut asked = self.parts.generations.providers();
+        let mut asked = self.parts.purge_log.providers();
         let mut pages = self.all_kept();
         while let Some(page) = pages.next().await {
             for provider in page.iter().map(|kept| kept.provider) {
                 if asked.insert(provider) {
                     let purged = self.parts.redis.purged_of(provider).await?;
-                    self.parts.generations.note(&Subject::Provider(provider), purged);
+                    self.parts.purge_log.record(&Subject::Provider(provider), purged);
                 }
             }
             let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
             let purged = self.parts.redis.purged(&ids).await?;
             for (id, purged) in ids.into_iter().zip(purged) {
-                self.parts.generations.note(&Subject::Avatar(id), purged);
+                self.parts.purge_log.record(&Subject::Avatar(id), purged);
             }
             let mut missed = BTreeSet::new();
             self.judge(&page, &mut missed).await;

@@ -6,7 +6,9 @@ use std::sync::Arc;
 
 use super::service::Service;
 use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp, Trouble};
-use crate::store::{Acknowledged, Away, Held, Kept, KeptPurge, Order, Purged, Reach, Subject, Verdict};
+use crate::store::{
+    Acks, EntryMeta, Held, LastPurges, PurgeCommand, Reach, StoredPurge, Subject, Unavailable, Validity,
+};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,7 +18,7 @@ pub struct PurgeReport {
     /// False: the disk store failed; memory is clean.
     pub disk: bool,
     /// Who else has done it.
-    pub acknowledged: Acknowledged,
+    pub acknowledged: Acks,
 }
 
 /// What becomes of what a purge reaches.
@@ -42,7 +44,7 @@ impl Service {
     where
         F: Future<Output = PurgeReport> + Send + 'static,
     {
-        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
+        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acks::Unavailable };
         self.parts.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
@@ -59,7 +61,7 @@ impl Service {
             }
         }
         let redis = &self.parts.redis;
-        let mut walk = redis.walk();
+        let mut walk = redis.scan();
         while let Ok(Some(page)) = walk.page().await {
             for id in page {
                 if redis.provider(&id, &mut redis.unhurried()).await == Ok(Some(provider)) {
@@ -72,20 +74,20 @@ impl Service {
 
     pub(super) async fn purge_everywhere(self: &Arc<Self>, reach: Reach, deed: Deed) -> PurgeReport {
         let redis = &self.parts.redis;
-        let local = self.parts.generations.next();
+        let local = self.parts.purge_log.next();
         let numbered = redis.next_generation(local).await;
-        let order = redis.order(reach, deed != Deed::MakeStale, numbered.unwrap_or(local));
-        let order = Order { gone: deed == Deed::Disconnect, ..order };
+        let order = redis.command(reach, deed != Deed::MakeStale, numbered.unwrap_or(local));
+        let order = PurgeCommand { gone: deed == Deed::Disconnect, ..order };
         // Kept as untold first: should this process end in the middle of it, the next one begins again.
         self.keep(&order, false).await;
         let mut found = BTreeSet::new();
         let disk = self.carry_out(&order, &mut found).await;
         let shared = match numbered {
             Ok(_) => self.share(&order, &mut found).await,
-            Err(Away) => Err(Away),
+            Err(Unavailable) => Err(Unavailable),
         };
-        let acknowledged = shared.unwrap_or(Acknowledged::Away);
-        if acknowledged == Acknowledged::Away {
+        let acknowledged = shared.unwrap_or(Acks::Unavailable);
+        if acknowledged == Acks::Unavailable {
             // As a mere deletion: the connection may have been made again when it is heard at last.
             redis.repeat(order.reach, order.hard);
         } else {
@@ -95,14 +97,14 @@ impl Service {
     }
 
     /// Carries an order out in Redis and tells the others.
-    async fn share(&self, order: &Order, found: &mut BTreeSet<AvatarId>) -> Result<Acknowledged, Away> {
+    async fn share(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>) -> Result<Acks, Unavailable> {
         let redis = &self.parts.redis;
-        found.extend(redis.carry_out(order).await?);
-        let acknowledged = redis.announce(order).await;
+        found.extend(redis.purge(order).await?);
+        let acknowledged = redis.broadcast(order).await;
         // After the announcement: what somebody keeps who has not heard of it yet must not be kept behind the walk. Of a
         // soft purge Redis remembers that it was, and every instance judges what it finds there by it.
         if order.hard && order.reach.is_wide() && redis.is_on() {
-            let mut walk = redis.walk();
+            let mut walk = redis.scan();
             while let Some(page) = walk.page().await? {
                 for id in page {
                     let provider = redis.provider(&id, &mut redis.unhurried()).await?;
@@ -119,10 +121,10 @@ impl Service {
     }
 
     /// Keeps an order over a restart, for whoever does not know of it yet.
-    pub(super) async fn keep(&self, order: &Order, told: bool) {
+    pub(super) async fn keep(&self, order: &PurgeCommand, told: bool) {
         if self.parts.redis.is_on() {
             let (hard, generation) = (order.hard, order.generation());
-            let kept = |subject| KeptPurge { subject, hard, generation, told };
+            let kept = |subject| StoredPurge { subject, hard, generation, told };
             self.parts.disk.put_purges(order.reach.subjects().into_iter().map(kept).collect()).await;
         }
     }
@@ -144,14 +146,14 @@ impl Service {
 
     /// Refuses what is under way for an avatar that is about to be deleted.
     pub(super) fn refuse(&self, id: &AvatarId) {
-        let purged = Purged::new(true, self.parts.generations.next());
-        self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
+        let purged = LastPurges::new(true, self.parts.purge_log.next());
+        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
     }
 
     /// Does in this instance what an order says, to all that began before it.
-    pub(super) async fn carry_out(&self, order: &Order, found: &mut BTreeSet<AvatarId>) -> bool {
+    pub(super) async fn carry_out(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>) -> bool {
         for subject in order.reach.subjects() {
-            self.parts.generations.note(&subject, order.purged());
+            self.parts.purge_log.record(&subject, order.purged());
         }
         let mut kept = Vec::new();
         for id in order.reach.ids() {
@@ -167,7 +169,7 @@ impl Service {
             };
         }
         // A file that cannot be opened may hold what is to be deleted.
-        let (mut disk, mut pages) = (!(order.hard && self.parts.disk.is_out_of_reach()), self.all_kept());
+        let (mut disk, mut pages) = (!(order.hard && self.parts.disk.is_unavailable()), self.all_kept());
         while let Some(page) = pages.next().await {
             disk &= self.judge(&page, found).await;
         }
@@ -176,13 +178,13 @@ impl Service {
 
     /// Has what this instance keeps obey the purges that are known: what is to go goes, what is to be stale is stale.
     /// False: the disk store failed.
-    pub(super) async fn judge(&self, kept: &[Kept], found: &mut BTreeSet<AvatarId>) -> bool {
+    pub(super) async fn judge(&self, kept: &[EntryMeta], found: &mut BTreeSet<AvatarId>) -> bool {
         let mut gone = Vec::new();
-        for Kept { id, provider, generation, obeyed, .. } in kept {
-            match self.parts.generations.verdict(id, *provider, *generation, *obeyed) {
-                Verdict::Current => continue,
-                Verdict::Gone => gone.push(id.clone()),
-                Verdict::Stale(purge) => self.make_stale(id, purge).await,
+        for EntryMeta { id, provider, generation, soft_purged_at, .. } in kept {
+            match self.parts.purge_log.validity(id, *provider, *generation, *soft_purged_at) {
+                Validity::Current => continue,
+                Validity::Deleted => gone.push(id.clone()),
+                Validity::Stale(purge) => self.make_stale(id, purge).await,
             }
             found.insert(id.clone());
         }
@@ -196,7 +198,7 @@ impl Service {
             None => self.parts.disk.get(id, self.parts.clock.now()).await,
         };
         self.parts.directory.forget(id);
-        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.obeyed) < purge) {
+        if let Some(entry) = entry.filter(|entry| entry.generation.max(entry.soft_purged_at) < purge) {
             let stale = Arc::new(Held::new(id.clone(), self.stale(id, &entry, purge), Timestamp::EPOCH));
             self.parts.memory.put(stale.clone());
             self.parts.disk.put(stale).await;
@@ -217,7 +219,7 @@ impl Service {
 
     /// What a soft purge leaves of an entry: stale now, and without a link, so that the provider is asked.
     pub(super) fn stale(&self, id: &AvatarId, entry: &Entry, purge: Generation) -> Entry {
-        let forgiven = match self.parts.generations.is_named(id, purge) {
+        let forgiven = match self.parts.purge_log.is_named(id, purge) {
             true => Trouble::forgiven,
             false => Trouble::forgiven_with_all,
         };
@@ -225,16 +227,16 @@ impl Service {
             verified_at: entry.verified_at.min(self.parts.clock.now() - self.parts.config.windows.s1),
             link: None,
             trouble: entry.trouble.clone().map(forgiven),
-            obeyed: purge,
+            soft_purged_at: purge,
             ..entry.clone()
         }
     }
 
     /// What this instance keeps of an avatar, in memory or on disk.
-    pub(super) async fn kept(&self, id: &AvatarId) -> Option<Kept> {
+    pub(super) async fn kept(&self, id: &AvatarId) -> Option<EntryMeta> {
         match self.parts.memory.get(id.as_str()) {
-            Some(held) => Some(Kept::of(&held)),
-            None => self.parts.disk.kept(id).await,
+            Some(held) => Some(EntryMeta::of(&held)),
+            None => self.parts.disk.meta(id).await,
         }
     }
 }

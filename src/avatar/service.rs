@@ -20,7 +20,7 @@ use crate::event::Events;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, CacheStatus, Content, Decision, Generation, Provider, Timestamp, decide};
 use crate::provider::Providers;
-use crate::store::{Budget, Disk, Generations, Held, Memory, Redis, Verdict};
+use crate::store::{Budget, Disk, Held, Memory, PurgeLog, Redis, Validity};
 
 /// What the service is made of.
 pub struct Parts {
@@ -51,7 +51,7 @@ pub struct Parts {
     /// Whether the dashboard is told what happens.
     pub events: Events,
     /// Guards the stores against refreshes that began before a purge.
-    pub generations: Arc<Generations>,
+    pub purge_log: Arc<PurgeLog>,
     /// Where refreshes and errands run.
     pub background: Background,
 }
@@ -261,13 +261,13 @@ impl Service {
     }
 
     /// Whether what is held has not been purged since it was begun.
-    pub(super) fn admits(&self, held: &Held) -> bool {
-        self.parts.generations.admits(&held.id, &held.entry)
+    pub(super) fn accepts(&self, held: &Held) -> bool {
+        self.parts.purge_log.accepts(&held.id, &held.entry)
     }
 
     /// Whether what began at `generation` has been deleted since.
     fn is_gone(&self, id: &AvatarId, provider: Provider, generation: Generation) -> bool {
-        self.parts.generations.verdict(id, provider, generation, generation) == Verdict::Gone
+        self.parts.purge_log.validity(id, provider, generation, generation) == Validity::Deleted
     }
 
     /// Sends away the refreshes that wait for a place: the process ends.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::purge::Deed;
 use super::service::Service;
 use crate::model::{AvatarId, Content, Entry, Timestamp, Trouble, TroubleClass};
-use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
+use crate::store::{Budget, Held, Shared, Subject, Unavailable, Validity};
 
 /// What Redis holds of an avatar, as the purges that are known leave it.
 #[derive(Debug, Default)]
@@ -51,7 +51,7 @@ impl Service {
         let held;
         (held, *budget) = self.looks.share(id, look).await;
         // The look may have begun before a purge that this request comes after.
-        held.filter(|held| self.admits(held))
+        held.filter(|held| self.accepts(held))
     }
 
     /// The later of what this instance and what Redis holds. While Redis is away this instance's own is right.
@@ -68,10 +68,10 @@ impl Service {
                 None => self.read_disk(id, now).await,
             };
         }
-        let mark = self.parts.redis.mark(id);
+        let mark = self.parts.redis.snapshot(id);
         let mut held = held;
         let mut there = self.ask_redis(id, held.as_ref(), budget).await;
-        let lacks_bytes = |there: &Result<There, Away>| {
+        let lacks_bytes = |there: &Result<There, Unavailable>| {
             let entry = there.as_ref().ok().and_then(|there| there.entry.as_ref());
             entry.is_none_or(|entry| matches!(entry.content, Content::Nothing))
         };
@@ -110,19 +110,19 @@ impl Service {
         id: &AvatarId,
         held: Option<&Arc<Held>>,
         budget: &mut Budget,
-    ) -> Result<There, Away> {
+    ) -> Result<There, Unavailable> {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
-        self.parts.generations.note(&Subject::Avatar(id.clone()), purged);
+        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
         let Some(mut entry) = entry else { return Ok(There::default()) };
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.
-        Ok(match self.parts.generations.verdict(id, entry.provider, entry.generation, entry.obeyed) {
-            Verdict::Current => There { entry: Some(entry), is_purged: false, elsewhere },
-            Verdict::Stale(purge) => {
+        Ok(match self.parts.purge_log.validity(id, entry.provider, entry.generation, entry.soft_purged_at) {
+            Validity::Current => There { entry: Some(entry), is_purged: false, elsewhere },
+            Validity::Stale(purge) => {
                 There { entry: Some(self.stale(id, &entry, purge)), is_purged: true, elsewhere: None }
             }
-            Verdict::Gone => There::default(),
+            Validity::Deleted => There::default(),
         })
     }
 
@@ -137,11 +137,11 @@ impl Service {
 
     /// A purge that this instance did not hear of, or has not carried out yet.
     async fn unless_purged(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        let Entry { provider, generation, obeyed, .. } = held.entry;
-        match self.parts.generations.verdict(&held.id, provider, generation, obeyed) {
-            Verdict::Current => Some(held),
-            Verdict::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge))),
-            Verdict::Gone => {
+        let Entry { provider, generation, soft_purged_at, .. } = held.entry;
+        match self.parts.purge_log.validity(&held.id, provider, generation, soft_purged_at) {
+            Validity::Current => Some(held),
+            Validity::Stale(purge) => Some(self.replace(&held, self.stale(&held.id, &held.entry, purge))),
+            Validity::Deleted => {
                 tracing::info!(connection = %held.id, "purged by another instance");
                 self.remove_here(std::slice::from_ref(&held.id)).await;
                 None
@@ -176,7 +176,7 @@ impl Service {
     /// Takes what another instance brought. That one tells the dashboard what has happened, and so does this one if it held
     /// what was before: both may be the only one that lives on.
     fn take_over(&self, id: &AvatarId, held: Option<Arc<Held>>, entry: Entry) -> Arc<Held> {
-        self.parts.generations.catch_up(entry.generation);
+        self.parts.purge_log.catch_up(entry.generation);
         let row_read_at = held.as_ref().map_or(Timestamp::EPOCH, |held| held.row_read_at());
         let happened = held.as_ref().map(|held| self.happened(id, Some(&held.entry), &entry));
         let happened = happened.unwrap_or_default();
@@ -188,7 +188,7 @@ impl Service {
         if !matches!(new.entry.content, Content::Nothing) || !happened.is_empty() {
             // A view must not wait for a disk whose queue is full.
             let (disk, new) = (self.parts.disk.clone(), new.clone());
-            self.parts.background.spawn(async move { disk.put_with(new, happened).await });
+            self.parts.background.spawn(async move { disk.put_with_events(new, happened).await });
         }
         new
     }

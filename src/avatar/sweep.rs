@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::service::Service;
 use crate::model::{AvatarId, Timestamp};
-use crate::store::Kept;
+use crate::store::EntryMeta;
 
 /// Ids asked for in one query.
 const BATCH: usize = 200;
@@ -47,7 +47,7 @@ impl Service {
                 last = now;
                 let shared = self.parts.redis.may_sweep(every).await.unwrap_or(false);
                 self.sweep_all(shared).await;
-                self.parts.disk.put_swept(last).await;
+                self.parts.disk.put_last_sweep(last).await;
             }
         }
     }
@@ -56,10 +56,10 @@ impl Service {
     async fn last_sweep(&self) -> Timestamp {
         let now = self.parts.clock.now();
         // One in the future was kept by a clock that was wrong.
-        if let Some(last) = self.parts.disk.swept().await.filter(|last| *last <= now) {
+        if let Some(last) = self.parts.disk.last_sweep().await.filter(|last| *last <= now) {
             return last;
         }
-        self.parts.disk.put_swept(now).await;
+        self.parts.disk.put_last_sweep(now).await;
         now
     }
 
@@ -118,7 +118,7 @@ impl Service {
         let mut walked = Walked::default();
         let mut pages = self.all_kept();
         while let Some(page) = pages.next().await {
-            for Kept { id, verified_at, token_end, .. } in page {
+            for EntryMeta { id, verified_at, token_end, .. } in page {
                 let never = verified_at == Timestamp::EPOCH;
                 if !never && now.since(verified_at) >= self.parts.config.windows.forget {
                     walked.old.push(id);
@@ -135,7 +135,7 @@ impl Service {
 
     /// The ids in Redis; as many as it tells while it is there.
     async fn kept_in_redis(&self) -> BTreeSet<AvatarId> {
-        let (mut kept, mut walk) = (BTreeSet::new(), self.parts.redis.walk());
+        let (mut kept, mut walk) = (BTreeSet::new(), self.parts.redis.scan());
         while let Ok(Some(page)) = walk.page().await {
             kept.extend(page);
         }

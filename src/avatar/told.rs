@@ -12,7 +12,7 @@ use super::purge::{Deed, PurgeReport};
 use super::service::{Service, Urgency};
 use crate::directory::{DirectoryError, Lookup};
 use crate::model::{AvatarId, Decision, Timestamp, decide};
-use crate::store::{Acknowledged, Held, Reach};
+use crate::store::{Acks, Held, Reach};
 
 /// Before the second, third and last try of a chore that did not take place: the directory cannot be asked, or there were
 /// too many refreshes. After it the avatar's next view does it.
@@ -49,7 +49,7 @@ impl Service {
         let room = self.backlog.reserve(ids.len())?;
         // Somebody may have asked for it before its row was there.
         ids.iter().for_each(|id| self.parts.directory.forget(id));
-        self.backlog.add(room, ids, Urgency::View, self.parts.generations.current());
+        self.backlog.add(room, ids, Urgency::View, self.parts.purge_log.current());
         self.work_off();
         Ok(self.backlogged())
     }
@@ -59,13 +59,10 @@ impl Service {
     ///
     /// # Errors
     /// As [`Service::connect`].
-    pub async fn reconnect(
-        self: &Arc<Self>,
-        ids: &[AvatarId],
-    ) -> Result<(Backlogged, Acknowledged), BacklogFull> {
+    pub async fn reconnect(self: &Arc<Self>, ids: &[AvatarId]) -> Result<(Backlogged, Acks), BacklogFull> {
         let room = self.backlog.reserve(ids.len())?;
         let told = self.purge(named(ids), false).await.acknowledged;
-        self.backlog.add(room, ids, Urgency::Forced, self.parts.generations.current());
+        self.backlog.add(room, ids, Urgency::Forced, self.parts.purge_log.current());
         self.work_off();
         Ok((self.backlogged(), told))
     }
@@ -109,7 +106,7 @@ impl Service {
 
     async fn see_to(self: &Arc<Self>, chore: &Chore<'_>) {
         for pause in AGAIN.into_iter().map(Some).chain([None]) {
-            let called_off = self.parts.generations.deleted_since(&chore.id, chore.generation);
+            let called_off = self.parts.purge_log.deleted_since(&chore.id, chore.generation);
             if called_off || matches!(self.attempt(chore).await, Done::Yes) {
                 return;
             }

@@ -11,7 +11,7 @@ use super::shared::is_later;
 use crate::clock::monotonic;
 use crate::directory::Row;
 use crate::model::{AvatarId, Content, Decision, Entry, Provider, Timestamp, Trouble, TroubleClass, decide};
-use crate::store::{Budget, Held, Lease, Taken};
+use crate::store::{Budget, Held, Lease, LeaseOutcome};
 
 /// What comes of waiting for one's turn.
 pub(super) enum Turn {
@@ -90,22 +90,22 @@ impl Service {
             };
             let left = match self.parts.redis.lease(id, budget).await {
                 Err(_) => return Turn::Ours(place, None, held),
-                Ok(Taken::Ours(lease)) => {
+                Ok(LeaseOutcome::Acquired(lease)) => {
                     // Another may have ended in this moment.
                     held = self.reconciled(id, held, self.parts.clock.now(), budget).await;
                     let Some(over) = self.over(wanted, seen.as_deref(), held.as_ref()) else {
                         return Turn::Ours(place, Some(lease), held);
                     };
                     // Told to the others: one of them may have met this lease and wait for its end.
-                    self.parts.redis.land(None, Some(lease)).await;
+                    self.parts.redis.publish(None, Some(lease)).await;
                     return Turn::Over(over);
                 }
-                Ok(Taken::Theirs(left)) => left,
+                Ok(LeaseOutcome::HeldElsewhere(left)) => left,
             };
             drop(place);
             let told = async {
                 match &mut watch {
-                    Some(watch) => watch.landed().await,
+                    Some(watch) => watch.refreshed().await,
                     None => std::future::pending().await,
                 }
             };

@@ -55,7 +55,7 @@ pub struct Entry {
     /// The avatar's generation when it was made.
     pub generation: Generation,
     /// The last soft purge that has made it stale; 0 = none.
-    pub obeyed: Generation,
+    pub soft_purged_at: Generation,
 }
 
 impl Entry {

@@ -13,7 +13,7 @@ use super::purge::{self, MAX_IDS};
 use crate::avatar::{BacklogFull, Backlogged, Service};
 use crate::http::Body;
 use crate::model::AvatarId;
-use crate::store::Acknowledged;
+use crate::store::Acks;
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -71,7 +71,7 @@ pub(super) fn backlog(service: &Service) -> Response<Body> {
 async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     let full = |BacklogFull| ApiError::Busy;
     let (backlogged, told) = match event {
-        Event::Created => (service.connect(ids).map_err(full)?, Acknowledged::Alone),
+        Event::Created => (service.connect(ids).map_err(full)?, Acks::Alone),
         Event::Updated | Event::Reauthorized => service.reconnect(ids).await.map_err(full)?,
         Event::Deleted => return purge::answer(&service.disconnect(ids).await, true),
     };
@@ -79,10 +79,10 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     body["status"] = "accepted".into();
     body["avatars"] = ids.len().into();
     match told {
-        Acknowledged::Alone => {}
-        Acknowledged::By { done, missing } => body["instances"] = json!({ "done": done, "missing": missing }),
+        Acks::Alone => {}
+        Acks::By { done, missing } => body["instances"] = json!({ "done": done, "missing": missing }),
         // They are told when it is back; meanwhile they find the new row by themselves, within `directory.cache_for`.
-        Acknowledged::Away => body["redis"] = "away".into(),
+        Acks::Unavailable => body["redis"] = "away".into(),
     }
     Ok(probes::json(StatusCode::ACCEPTED, body.to_string()))
 }

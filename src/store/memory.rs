@@ -5,7 +5,7 @@ use std::sync::Arc;
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
-use super::{Generations, Held};
+use super::{Held, PurgeLog};
 use crate::model::{AvatarId, Entry, Invalid, units};
 
 /// Section `[memory]`.
@@ -37,7 +37,7 @@ impl TryFrom<MemoryWritten> for MemoryConfig {
 #[derive(Debug)]
 pub struct Memory {
     entries: Cache<AvatarId, Arc<Held>>,
-    generations: Arc<Generations>,
+    purge_log: Arc<PurgeLog>,
 }
 
 /// What an entry weighs beside its picture: the structs, the link and moka's own book-keeping.
@@ -45,7 +45,7 @@ const OVERHEAD: usize = 1024;
 
 impl Memory {
     /// An empty store.
-    pub fn new(config: MemoryConfig, generations: Arc<Generations>) -> Self {
+    pub fn new(config: MemoryConfig, purge_log: Arc<PurgeLog>) -> Self {
         let entries = Cache::builder()
             .max_capacity(config.max_bytes)
             .weigher(|_: &AvatarId, held: &Arc<Held>| {
@@ -53,7 +53,7 @@ impl Memory {
                 u32::try_from(picture + OVERHEAD).unwrap_or(u32::MAX)
             })
             .build();
-        Self { entries, generations }
+        Self { entries, purge_log }
     }
 
     /// What is held of an avatar.
@@ -64,13 +64,13 @@ impl Memory {
     /// Puts an entry in, unless its generation is over or what is held was verified later. Returns what holds now:
     /// what was put, what was there, or `None` where the avatar was purged meanwhile and nothing is held.
     pub fn put(&self, held: Arc<Held>) -> Option<Arc<Held>> {
-        let last = |entry: &Entry| entry.generation.max(entry.obeyed);
+        let last = |entry: &Entry| entry.generation.max(entry.soft_purged_at);
         let entry = self.entries.entry_by_ref(&held.id).and_compute_with(|present| {
             let newer = present.is_some_and(|present| {
                 present.value().entry.verified_at > held.entry.verified_at
                     && last(&present.value().entry) >= last(&held.entry)
             });
-            if newer || !self.generations.admits(&held.id, &held.entry) {
+            if newer || !self.purge_log.accepts(&held.id, &held.entry) {
                 return Op::Nop;
             }
             Op::Put(held.clone())
@@ -90,7 +90,7 @@ impl Memory {
     pub fn replace(&self, seen: &Arc<Held>, new: &Arc<Held>) -> bool {
         let result = self.entries.entry_by_ref(&new.id).and_compute_with(|present| {
             let is_seen = present.is_none_or(|present| Arc::ptr_eq(present.value(), seen));
-            match is_seen && self.generations.admits(&new.id, &new.entry) {
+            match is_seen && self.purge_log.accepts(&new.id, &new.entry) {
                 true => Op::Put(new.clone()),
                 false => Op::Nop,
             }

@@ -12,12 +12,12 @@ mod stored_trouble;
 mod summary;
 
 pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, News, Order, Put, Reach, Redis, RedisConfig, RedisSurvey,
-    RedisWritten, Shared, Status, Taken, Watch,
+    Acks, Budget, Event, Lease, LeaseOutcome, Message, PurgeCommand, Put, Reach, Redis, RedisConfig,
+    RedisSurvey, RedisWritten, Shared, Status, Unavailable, Watch,
 };
-pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, Outbox, Told, Waiting};
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
 pub use health::Health;
 pub use held::Held;
 pub use memory::{Memory, MemoryConfig, MemoryWritten};
-pub use purge_log::{Generations, KeptPurge, Purged, Subject, Verdict};
-pub use summary::Kept;
+pub use purge_log::{LastPurges, PurgeLog, StoredPurge, Subject, Validity};
+pub use summary::EntryMeta;

@@ -1,11 +1,11 @@
-//! [`Generations`]: which avatars were purged, and how a refresh under way is kept from bringing deleted bytes back.
+//! [`PurgeLog`]: which avatars were purged, and how a refresh under way is kept from bringing deleted bytes back.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use super::Kept;
+use super::EntryMeta;
 use crate::model::{AvatarId, Entry, Generation, Provider};
 
 /// Avatars whose purges are remembered at one time; beyond it the half that was purged longest ago is forgotten.
@@ -15,7 +15,7 @@ const MOST_PROVIDERS: usize = 1000;
 
 /// The generations of the last purges of an avatar, of a whole provider or of all; 0 = none.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Purged {
+pub struct LastPurges {
     /// What began before is gone.
     pub hard: Generation,
     /// What began before is stale.
@@ -24,13 +24,13 @@ pub struct Purged {
 
 /// What the purges mean for something that is held.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Verdict {
+pub enum Validity {
     /// It began after them.
     Current,
     /// It is still shown, and refreshed at its next view. The generation is that of the purge.
     Stale(Generation),
     /// No byte of it may be left.
-    Gone,
+    Deleted,
 }
 
 /// What a purge is of.
@@ -46,7 +46,7 @@ pub enum Subject {
 
 /// A purge that outlives the process.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct KeptPurge {
+pub struct StoredPurge {
     /// Of what.
     pub subject: Subject,
     /// Deleted, or only made stale.
@@ -62,7 +62,7 @@ pub struct KeptPurge {
 /// A refresh notes the count at its start; stores refuse what it brings if its avatar was purged since. With Redis all
 /// instances take their counts from one counter there and learn of each other's, so that counts can be compared.
 #[derive(Debug, Default)]
-pub struct Generations {
+pub struct PurgeLog {
     /// Those of which somebody may know purges that are not known here.
     configured: Vec<Provider>,
     counter: AtomicU64,
@@ -74,14 +74,14 @@ pub struct Generations {
 
 #[derive(Debug, Default)]
 struct Known {
-    all: Purged,
-    providers: BTreeMap<Provider, Purged>,
-    avatars: HashMap<AvatarId, (Purged, u64)>,
+    all: LastPurges,
+    providers: BTreeMap<Provider, LastPurges>,
+    avatars: HashMap<AvatarId, (LastPurges, u64)>,
     /// Rises with each purge that is noted, so that the oldest can be told.
     noted: u64,
 }
 
-impl Purged {
+impl LastPurges {
     /// One purge.
     pub fn new(hard: bool, generation: Generation) -> Self {
         if hard {
@@ -101,18 +101,18 @@ impl Purged {
         self.hard.max(self.soft)
     }
 
-    fn verdict(self, begun: Generation, obeyed: Generation) -> Verdict {
+    fn validity(self, begun: Generation, soft_purged_at: Generation) -> Validity {
         if begun < self.hard {
-            Verdict::Gone
-        } else if begun.max(obeyed) < self.soft {
-            Verdict::Stale(self.soft)
+            Validity::Deleted
+        } else if begun.max(soft_purged_at) < self.soft {
+            Validity::Stale(self.soft)
         } else {
-            Verdict::Current
+            Validity::Current
         }
     }
 }
 
-impl Generations {
+impl PurgeLog {
     /// With the providers that are configured.
     pub fn new(configured: Vec<Provider>) -> Self {
         Self { configured, ..Self::default() }
@@ -145,8 +145,8 @@ impl Generations {
     }
 
     /// Notes purges; what began before them is refused from now on.
-    pub fn note(&self, subject: &Subject, purged: Purged) {
-        if purged == Purged::default() {
+    pub fn record(&self, subject: &Subject, purged: LastPurges) {
+        if purged == LastPurges::default() {
             return;
         }
         self.catch_up(purged.last());
@@ -159,7 +159,7 @@ impl Generations {
     }
 
     /// The last purges that are known, of an avatar, of its whole provider or of all.
-    pub fn purged(&self, id: &AvatarId, provider: Provider) -> Purged {
+    pub fn purged(&self, id: &AvatarId, provider: Provider) -> LastPurges {
         let known = self.lock();
         let own = known.avatars.get(id).map(|(purged, _)| *purged).unwrap_or_default();
         own.and(known.of_provider(provider)).and(known.all)
@@ -167,14 +167,14 @@ impl Generations {
 
     /// What the purges that are known mean for something that began at `begun`, and is stale already by the soft purge
     /// `obeyed`. A deletion looks at the first alone: what a soft purge left is as old as before.
-    pub fn verdict(
+    pub fn validity(
         &self,
         id: &AvatarId,
         provider: Provider,
         begun: Generation,
-        obeyed: Generation,
-    ) -> Verdict {
-        self.purged(id, provider).verdict(begun, obeyed)
+        soft_purged_at: Generation,
+    ) -> Validity {
+        self.purged(id, provider).validity(begun, soft_purged_at)
     }
 
     /// Whether a soft purge, or a later one, named this avatar, and not its whole provider or all.
@@ -188,19 +188,22 @@ impl Generations {
     }
 
     /// Whether an entry may still be stored.
-    pub fn admits(&self, id: &AvatarId, entry: &Entry) -> bool {
-        self.verdict(id, entry.provider, entry.generation, entry.obeyed) == Verdict::Current
+    pub fn accepts(&self, id: &AvatarId, entry: &Entry) -> bool {
+        self.validity(id, entry.provider, entry.generation, entry.soft_purged_at) == Validity::Current
     }
 
     /// The same of what is known of an entry.
-    pub(super) fn admits_kept(&self, Kept { id, provider, generation, obeyed, .. }: &Kept) -> bool {
-        self.verdict(id, *provider, *generation, *obeyed) == Verdict::Current
+    pub(super) fn accepts_meta(
+        &self,
+        EntryMeta { id, provider, generation, soft_purged_at, .. }: &EntryMeta,
+    ) -> bool {
+        self.validity(id, *provider, *generation, *soft_purged_at) == Validity::Current
     }
 
     /// All purges that are known, to tell somebody who has forgotten them.
-    pub fn known(&self) -> Vec<(Subject, Purged)> {
+    pub fn known(&self) -> Vec<(Subject, LastPurges)> {
         let known = self.lock();
-        let all = (known.all != Purged::default()).then_some((Subject::All, known.all));
+        let all = (known.all != LastPurges::default()).then_some((Subject::All, known.all));
         let providers =
             known.providers.iter().map(|(provider, purged)| (Subject::Provider(*provider), *purged));
         let avatars = known.avatars.iter().map(|(id, (purged, _))| (Subject::Avatar(id.clone()), *purged));
@@ -218,11 +221,11 @@ impl Generations {
 }
 
 impl Known {
-    fn of_provider(&self, provider: Provider) -> Purged {
+    fn of_provider(&self, provider: Provider) -> LastPurges {
         self.providers.get(&provider).copied().unwrap_or_default()
     }
 
-    fn note_provider(&mut self, provider: Provider, purged: Purged) {
+    fn note_provider(&mut self, provider: Provider, purged: LastPurges) {
         self.providers.insert(provider, self.of_provider(provider).and(purged));
         if self.providers.len() > MOST_PROVIDERS {
             let oldest = self.providers.iter().min_by_key(|(_, purged)| purged.last());
@@ -232,7 +235,7 @@ impl Known {
         }
     }
 
-    fn note(&mut self, id: &AvatarId, purged: Purged) {
+    fn note(&mut self, id: &AvatarId, purged: LastPurges) {
         if self.avatars.len() >= MOST && !self.avatars.contains_key(id) {
             self.forget_half();
         }
@@ -282,8 +285,8 @@ mod tests {
         AvatarId::parse(text).unwrap()
     }
 
-    fn admits(generations: &Generations, name: &str, provider: Provider, begun: Generation) -> bool {
-        generations.verdict(&id(name), provider, begun, Generation::default()) == Verdict::Current
+    fn accepts(purge_log: &PurgeLog, name: &str, provider: Provider, begun: Generation) -> bool {
+        purge_log.validity(&id(name), provider, begun, Generation::default()) == Validity::Current
     }
 
     fn avatar(text: &str) -> Subject {
@@ -292,56 +295,57 @@ mod tests {
 
     #[test]
     fn what_started_before_a_purge_is_refused_and_what_started_after_is_not() {
-        let generations = Generations::default();
-        let before = generations.current();
-        generations.note(&avatar("a"), Purged::new(true, generations.next()));
-        assert!(!admits(&generations, "a", ANY, before));
-        assert!(admits(&generations, "b", ANY, before));
-        assert!(admits(&generations, "a", ANY, generations.current()));
+        let purge_log = PurgeLog::default();
+        let before = purge_log.current();
+        purge_log.record(&avatar("a"), LastPurges::new(true, purge_log.next()));
+        assert!(!accepts(&purge_log, "a", ANY, before));
+        assert!(accepts(&purge_log, "b", ANY, before));
+        assert!(accepts(&purge_log, "a", ANY, purge_log.current()));
     }
 
     #[test]
     fn a_provider_is_purged_as_a_whole_and_the_others_are_not() {
-        let generations = Generations::default();
-        let before = generations.current();
-        generations.note(&Subject::Provider(ANY), Purged::new(true, generations.next()));
-        assert!(!admits(&generations, "a", ANY, before));
-        assert!(admits(&generations, "a", Provider::Telegram, before));
-        assert!(admits(&generations, "a", ANY, generations.current()));
+        let purge_log = PurgeLog::default();
+        let before = purge_log.current();
+        purge_log.record(&Subject::Provider(ANY), LastPurges::new(true, purge_log.next()));
+        assert!(!accepts(&purge_log, "a", ANY, before));
+        assert!(accepts(&purge_log, "a", Provider::Telegram, before));
+        assert!(accepts(&purge_log, "a", ANY, purge_log.current()));
     }
 
     #[test]
     fn a_soft_purge_makes_stale_and_takes_nothing_of_a_hard_one_back() {
-        let generations = Generations::default();
-        generations.note(&avatar("a"), Purged::new(true, Generation(3)));
-        generations.note(&avatar("a"), Purged::new(false, Generation(7)));
-        let verdict =
-            |begun, obeyed| generations.verdict(&id("a"), ANY, Generation(begun), Generation(obeyed));
-        assert_eq!(verdict(2, 0), Verdict::Gone);
-        assert_eq!(verdict(2, 7), Verdict::Gone, "stale or not");
-        assert_eq!(verdict(3, 0), Verdict::Stale(Generation(7)));
-        assert_eq!((verdict(3, 7), verdict(7, 0)), (Verdict::Current, Verdict::Current));
+        let purge_log = PurgeLog::default();
+        purge_log.record(&avatar("a"), LastPurges::new(true, Generation(3)));
+        purge_log.record(&avatar("a"), LastPurges::new(false, Generation(7)));
+        let verdict = |begun, soft_purged_at| {
+            purge_log.validity(&id("a"), ANY, Generation(begun), Generation(soft_purged_at))
+        };
+        assert_eq!(verdict(2, 0), Validity::Deleted);
+        assert_eq!(verdict(2, 7), Validity::Deleted, "stale or not");
+        assert_eq!(verdict(3, 0), Validity::Stale(Generation(7)));
+        assert_eq!((verdict(3, 7), verdict(7, 0)), (Validity::Current, Validity::Current));
     }
 
     #[test]
     fn a_purge_that_is_heard_of_late_lowers_nothing() {
-        let generations = Generations::default();
-        generations.note(&avatar("a"), Purged::new(true, Generation(7)));
-        generations.note(&avatar("a"), Purged::new(true, Generation(3)));
-        assert!(!admits(&generations, "a", ANY, Generation(5)));
-        assert_eq!(generations.next(), Generation(8));
+        let purge_log = PurgeLog::default();
+        purge_log.record(&avatar("a"), LastPurges::new(true, Generation(7)));
+        purge_log.record(&avatar("a"), LastPurges::new(true, Generation(3)));
+        assert!(!accepts(&purge_log, "a", ANY, Generation(5)));
+        assert_eq!(purge_log.next(), Generation(8));
     }
 
     #[test]
     fn of_too_many_the_oldest_half_is_forgotten_and_nothing_else_is_touched() {
-        let generations = Generations::default();
+        let purge_log = PurgeLog::default();
         for n in 0..=MOST {
-            generations.note(&avatar(&n.to_string()), Purged::new(true, Generation(1)));
+            purge_log.record(&avatar(&n.to_string()), LastPurges::new(true, Generation(1)));
         }
-        assert_eq!(generations.lock().avatars.len(), MOST / 2);
-        assert!(admits(&generations, "0", ANY, Generation(0)), "forgotten");
-        assert!(!admits(&generations, &MOST.to_string(), ANY, Generation(0)), "the last one");
-        assert!(admits(&generations, "another", ANY, Generation(0)), "never purged");
+        assert_eq!(purge_log.lock().avatars.len(), MOST / 2);
+        assert!(accepts(&purge_log, "0", ANY, Generation(0)), "forgotten");
+        assert!(!accepts(&purge_log, &MOST.to_string(), ANY, Generation(0)), "the last one");
+        assert!(accepts(&purge_log, "another", ANY, Generation(0)), "never purged");
     }
 
     #[test]
@@ -360,27 +364,27 @@ mod tests {
 
     #[test]
     fn a_purge_of_all_reaches_every_provider_whoever_configured_it() {
-        let generations = Generations::new(vec![ANY]);
-        let before = generations.current();
-        generations.note(&Subject::All, Purged::new(true, generations.next()));
+        let purge_log = PurgeLog::new(vec![ANY]);
+        let before = purge_log.current();
+        purge_log.record(&Subject::All, LastPurges::new(true, purge_log.next()));
         for provider in [ANY, Provider::from_name("gone").unwrap()] {
-            assert!(!admits(&generations, "a", provider, before), "{provider}");
-            assert!(admits(&generations, "a", provider, generations.current()), "{provider}");
+            assert!(!accepts(&purge_log, "a", provider, before), "{provider}");
+            assert!(accepts(&purge_log, "a", provider, purge_log.current()), "{provider}");
         }
-        assert_eq!(generations.known(), [(Subject::All, Purged::new(true, generations.current()))]);
-        assert_eq!(generations.providers(), BTreeSet::from([ANY]));
+        assert_eq!(purge_log.known(), [(Subject::All, LastPurges::new(true, purge_log.current()))]);
+        assert_eq!(purge_log.providers(), BTreeSet::from([ANY]));
     }
 
     #[test]
     fn of_too_many_providers_the_one_that_was_purged_first_is_forgotten() {
-        let generations = Generations::default();
+        let purge_log = PurgeLog::default();
         for n in 0..=MOST_PROVIDERS {
             let provider = Provider::from_name(&format!("p{n}")).unwrap();
-            generations.note(&Subject::Provider(provider), Purged::new(true, generations.next()));
+            purge_log.record(&Subject::Provider(provider), LastPurges::new(true, purge_log.next()));
         }
-        assert_eq!(generations.providers().len(), MOST_PROVIDERS);
+        assert_eq!(purge_log.providers().len(), MOST_PROVIDERS);
         let named = |name: &str| Provider::from_name(name).unwrap();
-        assert!(admits(&generations, "a", named("p0"), Generation(0)), "forgotten");
-        assert!(!admits(&generations, "a", named("p1"), Generation(0)));
+        assert!(accepts(&purge_log, "a", named("p0"), Generation(0)), "forgotten");
+        assert!(!accepts(&purge_log, "a", named("p1"), Generation(0)));
     }
 }

@@ -7,10 +7,10 @@ use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
 use super::outbox::overflow::Happening;
-use super::outbox::table::Errand;
+use super::outbox::table::OutboxCommand;
 use super::row::{Columns, VERSION};
 use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
-use crate::store::{Held, Kept, KeptPurge};
+use crate::store::{EntryMeta, Held, StoredPurge};
 
 /// Who waits until a command is in the file.
 type Waiter = oneshot::Sender<Result<(), String>>;
@@ -22,13 +22,13 @@ pub(super) enum Command {
     /// Keep what has happened without an entry.
     Note(Vec<Happened>, Waiter),
     /// Do what the sender of events asks.
-    Errand(Errand, Waiter),
+    Outbox(OutboxCommand, Waiter),
     /// Note a view.
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
     Remove(Vec<AvatarId>, Waiter),
     /// Keep purges.
-    Purges(Vec<KeptPurge>),
+    Purges(Vec<StoredPurge>),
     /// Keep the pause of an app.
     Pause(Provider, Timestamp),
     /// Keep when the last sweep was.
@@ -42,14 +42,14 @@ pub(super) enum Command {
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) removed: Vec<AvatarId>,
-    pub(super) purges: Vec<KeptPurge>,
+    pub(super) purges: Vec<StoredPurge>,
     pub(super) touched: Vec<(AvatarId, Timestamp)>,
     pub(super) pauses: Vec<(Provider, Timestamp)>,
     pub(super) swept: Option<Timestamp>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
     /// With the entry that each came with: an entry that is refused has brought nothing about.
     pub(super) happened: Vec<Happening>,
-    pub(super) errands: Vec<Errand>,
+    pub(super) errands: Vec<OutboxCommand>,
     pub(super) waiters: Vec<Waiter>,
 }
 
@@ -58,7 +58,7 @@ impl Batch {
         match command {
             Command::Put(held, happened, waiter) => {
                 if !happened.is_empty() {
-                    self.happened.push((Some(Kept::of(&held)), happened));
+                    self.happened.push((Some(EntryMeta::of(&held)), happened));
                 }
                 self.puts.insert(held.id.clone(), held);
                 self.waiters.extend(waiter);
@@ -67,7 +67,7 @@ impl Batch {
                 self.happened.push((None, happened));
                 self.waiters.push(waiter);
             }
-            Command::Errand(errand, waiter) => {
+            Command::Outbox(errand, waiter) => {
                 self.errands.push(errand);
                 self.waiters.push(waiter);
             }
@@ -88,7 +88,7 @@ impl Batch {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
         }
-        for KeptPurge { subject, hard, generation, told } in &self.purges {
+        for StoredPurge { subject, hard, generation, told } in &self.purges {
             let query = sqlx::query(
                 "INSERT INTO purged (subject, hard, generation, told) VALUES (?, ?, ?, ?)
                  ON CONFLICT (subject, hard) DO UPDATE SET generation = excluded.generation, told = excluded.told
@@ -115,7 +115,8 @@ impl Batch {
 
 /// Writes an entry, unless a later one stands there.
 pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
-    let Entry { verified_at, provider, name, fingerprint, generation, obeyed, rest_until, .. } = &held.entry;
+    let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
+        &held.entry;
     let columns = Columns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
@@ -146,7 +147,7 @@ pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Resu
     .bind(columns.trouble)
     .bind(columns.field_missing)
     .bind(generation.0.cast_signed())
-    .bind(obeyed.0.cast_signed())
+    .bind(soft_purged_at.0.cast_signed())
     .bind(rest_until.map(Timestamp::as_millis))
     .bind(columns.token_end)
     .execute(transaction)

@@ -20,7 +20,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Health, State};
 use super::purge_log::Subject;
-use super::{Generations, Held, Kept, KeptPurge};
+use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::background::Background;
 use crate::model::{AvatarId, Entry, Generation, Happened, Provider, Timestamp};
 use command::Command;
@@ -30,7 +30,7 @@ use outbox::table;
 use writer::Writer;
 
 pub use config::{DiskConfig, DiskWritten};
-pub use outbox::{Outbox, Told, Waiting};
+pub use outbox::{LastSequence, Outbox, Waiting};
 
 /// Why the start is refused. All other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
@@ -72,7 +72,7 @@ impl Disk {
     pub async fn open(
         config: &DiskConfig,
         max_pixels: u64,
-        generations: Arc<Generations>,
+        purge_log: Arc<PurgeLog>,
         background: &Background,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
@@ -92,12 +92,12 @@ impl Disk {
         let kept =
             sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(MAX(generation, obeyed)), 0) FROM avatar");
         let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
-        generations.catch_up(Generation(kept.cast_unsigned()));
+        purge_log.catch_up(Generation(kept.cast_unsigned()));
         state.note(table::open(&pool, &events).await);
         let (commands, queue) = mpsc::channel(QUEUE);
         let writer = Writer {
             pool: pool.clone(),
-            generations,
+            purge_log,
             max_bytes: config.max_bytes,
             state: state.clone(),
             events,
@@ -110,7 +110,7 @@ impl Disk {
     }
 
     /// There is to be a file, and it could not be opened at the start: whatever is in it stays there.
-    pub fn is_out_of_reach(&self) -> bool {
+    pub fn is_unavailable(&self) -> bool {
         self.is_wanted && self.open.is_none()
     }
 
@@ -149,7 +149,7 @@ impl Disk {
 
     /// Keeps an entry and what has happened with it, and waits until both are in the file: whoever is shown the entry
     /// then can rely on the dashboard being told. Trouble is logged.
-    pub async fn put_with(&self, held: Arc<Held>, happened: Vec<Happened>) {
+    pub async fn put_with_events(&self, held: Arc<Held>, happened: Vec<Happened>) {
         if happened.is_empty() {
             return self.put(held).await;
         }
@@ -161,7 +161,7 @@ impl Disk {
     }
 
     /// Keeps what has happened without an entry that would be kept. Trouble is logged.
-    pub async fn note(&self, happened: Vec<Happened>) {
+    pub async fn put_events(&self, happened: Vec<Happened>) {
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Note(happened, done)).await.is_ok() {
@@ -183,7 +183,7 @@ impl Disk {
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge
     /// before. Returns whether it is done; trouble is logged.
     pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
-        let Some(open) = &self.open else { return !self.is_out_of_reach() };
+        let Some(open) = &self.open else { return !self.is_unavailable() };
         let (done, ended) = oneshot::channel();
         if open.commands.send(Command::Remove(ids, done)).await.is_err() {
             return false;
@@ -192,31 +192,31 @@ impl Disk {
     }
 
     /// What is kept of an avatar, without its bytes.
-    pub async fn kept(&self, id: &AvatarId) -> Option<Kept> {
+    pub async fn meta(&self, id: &AvatarId) -> Option<EntryMeta> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(
             "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id = ?",
         );
         let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
-        row::read_kept(&row)
+        row::read_meta(&row)
     }
 
     /// Keeps purges, so that a restart forgets none.
-    pub async fn put_purges(&self, purges: Vec<KeptPurge>) {
+    pub async fn put_purges(&self, purges: Vec<StoredPurge>) {
         if let Some(open) = &self.open {
             let _ = open.commands.send(Command::Purges(purges)).await;
         }
     }
 
     /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
-    pub async fn purges(&self, oldest: Generation) -> Vec<KeptPurge> {
+    pub async fn purges(&self, oldest: Generation) -> Vec<StoredPurge> {
         let Some(open) = &self.open else { return Vec::new() };
         let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
         self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
         let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
         let rows = self.state.looked(rows.fetch_all(&open.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
-            Some(KeptPurge {
+            Some(StoredPurge {
                 subject: Subject::parse(row.try_get("subject").ok()?)?,
                 hard: row.try_get("hard").ok()?,
                 generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
@@ -247,21 +247,21 @@ impl Disk {
     }
 
     /// Keeps when the last sweep was.
-    pub async fn put_swept(&self, at: Timestamp) {
+    pub async fn put_last_sweep(&self, at: Timestamp) {
         if let Some(open) = &self.open {
             let _ = open.commands.send(Command::Swept(at)).await;
         }
     }
 
     /// When the last sweep was, as far as it was kept.
-    pub async fn swept(&self) -> Option<Timestamp> {
+    pub async fn last_sweep(&self) -> Option<Timestamp> {
         let open = self.open.as_ref()?;
         let at = sqlx::query_scalar::<_, i64>("SELECT at FROM swept").fetch_optional(&open.pool).await;
         self.state.looked(at)?.map(Timestamp::from_millis)
     }
 
     /// A page of what is kept behind `after`, in the order of ids.
-    pub async fn page(&self, after: &str, limit: u32) -> Vec<Kept> {
+    pub async fn page(&self, after: &str, limit: u32) -> Vec<EntryMeta> {
         let Some(open) = &self.open else { return Vec::new() };
         let query = sqlx::query(
             "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id > ? ORDER BY id
@@ -269,7 +269,7 @@ impl Disk {
         );
         let rows =
             self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
-        rows.iter().filter_map(row::read_kept).collect()
+        rows.iter().filter_map(row::read_meta).collect()
     }
 
     /// Waits until all that was put before is in the file, then ends the writer's work.

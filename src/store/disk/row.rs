@@ -8,7 +8,7 @@ use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
 use crate::model::{AvatarId, Content, Entry, Generation, Identity, Picture, Provider, Timestamp, sniff};
-use crate::store::Kept;
+use crate::store::EntryMeta;
 use crate::store::stored_trouble::{read_fingerprint, read_trouble, write_trouble};
 
 /// The version of the stored form; a row of another version is read by its own function or is a miss. A new column
@@ -137,7 +137,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
         name: row.try_get::<Option<&str>, _>("name")?.map(Arc::from),
         fingerprint: read_fingerprint(row.try_get("fingerprint")?).ok_or(RowError::Damaged("fingerprint"))?,
         generation: Generation(row.try_get::<i64, _>("generation")?.cast_unsigned()),
-        obeyed: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
+        soft_purged_at: Generation(row.try_get::<i64, _>("obeyed")?.cast_unsigned()),
     };
     Ok((id, entry))
 }
@@ -151,14 +151,14 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(
 }
 
 /// Reads what is known of an entry without its bytes.
-pub(super) fn read_kept(row: &SqliteRow) -> Option<Kept> {
+pub(super) fn read_meta(row: &SqliteRow) -> Option<EntryMeta> {
     let generation = |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
-    Some(Kept {
+    Some(EntryMeta {
         id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
         provider: Provider::from_name(row.try_get("provider").ok()?)?,
         verified_at: Timestamp::from_millis(row.try_get("verified_at").ok()?),
         generation: generation("generation")?,
-        obeyed: generation("obeyed")?,
+        soft_purged_at: generation("obeyed")?,
         token_end: read_json(row, "token_end").ok()?,
     })
 }

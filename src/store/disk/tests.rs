@@ -6,13 +6,13 @@ use crate::background::Background;
 use proptest::prelude::*;
 use sqlx::Connection;
 
-use super::Told;
+use super::LastSequence;
 use crate::model::{
     AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Happened, Identity, Picture, Provider,
     Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
 use crate::store::{
-    Disk, DiskConfig, Generations, Health, Held, KeptPurge, Memory, MemoryConfig, Purged, Subject,
+    Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge, Subject,
 };
 
 const PIXELS: u64 = 1_000_000;
@@ -37,7 +37,7 @@ fn entry(content: Content, verified_at: i64) -> Entry {
         name: None,
         fingerprint: Fingerprint([7; 32]),
         generation: Generation::default(),
-        obeyed: Generation::default(),
+        soft_purged_at: Generation::default(),
     }
 }
 
@@ -51,7 +51,7 @@ fn id() -> AvatarId {
 
 struct Opened {
     disk: Disk,
-    generations: Arc<Generations>,
+    purge_log: Arc<PurgeLog>,
     background: Background,
     path: std::path::PathBuf,
     _folder: tempfile::TempDir,
@@ -60,10 +60,10 @@ struct Opened {
 async fn open() -> Opened {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("x.db");
-    let (generations, background) = (Arc::new(Generations::default()), Background::here());
+    let (purge_log, background) = (Arc::new(PurgeLog::default()), Background::here());
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
-    Opened { disk, generations, background, path, _folder: folder }
+    let disk = Disk::open(&config, PIXELS, purge_log.clone(), &background).await.unwrap();
+    Opened { disk, purge_log, background, path, _folder: folder }
 }
 
 impl Opened {
@@ -72,10 +72,10 @@ impl Opened {
         self.disk.close().await;
         drop(self.disk);
         self.background.ended().await;
-        let (generations, background) = (Arc::new(Generations::default()), Background::here());
+        let (purge_log, background) = (Arc::new(PurgeLog::default()), Background::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
-        let disk = Disk::open(&config, PIXELS, generations.clone(), &background).await.unwrap();
-        Self { disk, generations, background, ..self }
+        let disk = Disk::open(&config, PIXELS, purge_log.clone(), &background).await.unwrap();
+        Self { disk, purge_log, background, ..self }
     }
 
     /// Changes the file behind the store's back.
@@ -176,7 +176,7 @@ async fn a_damaged_row_is_a_miss_and_goes() {
 #[tokio::test]
 async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     let opened = open().await;
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.generations.clone());
+    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone());
     let kept = async |held: Arc<Held>| {
         memory.put(held.clone());
         opened.disk.put(held).await;
@@ -187,26 +187,26 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     };
     assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
     assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened.generations.note(&Subject::Avatar(id()), Purged::new(true, opened.generations.next()));
+    opened.purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, opened.purge_log.next()));
     assert_eq!(
         kept(held(entry(Content::NoPicture, 30))).await,
         (Some(20), Some(20)),
         "of an older generation"
     );
-    let purged = Entry { generation: opened.generations.current(), ..entry(Content::NoPicture, 10) };
+    let purged = Entry { generation: opened.purge_log.current(), ..entry(Content::NoPicture, 10) };
     assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
 }
 
 #[test]
 fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
-    let generations = Arc::new(Generations::default());
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, generations.clone());
+    let purge_log = Arc::new(PurgeLog::default());
+    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, purge_log.clone());
     let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
     assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
     assert!(!memory.replace(&seen, &later), "another is held");
     assert!(memory.replace(&new, &later));
     assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
-    generations.note(&Subject::Avatar(id()), Purged::new(true, generations.next()));
+    purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, purge_log.next()));
     assert!(!memory.replace(&later, &new), "it was purged");
 }
 
@@ -227,29 +227,29 @@ async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
     let opened = open().await;
     opened.damage("DROP TABLE swept").await;
     let opened = opened.restarted().await;
-    assert_eq!(opened.disk.swept().await, None);
+    assert_eq!(opened.disk.last_sweep().await, None);
     for secs in [10, 20] {
-        opened.disk.put_swept(Timestamp::from_secs(secs)).await;
+        opened.disk.put_last_sweep(Timestamp::from_secs(secs)).await;
     }
     let opened = opened.restarted().await;
-    assert_eq!(opened.disk.swept().await, Some(Timestamp::from_secs(20)));
+    assert_eq!(opened.disk.last_sweep().await, Some(Timestamp::from_secs(20)));
 }
 
 #[tokio::test]
 async fn generations_go_on_after_a_restart() {
     let opened = open().await;
-    opened.generations.catch_up(Generation(7));
+    opened.purge_log.catch_up(Generation(7));
     let purged = Entry { generation: Generation(7), ..entry(Content::NoPicture, 1) };
     opened.disk.put(held(purged)).await;
     let opened = opened.restarted().await;
-    assert_eq!(opened.generations.next(), Generation(8));
+    assert_eq!(opened.purge_log.next(), Generation(8));
     assert_eq!(opened.disk.get(&id(), Timestamp::EPOCH).await.unwrap().generation, Generation(7));
 }
 
 #[tokio::test]
 async fn purges_that_nobody_was_told_of_stay_until_they_are_told_and_grow_old() {
     let opened = open().await;
-    let kept = |subject: &Subject, hard, generation, told| KeptPurge {
+    let kept = |subject: &Subject, hard, generation, told| StoredPurge {
         subject: subject.clone(),
         hard,
         generation: Generation(generation),
@@ -286,12 +286,12 @@ fn changed(mark: &str) -> Happened {
 async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
     let opened = open().await;
     let now = Timestamp::from_secs(10);
-    opened.disk.put_with(held(entry(picture(None), 1)), vec![changed("a"), changed("b")]).await;
+    opened.disk.put_with_events(held(entry(picture(None), 1)), vec![changed("a"), changed("b")]).await;
     let outbox = opened.disk.outbox().unwrap();
     assert!(outbox.oldest().await.is_none(), "it has no number yet");
     let first = outbox.unnumbered().await.unwrap();
     assert_eq!(first.happened, changed("a"));
-    assert!(outbox.number(first, 77, now).await);
+    assert!(outbox.set_sequence(first, 77, now).await);
     drop(outbox);
     let opened = opened.restarted().await;
     let outbox = opened.disk.outbox().unwrap();
@@ -300,10 +300,13 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
     assert_eq!((first.happened, first.sequence), (changed("a"), Some(77)));
     assert!(outbox.delivered(first.number).await);
     assert_eq!((outbox.waiting(), outbox.unnumbered().await.unwrap().happened), (1, changed("b")));
-    let told = outbox.told(&id(), now).await;
-    assert_eq!(told, [Told { dimension: "picture".to_owned(), fact: "changed a".to_owned(), sequence: 77 }]);
+    let told = outbox.last_sequences(&id(), now).await;
+    assert_eq!(
+        told,
+        [LastSequence { dimension: "picture".to_owned(), fact: "changed a".to_owned(), sequence: 77 }]
+    );
     let month = std::time::Duration::from_secs(31 * 24 * 3600);
-    assert_eq!(outbox.told(&id(), now + month).await, []);
+    assert_eq!(outbox.last_sequences(&id(), now + month).await, []);
     let second = outbox.unnumbered().await.unwrap();
     assert!(outbox.drop_old(second.number).await);
     assert_eq!((outbox.waiting(), outbox.dropped_old()), (0, 1));
@@ -312,9 +315,9 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
 #[tokio::test]
 async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
     let opened = open().await;
-    let purge = opened.generations.next();
-    opened.generations.note(&Subject::Avatar(id()), Purged::new(true, purge));
-    opened.disk.put_with(held(entry(picture(None), 1)), vec![changed("a")]).await;
+    let purge = opened.purge_log.next();
+    opened.purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, purge));
+    opened.disk.put_with_events(held(entry(picture(None), 1)), vec![changed("a")]).await;
     assert_eq!(opened.disk.outbox().unwrap().waiting(), 0);
 }
 
@@ -323,15 +326,15 @@ async fn what_the_disk_cannot_keep_waits_in_memory_and_what_is_too_much_is_count
     let opened = open().await;
     let outbox = opened.disk.outbox().unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;
-    opened.disk.note(vec![changed("a"), changed("b"), changed("c")]).await;
+    opened.disk.put_events(vec![changed("a"), changed("b"), changed("c")]).await;
     assert_eq!((outbox.waiting(), outbox.unwritten(), opened.disk.lost_events()), (0, 3, 0));
     assert!(matches!(opened.disk.health(), Health::Degraded(_)));
-    assert!(opened.disk.kept(&id()).await.is_none());
+    assert!(opened.disk.meta(&id()).await.is_none());
     assert!(matches!(opened.disk.health(), Health::Degraded(_)), "that it can be read is no proof");
-    opened.disk.note(vec![changed("d"); 999]).await;
+    opened.disk.put_events(vec![changed("d"); 999]).await;
     assert_eq!((outbox.unwritten(), opened.disk.lost_events()), (1000, 2));
     opened.damage("ALTER TABLE away RENAME TO event").await;
-    opened.disk.note(vec![changed("e")]).await;
+    opened.disk.put_events(vec![changed("e")]).await;
     assert_eq!((outbox.waiting(), outbox.unwritten(), opened.disk.lost_events()), (1001, 0, 2));
     assert_eq!(outbox.unnumbered().await.unwrap().happened, changed("c"));
     assert!(matches!(opened.disk.health(), Health::Well));

@@ -10,7 +10,7 @@ use super::command::{Batch, Command, put};
 use super::outbox::counters::Counters;
 use super::outbox::overflow::Unwritten;
 use super::outbox::table;
-use crate::store::Generations;
+use crate::store::PurgeLog;
 use crate::store::health::State;
 
 /// Commands written in one transaction.
@@ -23,7 +23,7 @@ const MOST_PURGED: usize = 100_000;
 /// The one task that writes.
 pub(super) struct Writer {
     pub(super) pool: SqlitePool,
-    pub(super) generations: Arc<Generations>,
+    pub(super) purge_log: Arc<PurgeLog>,
     pub(super) max_bytes: u64,
     pub(super) state: Arc<State>,
     pub(super) events: Arc<Counters>,
@@ -127,13 +127,13 @@ impl Writer {
         batch.remove_and_note(&mut transaction).await?;
         for held in batch.puts.values() {
             // Asked here, by the only writer: a removal that was queued later has raised the generation already.
-            if self.generations.admits(&held.id, &held.entry) {
+            if self.purge_log.accepts(&held.id, &held.entry) {
                 self.used += held.entry.picture().map_or(0, |picture| picture.bytes.len() as u64);
                 put(held, &mut transaction).await?;
             }
         }
         for (kept, happened) in &batch.happened {
-            if kept.as_ref().is_none_or(|kept| self.generations.admits_kept(kept)) {
+            if kept.as_ref().is_none_or(|kept| self.purge_log.accepts_meta(kept)) {
                 table::add(happened, &mut transaction).await?;
             }
         }

@@ -1,9 +1,9 @@
 //! The pause of a provider's whole app, which every instance keeps.
 
 use super::data::clear_head::MAX_RECORD;
-use super::pubsub::message::{News, To};
+use super::pubsub::message::{Message, Recipient};
 use super::supervisor::Access;
-use super::{Away, Budget, Open, Redis, millis};
+use super::{Budget, Open, Redis, Unavailable, millis};
 use crate::model::{Provider, Timestamp};
 
 impl Redis {
@@ -17,11 +17,11 @@ impl Redis {
             if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
                 let mut pipe = redis::pipe();
                 pipe.cmd("SET").arg(key).arg(sealed).arg("PX").arg(millis(until.since(open.clock.now())));
-                let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
+                let _: Result<(), Unavailable> = open.pipe(&pipe, Access::Any, &mut budget).await;
             }
         }
-        let news = News::Pause { provider: provider.to_string(), until };
-        let _ = open.tell(To::Everybody, news, &mut budget).await;
+        let message = Message::Pause { provider: provider.to_string(), until };
+        let _ = open.tell(Recipient::All, message, &mut budget).await;
     }
 }
 
@@ -31,7 +31,7 @@ impl Open {
         &self,
         provider: Provider,
         budget: &mut Budget,
-    ) -> Result<Option<Timestamp>, Away> {
+    ) -> Result<Option<Timestamp>, Unavailable> {
         let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
         pipe.cmd("GETRANGE").arg(&key).arg(0).arg(MAX_RECORD);
         let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;

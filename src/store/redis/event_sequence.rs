@@ -2,7 +2,7 @@
 
 use super::data::scripts;
 use super::supervisor::Access;
-use super::{Away, Redis, millis};
+use super::{Redis, Unavailable, millis};
 use crate::model::{Dimension, Happened};
 use crate::store::retention::GONE_REMEMBERED;
 
@@ -18,8 +18,8 @@ impl Redis {
     ///
     /// # Errors
     /// Redis is away, too slow, refuses, or tells no number.
-    pub async fn sequence(&self, happened: &Happened, least: u64) -> Result<u64, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
+    pub async fn sequence(&self, happened: &Happened, least: u64) -> Result<u64, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
         let dimension = happened.kind.dimension();
         // A deletion is soon forgotten: the connection may be made again.
         let (life, gone) = match dimension {
@@ -30,6 +30,6 @@ impl Redis {
         script.key(open.keys.of(&happened.id).event).arg(dimension.as_str());
         script.arg(open.sealer.mark_of(happened.fact().as_bytes())).arg(least).arg(millis(life)).arg(gone);
         let number: String = open.script(&script, Access::Any, &mut self.unhurried()).await?;
-        number.parse().ok().filter(|number| (1..BEYOND).contains(number)).ok_or(Away)
+        number.parse().ok().filter(|number| (1..BEYOND).contains(number)).ok_or(Unavailable)
     }
 }

@@ -4,7 +4,7 @@
 //! Reading order: the handle here; `data` (get and put), `lease` (one refresh among all instances), `purge`,
 //! `pubsub/subscriber` (what the others tell); below them `supervisor` (the connection and its breaker), `pubsub` (what may
 //! be trusted), `data/seal` and `data/keys`; `connect` knows how a Redis is run.
-//! Every verb's failure is [`Away`] and means one thing: go on without Redis.
+//! Every verb's failure is [`Unavailable`] and means one thing: go on without Redis.
 
 mod app_pause;
 mod check;
@@ -30,24 +30,24 @@ use tokio::sync::{Notify, mpsc};
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, State};
-use super::{Generations, Held, KeptPurge, Purged};
+use super::{Held, LastPurges, PurgeLog, StoredPurge};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::AvatarId;
 use data::keys::Keys;
 use data::seal::Sealer;
-use pubsub::message::{Letter, To};
-use pubsub::{Bus, Mark};
-use supervisor::{Access, Keeper};
+use pubsub::message::{Envelope, Recipient};
+use pubsub::{Invalidations, Snapshot};
+use supervisor::{Access, Supervisor};
 
 pub use check::RedisSurvey;
 pub use config::{RedisConfig, RedisWritten};
 pub use data::{Put, Shared};
-pub use lease::{Lease, Taken};
-pub use pubsub::message::{News, Order, Reach};
+pub use lease::{Lease, LeaseOutcome};
+pub use pubsub::message::{Message, PurgeCommand, Reach};
 pub use pubsub::{Event, Watch};
-pub use purge::Acknowledged;
-pub use supervisor::Away;
+pub use purge::Acks;
+pub use supervisor::Unavailable;
 pub use time_budget::Budget;
 
 /// How long the start waits for a Redis that is there; it goes on without one that is not.
@@ -66,9 +66,9 @@ pub(super) struct Open {
     instance: String,
     keys: Keys,
     sealer: Sealer,
-    keeper: Keeper,
-    bus: Bus,
-    generations: Arc<Generations>,
+    supervisor: Supervisor,
+    invalidations: Invalidations,
+    purge_log: Arc<PurgeLog>,
     clock: Clock,
     timeout: Duration,
     lease: Duration,
@@ -126,18 +126,18 @@ impl Redis {
     /// tasks end with [`Redis::close`]. `purges` are those that an earlier process has kept.
     pub async fn start(
         config: RedisConfig,
-        purges: Vec<KeptPurge>,
+        purges: Vec<StoredPurge>,
         max_pixels: u64,
-        generations: Arc<Generations>,
+        purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &Background,
     ) -> (Self, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(pubsub::EVENTS);
         let pending = purge::unpublished::Pending::default();
-        for KeptPurge { subject, hard, generation, told } in &purges {
-            generations.note(subject, Purged::new(*hard, *generation));
+        for StoredPurge { subject, hard, generation, told } in &purges {
+            purge_log.record(subject, LastPurges::new(*hard, *generation));
             if *told {
-                generations.learn(*generation);
+                purge_log.learn(*generation);
             }
         }
         // Redis may have been emptied since they were kept.
@@ -147,9 +147,9 @@ impl Redis {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
             sealer: config.sealer,
-            keeper: Keeper::new(config.server, config.timeout),
-            bus: Bus::new(events),
-            generations,
+            supervisor: Supervisor::new(config.server, config.timeout),
+            invalidations: Invalidations::new(events),
+            purge_log,
             clock,
             timeout: config.timeout,
             lease: config.lease,
@@ -170,7 +170,7 @@ impl Redis {
         });
         let listening = open.clone();
         background.spawn(listening.listen());
-        let _ = tokio::time::timeout(FIRST_CONNECTION, open.bus.first_joined()).await;
+        let _ = tokio::time::timeout(FIRST_CONNECTION, open.invalidations.first_joined()).await;
         (Self { open: Some(open) }, receiver)
     }
 
@@ -181,23 +181,25 @@ impl Redis {
 
     /// Whether what is held may be served without a look at Redis. Two loads: this is asked on every hit.
     pub fn trusts(&self, held: &Held) -> bool {
-        self.open.as_ref().is_none_or(|open| held.epoch() == open.bus.epoch().load(Ordering::Acquire))
+        self.open.as_ref().is_none_or(|open| {
+            held.epoch() == open.invalidations.subscription_epoch().load(Ordering::Acquire)
+        })
     }
 
     /// Whether the subscription stands.
-    pub fn hears(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.bus.stands())
+    pub fn is_subscribed(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.invalidations.is_subscribed())
     }
 
     /// A moment, for [`Redis::trust`].
-    pub fn mark(&self, id: &AvatarId) -> Option<Mark> {
-        self.open.as_ref().map(|open| open.bus.mark(id))
+    pub fn snapshot(&self, id: &AvatarId) -> Option<Snapshot> {
+        self.open.as_ref().map(|open| open.invalidations.snapshot(id))
     }
 
     /// Trusts what was read from Redis, or put there, after `mark`, unless something was heard of it since.
-    pub fn trust(&self, held: &Held, mark: Option<Mark>) {
+    pub fn trust(&self, held: &Held, mark: Option<Snapshot>) {
         if let Some((open, mark)) = self.open.as_ref().zip(mark)
-            && let Some(epoch) = open.bus.since(&held.id, mark)
+            && let Some(epoch) = open.invalidations.since(&held.id, mark)
         {
             held.trust(epoch);
         }
@@ -216,7 +218,7 @@ impl Redis {
     /// How it is.
     pub fn health(&self) -> Health {
         let Some(open) = &self.open else { return Health::Well };
-        match open.keeper.health() {
+        match open.supervisor.health() {
             Health::Well => open.subscribed.health(),
             degraded @ Health::Degraded(_) => degraded,
         }
@@ -225,11 +227,11 @@ impl Redis {
     /// What an operator wants to know; `None` without Redis.
     pub fn status(&self) -> Option<Status> {
         let open = self.open.as_ref()?;
-        let (calls, failures) = open.keeper.counts();
+        let (calls, failures) = open.supervisor.counts();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Some(Status {
             instance: open.instance.clone(),
-            subscribed: open.bus.stands(),
+            subscribed: open.invalidations.is_subscribed(),
             calls,
             failures,
             hits: count(&open.counters.hits),
@@ -253,9 +255,9 @@ impl Open {
         pipe: &redis::Pipeline,
         access: Access,
         budget: &mut Budget,
-    ) -> Result<T, Away> {
-        let mut connection = self.keeper.connection()?;
-        self.keeper.ask(budget, access, pipe.query_async(&mut connection)).await
+    ) -> Result<T, Unavailable> {
+        let mut connection = self.supervisor.connection()?;
+        self.supervisor.ask(budget, access, pipe.query_async(&mut connection)).await
     }
 
     async fn script<T: redis::FromRedisValue>(
@@ -263,16 +265,21 @@ impl Open {
         script: &redis::ScriptInvocation<'_>,
         access: Access,
         budget: &mut Budget,
-    ) -> Result<T, Away> {
-        let mut connection = self.keeper.connection()?;
-        self.keeper.ask(budget, access, script.invoke_async(&mut connection)).await
+    ) -> Result<T, Unavailable> {
+        let mut connection = self.supervisor.connection()?;
+        self.supervisor.ask(budget, access, script.invoke_async(&mut connection)).await
     }
 
     /// Publishes a letter.
-    async fn tell(&self, to: To<'_>, news: News, budget: &mut Budget) -> Result<(), Away> {
+    async fn tell(
+        &self,
+        to: Recipient<'_>,
+        message: Message,
+        budget: &mut Budget,
+    ) -> Result<(), Unavailable> {
         let channel = to.channel(&self.keys);
-        let letter = Letter { from: self.instance.clone(), news };
-        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Away)?;
+        let letter = Envelope { from: self.instance.clone(), message };
+        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Unavailable)?;
         let mut pipe = redis::pipe();
         pipe.cmd("PUBLISH").arg(&channel).arg(sealed).ignore();
         self.pipe(&pipe, Access::Any, budget).await

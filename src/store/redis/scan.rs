@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::connect::url::Place;
 use super::supervisor::Access;
-use super::{Away, Open, Redis};
+use super::{Open, Redis, Unavailable};
 use crate::model::AvatarId;
 
 /// Walks over the entries in Redis, node by node; each is seen at least once if it stays all the while.
@@ -20,21 +20,21 @@ impl Walk {
     ///
     /// # Errors
     /// As [`Redis::remove`].
-    pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Away> {
+    pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Unavailable> {
         let Some(open) = &self.open else { return Ok(None) };
-        let connection = open.keeper.connection()?;
+        let connection = open.supervisor.connection()?;
         let nodes = match &mut self.nodes {
             Some(nodes) => nodes,
             None => {
                 let nodes =
-                    open.keeper.ask(&mut open.unhurried(), Access::Any, connection.primaries()).await?;
+                    open.supervisor.ask(&mut open.unhurried(), Access::Any, connection.primaries()).await?;
                 self.nodes.insert(nodes)
             }
         };
         let Some(node) = nodes.last() else { return Ok(None) };
         let pattern = open.keys.entries();
         let scan = connection.scan(node.as_ref(), self.cursor, &pattern);
-        let (next, keys) = open.keeper.ask(&mut open.unhurried(), Access::Any, scan).await?;
+        let (next, keys) = open.supervisor.ask(&mut open.unhurried(), Access::Any, scan).await?;
         self.cursor = next;
         if next == 0 {
             nodes.pop();
@@ -45,7 +45,7 @@ impl Walk {
 
 impl Redis {
     /// A walk over all entries.
-    pub fn walk(&self) -> Walk {
+    pub fn scan(&self) -> Walk {
         Walk { open: self.open.clone(), nodes: None, cursor: 0 }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Keeper`]: keeps one connection for commands, and keeps a Redis that is away from costing anybody time.
+//! [`Supervisor`]: keeps one connection for commands, and keeps a Redis that is away from costing anybody time.
 //!
 //! It is the circuit breaker, too: while there is no connection a call fails at once. A broken connection, or a few calls
 //! in a row that were not answered in time, close it; from then on only this task's own probes wait for Redis.
@@ -31,7 +31,7 @@ const STOOD: Duration = Duration::from_secs(1);
 /// Between two looks at who the primary is.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 /// So many calls in a row without an answer close the connection.
-const SILENT_CALLS: u32 = 3;
+const TIMEOUTS_TO_TRIP: u32 = 3;
 /// Any shard of a cluster in doubt answers within so long. The crate may be busy with a node that hangs: it connects
 /// to it in vain for a quarter of [`PROBE`], while all others wait.
 const ANY_SHARD: Duration = Duration::from_secs(1);
@@ -44,28 +44,28 @@ const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 /// Why Redis gave nothing. What it means is always the same: go on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Redis is away, slow or refuses")]
-pub struct Away;
+pub struct Unavailable;
 
 /// What a call is about. A Redis that is full, or whose ACL is too tight, may refuse to keep entries and do all else:
 /// heartbeats, releases and purges that pass prove nothing, and so do entries that are not kept for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// To keep an entry; whether it was kept is told by [`Keeper::kept`].
+    /// To keep an entry; whether it was kept is told by [`Supervisor::kept`].
     Put,
     Any,
 }
 
 /// The connection for commands.
-pub(super) struct Keeper {
+pub(super) struct Supervisor {
     server: Server,
     /// `redis.timeout`: a Redis that is slower is of no use.
     timeout: Duration,
     // A plain mutex: held to clone a handle, never across an await; a hit in memory does not come here.
     current: Mutex<Option<Connection>>,
     /// Rises with each connection; 0 = there is none.
-    line: watch::Sender<u64>,
-    silent: AtomicU32,
-    /// Of a cluster: too many calls were silent.
+    connection_id: watch::Sender<u64>,
+    timeouts: AtomicU32,
+    /// Of a cluster: too many calls were timeouts.
     doubted: Notify,
     connected: State,
     writes: State,
@@ -75,14 +75,14 @@ pub(super) struct Keeper {
     failures: AtomicU64,
 }
 
-impl Keeper {
+impl Supervisor {
     pub(super) fn new(server: Server, timeout: Duration) -> Self {
         Self {
             server,
             timeout,
             current: Mutex::default(),
-            line: watch::Sender::new(0),
-            silent: AtomicU32::new(0),
+            connection_id: watch::Sender::new(0),
+            timeouts: AtomicU32::new(0),
             doubted: Notify::new(),
             connected: State::new(
                 "Redis is there again",
@@ -98,7 +98,7 @@ impl Keeper {
     /// Connects again and again; ends when its task is dropped.
     pub(super) async fn run(&self) {
         let mut pause = Duration::ZERO;
-        for line in 1.. {
+        for connection_id in 1.. {
             let connection = loop {
                 tokio::time::sleep(pause).await;
                 match self.connected.note(self.probe().await) {
@@ -107,12 +107,12 @@ impl Keeper {
                 }
             };
             tracing::info!(redis = self.server.describe(), "connected to Redis");
-            self.silent.store(0, Ordering::Relaxed);
+            self.timeouts.store(0, Ordering::Relaxed);
             let watch = Stopwatch::start();
-            self.set(line, Some(connection.clone()));
+            self.set(connection_id, Some(connection.clone()));
             tokio::select! {
-                () = self.hung_up(line) => {}
-                () = self.watch_over(line, &connection) => {}
+                () = self.tripped(connection_id) => {}
+                () = self.watch_over(connection_id, &connection) => {}
             }
             self.set(0, None);
             pause = if watch.elapsed() < STOOD { longer(pause) } else { Duration::ZERO };
@@ -132,13 +132,13 @@ impl Keeper {
     }
 
     /// Returns when a call has given this connection up.
-    async fn hung_up(&self, line: u64) {
-        let mut lines = self.line.subscribe();
-        let _ = lines.wait_for(|now| *now != line).await;
+    async fn tripped(&self, connection_id: u64) {
+        let mut lines = self.connection_id.subscribe();
+        let _ = lines.wait_for(|now| *now != connection_id).await;
     }
 
     /// Returns when the connection is of no more use, though no call has found it so.
-    async fn watch_over(&self, line: u64, connection: &Connection) {
+    async fn watch_over(&self, connection_id: u64, connection: &Connection) {
         let is_cluster = self.server.is_cluster();
         let mut seen = self.failures.load(Ordering::Relaxed);
         loop {
@@ -153,9 +153,9 @@ impl Keeper {
             seen = failures;
             if is_cluster {
                 if let Err(why) = self.server.answers(connection, ANY_SHARD).await {
-                    return self.hang_up(line, &why.to_string());
+                    return self.trip(connection_id, &why.to_string());
                 }
-                self.silent.store(0, Ordering::Relaxed);
+                self.timeouts.store(0, Ordering::Relaxed);
             }
             // A Sentinel's connection stays open to a primary that is none any more.
             if !self.server.is_current(connection, PROBE).await {
@@ -171,20 +171,20 @@ impl Keeper {
     }
 
     /// Both at once, so that nobody sees one without the other.
-    fn set(&self, line: u64, connection: Option<Connection>) {
+    fn set(&self, connection_id: u64, connection: Option<Connection>) {
         let mut current = self.lock();
         *current = connection;
-        self.line.send_replace(line);
+        self.connection_id.send_replace(connection_id);
     }
 
     /// The connection, if there is one.
-    pub(super) fn connection(&self) -> Result<Connection, Away> {
-        self.lock().clone().ok_or(Away)
+    pub(super) fn connection(&self) -> Result<Connection, Unavailable> {
+        self.lock().clone().ok_or(Unavailable)
     }
 
     /// Which connection it is, for those who hold one beside it; 0 = none.
-    pub(super) fn line(&self) -> watch::Receiver<u64> {
-        self.line.subscribe()
+    pub(super) fn connection_id(&self) -> watch::Receiver<u64> {
+        self.connection_id.subscribe()
     }
 
     pub(super) fn server(&self) -> &Server {
@@ -197,30 +197,30 @@ impl Keeper {
         budget: &mut Budget,
         access: Access,
         call: impl Future<Output = RedisResult<T>>,
-    ) -> Result<T, Away> {
-        let (left, line, watch) = (budget.left(), *self.line.borrow(), Stopwatch::start());
+    ) -> Result<T, Unavailable> {
+        let (left, connection_id, watch) = (budget.left(), *self.connection_id.borrow(), Stopwatch::start());
         if left.is_zero() {
-            return Err(Away);
+            return Err(Unavailable);
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
         let answer = tokio::time::timeout(left, call).await;
         budget.spend(watch.elapsed());
         if let Ok(Ok(value)) = answer {
-            self.silent.store(0, Ordering::Relaxed);
+            self.timeouts.store(0, Ordering::Relaxed);
             return Ok(value);
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
         // What went by an earlier connection says nothing of this one.
-        if line == *self.line.borrow() {
+        if connection_id == *self.connection_id.borrow() {
             match answer {
                 Ok(Ok(_)) => {}
-                Ok(Err(error)) => self.failed(line, &error, access),
+                Ok(Err(error)) => self.failed(connection_id, &error, access),
                 // Whoever had hardly any time left cannot say that nothing would have come.
                 Err(_) if left * 2 < self.timeout => {}
-                Err(_) => self.unanswered(line),
+                Err(_) => self.timed_out(connection_id),
             }
         }
-        Err(Away)
+        Err(Unavailable)
     }
 
     /// Redis has kept an entry.
@@ -228,23 +228,23 @@ impl Keeper {
         self.writes.note(Ok::<(), &str>(()));
     }
 
-    fn unanswered(&self, line: u64) {
-        if self.silent.fetch_add(1, Ordering::Relaxed) + 1 < SILENT_CALLS {
+    fn timed_out(&self, connection_id: u64) {
+        if self.timeouts.fetch_add(1, Ordering::Relaxed) + 1 < TIMEOUTS_TO_TRIP {
             return;
         }
         if self.server.is_cluster() {
             self.doubted.notify_one();
         } else {
-            self.hang_up(line, &format!("{SILENT_CALLS} calls in a row were not answered in time"));
+            self.trip(connection_id, &format!("{TIMEOUTS_TO_TRIP} calls in a row were not answered in time"));
         }
     }
 
-    fn failed(&self, line: u64, error: &RedisError, access: Access) {
+    fn failed(&self, connection_id: u64, error: &RedisError, access: Access) {
         match Meaning::of(error, self.server.is_cluster()) {
-            Meaning::Useless => self.hang_up(line, &said(error)),
-            Meaning::Silent => self.unanswered(line),
+            Meaning::Useless => self.trip(connection_id, &said(error)),
+            Meaning::Silent => self.timed_out(connection_id),
             Meaning::Refused => {
-                self.silent.store(0, Ordering::Relaxed);
+                self.timeouts.store(0, Ordering::Relaxed);
                 match access {
                     Access::Put => {
                         *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
@@ -260,12 +260,12 @@ impl Keeper {
     }
 
     /// Gives this connection up; the task makes another.
-    fn hang_up(&self, line: u64, why: &str) {
+    fn trip(&self, connection_id: u64, why: &str) {
         let mut current = self.lock();
-        if *self.line.borrow() == line && current.take().is_some() {
+        if *self.connection_id.borrow() == connection_id && current.take().is_some() {
             // Before the task hears of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
-            self.line.send_replace(0);
+            self.connection_id.send_replace(0);
         }
     }
 

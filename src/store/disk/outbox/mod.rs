@@ -16,13 +16,13 @@ use crate::model::{AvatarId, EventKind, Happened, Provider, Timestamp, TroubleCl
 use crate::store::health::State;
 use crate::store::retention::{GONE_REMEMBERED, REMEMBERED};
 use counters::Counters;
-use table::Errand;
+use table::OutboxCommand;
 
 pub use counters::Waiting;
 
 /// The number that an avatar's last event about something was given.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Told {
+pub struct LastSequence {
     /// About what: [`Dimension::as_str`](crate::model::Dimension::as_str).
     pub dimension: String,
     /// What: [`Happened::fact`].
@@ -73,7 +73,7 @@ impl Outbox {
             }
             // Of a kind or provider that a later version knew: nobody here could send it.
             let number = row.try_get("number").ok()?;
-            if !self.ask(Errand::Delivered(number)).await {
+            if !self.ask(OutboxCommand::Delivered(number)).await {
                 return None;
             }
             self.counters.lose(1);
@@ -81,7 +81,7 @@ impl Outbox {
     }
 
     /// The numbers that an avatar's last events were given, the later of each dimension.
-    pub async fn told(&self, id: &AvatarId, now: Timestamp) -> Vec<Told> {
+    pub async fn last_sequences(&self, id: &AvatarId, now: Timestamp) -> Vec<LastSequence> {
         let query = sqlx::query(
             "SELECT dimension, fact, sequence FROM told
              WHERE id = ? AND at > ? AND (dimension <> 'existence' OR at > ?)",
@@ -90,7 +90,7 @@ impl Outbox {
         let query = query.bind((now - GONE_REMEMBERED).as_millis());
         let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
-            Some(Told {
+            Some(LastSequence {
                 dimension: row.try_get("dimension").ok()?,
                 fact: row.try_get("fact").ok()?,
                 sequence: row.try_get::<i64, _>("sequence").ok()?.try_into().ok()?,
@@ -100,27 +100,27 @@ impl Outbox {
     }
 
     /// Gives an event its sequence, for good. False: the disk store failed.
-    pub async fn number(&self, waiting: Waiting, sequence: u64, now: Timestamp) -> bool {
-        self.ask(Errand::Number(waiting, sequence, now)).await
+    pub async fn set_sequence(&self, waiting: Waiting, sequence: u64, now: Timestamp) -> bool {
+        self.ask(OutboxCommand::Number(waiting, sequence, now)).await
     }
 
     /// An event was delivered. False: the disk store failed, and it will be delivered once more.
     pub async fn delivered(&self, number: i64) -> bool {
-        self.ask(Errand::Delivered(number)).await
+        self.ask(OutboxCommand::Delivered(number)).await
     }
 
     /// Drops an event that is too old. False: the disk store failed, and it is there still.
     pub async fn drop_old(&self, number: i64) -> bool {
-        self.ask(Errand::Dropped(number)).await
+        self.ask(OutboxCommand::Dropped(number)).await
     }
 
-    async fn ask(&self, errand: Errand) -> bool {
+    async fn ask(&self, errand: OutboxCommand) -> bool {
         let (done, ended) = oneshot::channel();
-        self.commands.send(Command::Errand(errand, done)).await.is_ok() && matches!(ended.await, Ok(Ok(())))
+        self.commands.send(Command::Outbox(errand, done)).await.is_ok() && matches!(ended.await, Ok(Ok(())))
     }
 
     /// Returns when there may be new events. For one caller.
-    pub async fn news(&self) {
+    pub async fn changed(&self) {
         self.counters.news.notified().await;
     }
 

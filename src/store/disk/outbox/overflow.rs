@@ -3,17 +3,17 @@
 use std::collections::VecDeque;
 
 use crate::model::Happened;
-use crate::store::summary::Kept;
+use crate::store::summary::EntryMeta;
 
 /// Events kept so; beyond it the oldest is lost. An entry whose event was lost is in memory alone, too.
 const MOST: usize = 1_000;
 
 /// What has happened, with what there is to know of the entry that it came with.
-pub(crate) type Happening = (Option<Kept>, Vec<Happened>);
+pub(crate) type Happening = (Option<EntryMeta>, Vec<Happened>);
 
 /// In the order in which it happened.
 #[derive(Debug, Default)]
-pub(crate) struct Unwritten(VecDeque<(Option<Kept>, Happened)>);
+pub(crate) struct Unwritten(VecDeque<(Option<EntryMeta>, Happened)>);
 
 impl Unwritten {
     /// Keeps these. Returns how many fell out at the oldest end.

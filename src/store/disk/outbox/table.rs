@@ -37,7 +37,7 @@ CREATE TABLE IF NOT EXISTS told (
 
 /// What the sender asks the disk's writer to do.
 #[derive(Debug)]
-pub(crate) enum Errand {
+pub(crate) enum OutboxCommand {
     /// Gives an event its sequence.
     Number(Waiting, u64, Timestamp),
     /// It was delivered.
@@ -74,16 +74,16 @@ pub(crate) async fn add(events: &[Happened], connection: &mut SqliteConnection) 
 
 /// Does what the sender asks.
 pub(crate) async fn run(
-    errand: &Errand,
+    errand: &OutboxCommand,
     counters: &Counters,
     connection: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
     match errand {
-        Errand::Delivered(number) => _ = remove(*number, connection).await?,
-        Errand::Dropped(number) => {
+        OutboxCommand::Delivered(number) => _ = remove(*number, connection).await?,
+        OutboxCommand::Dropped(number) => {
             counters.dropped_old.fetch_add(remove(*number, connection).await?, Ordering::Relaxed);
         }
-        Errand::Number(waiting, sequence, now) => number(waiting, *sequence, *now, connection).await?,
+        OutboxCommand::Number(waiting, sequence, now) => number(waiting, *sequence, *now, connection).await?,
     }
     Ok(())
 }

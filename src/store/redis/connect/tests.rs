@@ -12,7 +12,7 @@ use super::tls::TlsFiles;
 use super::{SentinelLogin, Server};
 use crate::clock::Stopwatch;
 use crate::model::{Invalid, Secret};
-use crate::store::redis::supervisor::{Access, Keeper};
+use crate::store::redis::supervisor::{Access, Supervisor};
 use crate::store::redis::test_redis::{Certificates, TestCluster, TestRedis, free_port, wait_until};
 use crate::store::redis::time_budget::Budget;
 
@@ -340,25 +340,25 @@ async fn a_cluster_outlives_a_primary() {
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
     assert_heard(&mut subscription, &cluster.nodes[3], "c").await;
 
-    let keeper = Keeper::new(server, Duration::from_millis(500));
+    let supervisor = Supervisor::new(server, Duration::from_millis(500));
     tokio::select! {
-        () = keeper.run() => {}
-        () = outlives_one_that_hangs(&keeper, &cluster.nodes[1]) => {}
+        () = supervisor.run() => {}
+        () = outlives_one_that_hangs(&supervisor, &cluster.nodes[1]) => {}
     }
 }
 
 /// While others answer, so that no calls in a row are unanswered.
-async fn outlives_one_that_hangs(keeper: &Keeper, primary: &TestRedis) {
+async fn outlives_one_that_hangs(supervisor: &Supervisor, primary: &TestRedis) {
     let set = async |key: &str| {
-        let mut connection = keeper.connection()?;
+        let mut connection = supervisor.connection()?;
         let mut call = redis::cmd("SET");
         call.arg(key).arg("value");
         let call = call.exec_async(&mut connection);
-        keeper.ask(&mut Budget::new(Duration::from_millis(500)), Access::Any, call).await
+        supervisor.ask(&mut Budget::new(Duration::from_millis(500)), Access::Any, call).await
     };
     // In the first and in the seventh sixteenth of the slots.
     let (answers, hangs) = ("{10}", "{60}");
-    keeper.line().wait_for(|line| *line != 0).await.unwrap();
+    supervisor.connection_id().wait_for(|line| *line != 0).await.unwrap();
     assert_eq!((set(answers).await, set(hangs).await), (Ok(()), Ok(())));
     primary.hang();
     let watch = Stopwatch::start();

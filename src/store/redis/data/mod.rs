@@ -11,10 +11,10 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::supervisor::Access;
-use super::{Away, Budget, Open, Redis, millis};
+use super::{Budget, Open, Redis, Unavailable, millis};
 use crate::model::{AvatarId, Entry, Link, Picture, Provider, Timestamp, Trouble};
 use crate::store::Held;
-use crate::store::purge_log::Purged;
+use crate::store::purge_log::LastPurges;
 use crate::store::stored_trouble::{read_trouble, write_trouble};
 use clear_head::{MAX_RECORD, behind_head};
 use keys::AvatarKeys;
@@ -28,7 +28,7 @@ pub struct Shared {
     /// When the picture was verified whose bytes are too large or have gone: it is another than the caller has.
     pub elsewhere: Option<Timestamp>,
     /// When it was last purged. It is for the caller to judge what is held by it.
-    pub purged: Purged,
+    pub purged: LastPurges,
 }
 
 /// How keeping an entry ended.
@@ -63,8 +63,8 @@ impl Redis {
         id: &AvatarId,
         have: Option<&Arc<Picture>>,
         budget: &mut Budget,
-    ) -> Result<Shared, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
+    ) -> Result<Shared, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
         let keys = open.keys.of(id);
         let life = millis(open.keep_bytes_for);
         let mut pipe = redis::pipe();
@@ -87,7 +87,7 @@ impl Redis {
         }
         let (entry, link, trouble, hard, soft, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
         let purged =
-            Purged { hard: open.read_record(&keys.hard, hard), soft: open.read_record(&keys.soft, soft) };
+            LastPurges { hard: open.read_record(&keys.hard, hard), soft: open.read_record(&keys.soft, soft) };
         let (mut found, mut elsewhere) = (None, None);
         if let Some(stored) = open.read_entry(&keys, entry) {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
@@ -107,8 +107,12 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::get`].
-    pub async fn provider(&self, id: &AvatarId, budget: &mut Budget) -> Result<Option<Provider>, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
+    pub async fn provider(
+        &self,
+        id: &AvatarId,
+        budget: &mut Budget,
+    ) -> Result<Option<Provider>, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
         let keys = open.keys.of(id);
         let mut pipe = redis::pipe();
         pipe.cmd("GETRANGE").arg(&keys.entry).arg(0).arg(SMALL);
@@ -120,16 +124,16 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::get`].
-    pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<Put, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
-        let parts = Parts::of(open, held).ok_or(Away)?;
+    pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<Put, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
+        let parts = Parts::of(open, held).ok_or(Unavailable)?;
         match parts.send(open, held, None, budget).await?.as_str() {
             "older" => return Ok(Put::Older),
             "purged" => return Ok(Put::Purged),
             "bytes" => {
                 let bytes = held.entry.picture().map(|picture| &picture.bytes);
                 if let Some(bytes) = bytes.filter(|bytes| bytes.len() as u64 <= open.max_value) {
-                    let sealed = open.sealer.seal(&parts.keys.picture, bytes).ok_or(Away)?;
+                    let sealed = open.sealer.seal(&parts.keys.picture, bytes).ok_or(Unavailable)?;
                     parts.send(open, held, Some(sealed), budget).await?;
                 }
             }
@@ -143,7 +147,7 @@ impl Redis {
 impl Open {
     fn kept(&self) {
         self.counters.kept.fetch_add(1, Ordering::Relaxed);
-        self.keeper.kept();
+        self.supervisor.kept();
     }
 
     /// The picture that goes with an entry: the one that the caller has, or the one that lies in Redis.
@@ -196,7 +200,7 @@ impl Open {
     async fn live_on(&self, trouble: &str, budget: &mut Budget) {
         let mut pipe = redis::pipe();
         pipe.cmd("PEXPIRE").arg(trouble).arg(millis(self.keep_bytes_for)).ignore();
-        let _: Result<(), Away> = self.pipe(&pipe, Access::Any, budget).await;
+        let _: Result<(), Unavailable> = self.pipe(&pipe, Access::Any, budget).await;
     }
 
     fn read_trouble(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Trouble> {
@@ -247,8 +251,8 @@ impl Parts {
         let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain).filter(fits);
         let mark = open.sealer.mark(held.entry.picture().map(|picture| &picture.etag));
         let sealed = seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?;
-        let Entry { generation, obeyed, verified_at, .. } = &held.entry;
-        let head = format!("{}:{}:{}:{mark}:", generation.0, obeyed.0, verified_at.as_millis());
+        let Entry { generation, soft_purged_at, verified_at, .. } = &held.entry;
+        let head = format!("{}:{}:{}:{mark}:", generation.0, soft_purged_at.0, verified_at.as_millis());
         let link = link.as_ref().filter(|link| link.is_live(now));
         let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.to_mend) {
             (Some(at), None) => at.since(now) + TROUBLE_BEYOND,
@@ -278,7 +282,7 @@ impl Parts {
         held: &Held,
         picture: Option<Vec<u8>>,
         budget: &mut Budget,
-    ) -> Result<String, Away> {
+    ) -> Result<String, Unavailable> {
         let mut script = scripts::PUT.prepare_invoke();
         script.key(&self.keys.entry).key(&self.keys.picture).key(&self.keys.link);
         script.key(&self.keys.trouble).key(&self.keys.hard).key(&self.keys.soft);
@@ -286,7 +290,9 @@ impl Parts {
         script.arg(open.clock.now().as_millis());
         script.arg(&self.entry).arg(picture.unwrap_or_default()).arg(&self.link).arg(&self.trouble);
         script.arg(millis(open.keep_bytes_for)).arg(self.link_life).arg(self.trouble_life);
-        script.arg(open.generations.purged(&held.id, held.entry.provider).soft.0).arg(held.entry.obeyed.0);
+        script
+            .arg(open.purge_log.purged(&held.id, held.entry.provider).soft.0)
+            .arg(held.entry.soft_purged_at.0);
         open.script(&script, Access::Put, budget).await
     }
 }

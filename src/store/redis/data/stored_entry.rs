@@ -19,8 +19,8 @@ pub(super) struct StoredEntry {
     fingerprint: String,
     field_missing: Option<(u32, Timestamp)>,
     generation: u64,
-    #[serde(default)]
-    obeyed: u64,
+    #[serde(default, rename = "obeyed")]
+    soft_purged_at: u64,
     #[serde(default)]
     rest_until: Option<Timestamp>,
     #[serde(default)]
@@ -59,7 +59,7 @@ impl StoredEntry {
             fingerprint: hex::encode(entry.fingerprint.0),
             field_missing: entry.field_missing,
             generation: entry.generation.0,
-            obeyed: entry.obeyed.0,
+            soft_purged_at: entry.soft_purged_at.0,
             rest_until: entry.rest_until,
             token_end: entry.token_end,
         }
@@ -120,7 +120,7 @@ impl StoredEntry {
             name: self.name.map(Arc::from),
             fingerprint: read_fingerprint(&hex::decode(self.fingerprint).ok()?)?,
             generation: Generation(self.generation),
-            obeyed: Generation(self.obeyed),
+            soft_purged_at: Generation(self.soft_purged_at),
         })
     }
 }

@@ -1,7 +1,7 @@
-//! [`News`]: what instances tell each other by publish/subscribe, sealed like every value.
+//! [`Message`]: what instances tell each other by publish/subscribe, sealed like every value.
 
 use crate::model::{AvatarId, Generation, Provider, Timestamp};
-use crate::store::purge_log::{Purged, Subject};
+use crate::store::purge_log::{LastPurges, Subject};
 use crate::store::redis::data::keys::Keys;
 use crate::store::redis::data::seal::Sealer;
 
@@ -11,9 +11,10 @@ const MAX_LETTER: usize = 256 * 1024;
 /// What is told. An instance of an older version ignores what it does not know.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
 #[serde(tag = "news", rename_all = "snake_case")]
-pub enum News {
+pub enum Message {
     /// A refresh has ended; what is held now lies in Redis.
-    Landed {
+    #[serde(rename = "landed")]
+    Refreshed {
         /// Whose.
         id: String,
         /// The picture's tag, if there is one.
@@ -22,15 +23,16 @@ pub enum News {
         trouble_at: Option<Timestamp>,
     },
     /// A refresh has ended without a result.
-    Free {
+    #[serde(rename = "free")]
+    LeaseReleased {
         /// Whose.
         id: String,
     },
     /// Something must go, or become stale.
-    Purge(Order),
+    Purge(PurgeCommand),
     /// The order of this number has been carried out.
     Done {
-        /// As in [`Order`].
+        /// As in [`PurgeCommand`].
         number: u64,
     },
     /// A provider's whole app is paused.
@@ -41,19 +43,22 @@ pub enum News {
         until: Timestamp,
     },
     /// Somebody comes, or Redis has forgotten the purges: everybody puts those back that he knows.
-    Missing {
+    #[serde(rename = "missing")]
+    TombstonesMissing {
         /// Later ones than this generation.
         since: u64,
     },
     /// Purges were put back that some may not have heard of.
-    Restored,
+    #[serde(rename = "restored")]
+    TombstonesRestored,
     /// This instance hears itself.
-    Beat,
+    #[serde(rename = "beat")]
+    Heartbeat,
 }
 
 /// What is to be purged, for all instances.
 #[derive(Debug, Clone, serde::Serialize, serde::Deserialize)]
-pub struct Order {
+pub struct PurgeCommand {
     /// Tells one order of an instance from the next.
     pub number: u64,
     /// What.
@@ -79,15 +84,15 @@ pub enum Reach {
     All,
 }
 
-impl Order {
+impl PurgeCommand {
     /// The generation as such.
     pub fn generation(&self) -> Generation {
         Generation(self.generation)
     }
 
     /// What it means for each that it reaches.
-    pub fn purged(&self) -> Purged {
-        Purged::new(self.hard, self.generation())
+    pub fn purged(&self) -> LastPurges {
+        LastPurges::new(self.hard, self.generation())
     }
 }
 
@@ -124,15 +129,15 @@ impl Reach {
     }
 }
 
-/// News with its sender.
+/// Message with its sender.
 #[derive(Debug, serde::Serialize, serde::Deserialize)]
-pub(crate) struct Letter {
+pub(crate) struct Envelope {
     pub(crate) from: String,
     #[serde(flatten)]
-    pub(crate) news: News,
+    pub(crate) message: Message,
 }
 
-impl Letter {
+impl Envelope {
     pub(crate) fn sealed(&self, sealer: &Sealer, channel: &str) -> Option<Vec<u8>> {
         sealer.seal(channel, &serde_json::to_vec(self).ok()?)
     }
@@ -148,15 +153,15 @@ impl Letter {
 
 /// Where a letter goes.
 #[derive(Debug, Clone, Copy)]
-pub(crate) enum To<'a> {
-    Everybody,
+pub(crate) enum Recipient<'a> {
+    All,
     One(&'a str),
 }
 
-impl To<'_> {
+impl Recipient<'_> {
     pub(crate) fn channel(self, keys: &Keys) -> String {
         match self {
-            Self::Everybody => keys.news(),
+            Self::All => keys.news(),
             Self::One(instance) => keys.inbox(instance),
         }
     }
@@ -174,19 +179,22 @@ mod tests {
 
     #[test]
     fn a_letter_is_read_on_its_own_channel_alone() {
-        let letter = Letter { from: "a".into(), news: News::Done { number: 7 } };
+        let letter = Envelope { from: "a".into(), message: Message::Done { number: 7 } };
         let sealed = letter.sealed(&sealer(), "p:news").unwrap();
-        let read = Letter::open(&sealer(), "p:news", &sealed).unwrap();
-        assert_eq!((read.from.as_str(), format!("{:?}", read.news)), ("a", "Done { number: 7 }".to_owned()));
-        assert!(Letter::open(&sealer(), "p:inbox:b", &sealed).is_none());
-        assert!(Letter::open(&sealer(), "p:news", b"{\"from\":\"a\",\"news\":\"beat\"}").is_none());
+        let read = Envelope::open(&sealer(), "p:news", &sealed).unwrap();
+        assert_eq!(
+            (read.from.as_str(), format!("{:?}", read.message)),
+            ("a", "Done { number: 7 }".to_owned())
+        );
+        assert!(Envelope::open(&sealer(), "p:inbox:b", &sealed).is_none());
+        assert!(Envelope::open(&sealer(), "p:news", b"{\"from\":\"a\",\"news\":\"beat\"}").is_none());
     }
 
     #[test]
     fn news_of_a_later_version_is_ignored_and_so_are_members_that_it_adds() {
         let open = |json: &str| {
             let sealed = sealer().seal("c", json.as_bytes()).unwrap();
-            Letter::open(&sealer(), "c", &sealed).is_some()
+            Envelope::open(&sealer(), "c", &sealed).is_some()
         };
         assert!(!open(r#"{"from":"a","news":"moved_house"}"#));
         assert!(open(r#"{"from":"a","news":"done","number":1,"took_ms":3}"#));
@@ -197,7 +205,8 @@ mod tests {
         let old =
             r#"{"from":"a","news":"purge","number":1,"reach":{"ids":["b"]},"hard":true,"generation":7}"#;
         let sealed = sealer().seal("c", old.as_bytes()).unwrap();
-        let Some(Letter { news: News::Purge(order), .. }) = Letter::open(&sealer(), "c", &sealed) else {
+        let Some(Envelope { message: Message::Purge(order), .. }) = Envelope::open(&sealer(), "c", &sealed)
+        else {
             panic!("it is not read")
         };
         assert!(order.hard && !order.gone);

@@ -1,4 +1,4 @@
-//! [`Bus`]: hears what the other instances tell, and knows whether anything may have been missed.
+//! [`Invalidations`]: hears what the other instances tell, and knows whether anything may have been missed.
 //!
 //! An instance trusts what it holds in memory only while its subscription stands: a purge that it did not hear of would
 //! be undone by it otherwise. Each time the subscription breaks or stands again the *epoch* rises, and what was trusted in
@@ -17,7 +17,7 @@ use tokio::sync::{Notify, mpsc, watch};
 
 use crate::model::AvatarId;
 
-use message::{News, Reach};
+use message::{Message, Reach};
 
 /// Events that may wait for the service; what does not fit is made good by a new epoch.
 pub(crate) const EVENTS: usize = 1024;
@@ -32,7 +32,7 @@ pub enum Event {
         /// Which instance.
         from: String,
         /// What.
-        news: News,
+        message: Message,
     },
     /// A purge of this instance that Redis did not hear of: to be ordered once more, hard or soft.
     Unheard(Reach, bool),
@@ -40,7 +40,7 @@ pub enum Event {
 
 /// A moment, to tell later whether something was heard since.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Mark {
+pub struct Snapshot {
     epoch: u64,
     heard: u64,
 }
@@ -48,13 +48,13 @@ pub struct Mark {
 /// Waits for the end of another instance's refresh.
 #[derive(Debug)]
 pub struct Watch<'a> {
-    bus: &'a Bus,
+    invalidations: &'a Invalidations,
     id: AvatarId,
     landed: watch::Receiver<()>,
 }
 
 #[derive(Debug)]
-pub(crate) struct Bus {
+pub(crate) struct Invalidations {
     /// Odd while the subscription stands. 0 for ever without Redis.
     epoch: AtomicU64,
     heard: Vec<AtomicU64>,
@@ -67,7 +67,7 @@ pub(crate) struct Bus {
     missed: Notify,
 }
 
-impl Bus {
+impl Invalidations {
     pub(crate) fn new(events: mpsc::Sender<Event>) -> Self {
         Self {
             epoch: AtomicU64::new(2),
@@ -81,7 +81,7 @@ impl Bus {
         }
     }
 
-    pub(crate) fn epoch(&self) -> &AtomicU64 {
+    pub(crate) fn subscription_epoch(&self) -> &AtomicU64 {
         &self.epoch
     }
 
@@ -99,7 +99,7 @@ impl Bus {
     }
 
     /// Something was missed, or may have been: nothing that is held is trusted until it was looked at.
-    pub(crate) fn miss(&self) {
+    pub(crate) fn gap(&self) {
         // An even step: whether the subscription stands is not changed.
         self.epoch.fetch_add(2, Ordering::SeqCst);
         self.missed.notify_one();
@@ -112,7 +112,7 @@ impl Bus {
 
     /// It has broken. Whoever waits for news would wait in vain.
     pub(crate) fn left(&self) {
-        if self.stands() {
+        if self.is_subscribed() {
             self.epoch.fetch_add(1, Ordering::SeqCst);
             self.wake_all();
         }
@@ -123,17 +123,17 @@ impl Bus {
         waiting.values().for_each(|waiting| waiting.send_replace(()));
     }
 
-    pub(crate) fn stands(&self) -> bool {
+    pub(crate) fn is_subscribed(&self) -> bool {
         self.epoch.load(Ordering::SeqCst) % 2 == 1
     }
 
-    pub(crate) fn mark(&self, id: &AvatarId) -> Mark {
-        Mark { epoch: self.epoch.load(Ordering::SeqCst), heard: self.slot(id).load(Ordering::SeqCst) }
+    pub(crate) fn snapshot(&self, id: &AvatarId) -> Snapshot {
+        Snapshot { epoch: self.epoch.load(Ordering::SeqCst), heard: self.slot(id).load(Ordering::SeqCst) }
     }
 
-    /// The epoch in which something may be trusted that was read after `mark`; `None` if it may be old already.
-    pub(crate) fn since(&self, id: &AvatarId, mark: Mark) -> Option<u64> {
-        (mark == self.mark(id) && self.stands()).then_some(mark.epoch)
+    /// The epoch in which something may be trusted that was read after `snapshot`; `None` if it may be old already.
+    pub(crate) fn since(&self, id: &AvatarId, snapshot: Snapshot) -> Option<u64> {
+        (snapshot == self.snapshot(id) && self.is_subscribed()).then_some(snapshot.epoch)
     }
 
     fn slot(&self, id: &AvatarId) -> &AtomicU64 {
@@ -144,7 +144,7 @@ impl Bus {
     pub(crate) fn watch(&self, id: &AvatarId) -> Watch<'_> {
         let mut waiting = self.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         let landed = waiting.entry(id.clone()).or_insert_with(|| watch::Sender::new(())).subscribe();
-        Watch { bus: self, id: id.clone(), landed }
+        Watch { invalidations: self, id: id.clone(), landed }
     }
 
     /// Where answers to an order arrive, as long as the receiver is kept.
@@ -157,10 +157,10 @@ impl Bus {
     }
 
     /// Takes a letter of another instance in.
-    pub(crate) fn hear(&self, from: String, news: News) {
-        match &news {
-            News::Beat => return,
-            News::Done { number } => {
+    pub(crate) fn hear(&self, from: String, message: Message) {
+        match &message {
+            Message::Heartbeat => return,
+            Message::Done { number } => {
                 let answers = self.answers.lock().unwrap_or_else(PoisonError::into_inner);
                 if let Some(answers) = answers.get(number) {
                     // Whoever does not wait any more needs no answer.
@@ -168,40 +168,40 @@ impl Bus {
                 }
                 return;
             }
-            News::Free { id } => {
+            Message::LeaseReleased { id } => {
                 self.landed(id);
                 return;
             }
-            News::Landed { id, .. } => self.landed(id),
-            News::Purge(order) => {
+            Message::Refreshed { id, .. } => self.landed(id),
+            Message::Purge(order) => {
                 order.reach.ids().iter().for_each(|id| self.landed(id.as_str()));
                 if order.reach.is_wide() {
                     self.distrust_all();
                 }
             }
-            News::Restored => {
-                self.miss();
+            Message::TombstonesRestored => {
+                self.gap();
                 return;
             }
-            News::Missing { .. } => return,
-            News::Pause { .. } => {}
+            Message::TombstonesMissing { .. } => return,
+            Message::Pause { .. } => {}
         }
-        self.tell(Event::Heard { from, news });
+        self.tell(Event::Heard { from, message });
     }
 
     /// Tells the service as soon as it can take it: what was missed once must not be missed again.
-    pub(crate) async fn insist(&self, event: Event) {
+    pub(crate) async fn send_blocking(&self, event: Event) {
         // A service that listens no more has ended.
         let _ = self.events.send(event).await;
     }
 
     /// Tells the service; what it cannot take now it has missed.
     pub(crate) fn tell(&self, event: Event) {
-        if self.events.try_send(event).is_err() && self.stands() {
+        if self.events.try_send(event).is_err() && self.is_subscribed() {
             tracing::warn!(
                 "more news from other instances than can be acted upon: all that is held is checked again"
             );
-            self.miss();
+            self.gap();
         }
     }
 
@@ -220,7 +220,7 @@ impl Bus {
 
 impl Watch<'_> {
     /// Returns when another instance's refresh of this avatar has ended since the last call, or the subscription has broken.
-    pub async fn landed(&mut self) {
+    pub async fn refreshed(&mut self) {
         // The sender stays in the map as long as this watch does.
         let _ = self.landed.changed().await;
     }
@@ -228,7 +228,7 @@ impl Watch<'_> {
 
 impl Drop for Watch<'_> {
     fn drop(&mut self) {
-        let mut waiting = self.bus.waiting.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut waiting = self.invalidations.waiting.lock().unwrap_or_else(PoisonError::into_inner);
         if waiting.get(&self.id).is_some_and(|sender| sender.receiver_count() <= 1) {
             waiting.remove(&self.id);
         }
@@ -239,60 +239,61 @@ impl Drop for Watch<'_> {
 mod tests {
     use super::*;
 
-    fn bus() -> (Bus, mpsc::Receiver<Event>) {
+    fn invalidations() -> (Invalidations, mpsc::Receiver<Event>) {
         let (events, receiver) = mpsc::channel(2);
-        (Bus::new(events), receiver)
+        (Invalidations::new(events), receiver)
     }
 
     fn id(text: &str) -> AvatarId {
         AvatarId::parse(text).unwrap()
     }
 
-    fn landed(id: &str) -> News {
-        News::Landed { id: id.to_owned(), etag: None, trouble_at: None }
+    fn landed(id: &str) -> Message {
+        Message::Refreshed { id: id.to_owned(), etag: None, trouble_at: None }
     }
 
     #[tokio::test]
     async fn nothing_is_trusted_before_the_subscription_stands_and_after_it_broke() {
-        let (bus, _events) = bus();
-        let trusted = |bus: &Bus| bus.since(&id("a"), bus.mark(&id("a")));
-        assert_eq!(trusted(&bus), None);
-        bus.joined();
-        let first = trusted(&bus).unwrap();
-        bus.left();
-        bus.left();
-        assert_eq!(trusted(&bus), None);
-        bus.joined();
-        assert_ne!(trusted(&bus), Some(first));
+        let (invalidations, _events) = invalidations();
+        let trusted =
+            |invalidations: &Invalidations| invalidations.since(&id("a"), invalidations.snapshot(&id("a")));
+        assert_eq!(trusted(&invalidations), None);
+        invalidations.joined();
+        let first = trusted(&invalidations).unwrap();
+        invalidations.left();
+        invalidations.left();
+        assert_eq!(trusted(&invalidations), None);
+        invalidations.joined();
+        assert_ne!(trusted(&invalidations), Some(first));
     }
 
     #[tokio::test]
     async fn what_was_read_before_news_arrived_is_not_trusted() {
-        let (bus, _events) = bus();
-        bus.joined();
-        let mark = bus.mark(&id("a"));
-        bus.hear("b".into(), landed("a"));
-        assert_eq!(bus.since(&id("a"), mark), None);
+        let (invalidations, _events) = invalidations();
+        invalidations.joined();
+        let mark = invalidations.snapshot(&id("a"));
+        invalidations.hear("b".into(), landed("a"));
+        assert_eq!(invalidations.since(&id("a"), mark), None);
     }
 
     #[tokio::test]
     async fn whoever_watches_is_woken_and_leaves_nothing_behind() {
-        let (bus, _events) = bus();
-        let mut watch = bus.watch(&id("a"));
-        bus.hear("b".into(), landed("a"));
-        watch.landed().await;
+        let (invalidations, _events) = invalidations();
+        let mut watch = invalidations.watch(&id("a"));
+        invalidations.hear("b".into(), landed("a"));
+        watch.refreshed().await;
         drop(watch);
-        assert!(bus.waiting.lock().unwrap().is_empty());
+        assert!(invalidations.waiting.lock().unwrap().is_empty());
     }
 
     #[tokio::test]
     async fn news_that_nobody_can_take_raises_the_epoch() {
-        let (bus, _events) = bus();
-        bus.joined();
-        let before = bus.epoch.load(Ordering::SeqCst);
+        let (invalidations, _events) = invalidations();
+        invalidations.joined();
+        let before = invalidations.epoch.load(Ordering::SeqCst);
         for _ in 0..4 {
-            bus.hear("b".into(), landed("a"));
+            invalidations.hear("b".into(), landed("a"));
         }
-        assert!(bus.stands() && bus.epoch.load(Ordering::SeqCst) > before);
+        assert!(invalidations.is_subscribed() && invalidations.epoch.load(Ordering::SeqCst) > before);
     }
 }

@@ -7,13 +7,13 @@ use futures_util::StreamExt;
 use redis::Msg;
 
 use super::Event;
-use super::message::{Letter, News, To};
+use super::message::{Envelope, Message, Recipient};
 use crate::clock::monotonic;
 use crate::model::Generation;
 use crate::store::purge_log::Subject;
 use crate::store::redis::data::scripts;
 use crate::store::redis::supervisor::Access;
-use crate::store::redis::{Away, Open};
+use crate::store::redis::{Open, Unavailable};
 
 /// Between two signs of life.
 const BEAT_EVERY: Duration = Duration::from_secs(1);
@@ -30,12 +30,12 @@ impl Open {
     pub(crate) async fn listen(self: Arc<Self>) {
         tokio::select! {
             () = self.closed.cancelled() => {}
-            () = self.keeper.run() => {}
+            () = self.supervisor.run() => {}
             () = self.hear() => {}
             () = self.beat() => {}
             () = self.restore() => {}
         }
-        self.bus.left();
+        self.invalidations.left();
     }
 
     /// Takes this instance out of the register and ends its tasks.
@@ -44,7 +44,7 @@ impl Open {
         self.closed.cancel();
         let mut pipe = redis::pipe();
         pipe.cmd("ZREM").arg(self.keys.instances()).arg(&self.instance).ignore();
-        let _: Result<(), Away> = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await;
+        let _: Result<(), Unavailable> = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await;
     }
 
     /// Registers, and lets this instance hear itself.
@@ -52,11 +52,12 @@ impl Open {
         loop {
             // Whether it hears itself is another question than whether it can register.
             let registered = self.register().await;
-            let _ = self.tell(To::One(&self.instance), News::Beat, &mut self.unhurried()).await;
+            let _ =
+                self.tell(Recipient::One(&self.instance), Message::Heartbeat, &mut self.unhurried()).await;
             if registered.is_ok() {
                 let _ = self.look_for_loss().await;
                 // An order can fail while the connection stands: Redis was slow, or a slot was moving.
-                if self.bus.stands() {
+                if self.invalidations.is_subscribed() {
                     self.repeat_orders().await;
                 }
             }
@@ -64,15 +65,15 @@ impl Open {
         }
     }
 
-    async fn register(&self) -> Result<(), Away> {
+    async fn register(&self) -> Result<(), Unavailable> {
         let mut script = scripts::REGISTER.prepare_invoke();
         script.key(self.keys.instances()).arg(&self.instance).arg(GONE_AFTER);
         self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await.map(|_| ())
     }
 
-    /// Subscribes again and again, for each connection that the keeper makes.
+    /// Subscribes again and again, for each connection that the supervisor makes.
     async fn hear(&self) {
-        let (mut line, mut pause) = (self.keeper.line(), AGAIN);
+        let (mut line, mut pause) = (self.supervisor.connection_id(), AGAIN);
         loop {
             let Ok(number) = line.wait_for(|line| *line != 0).await.map(|line| *line) else { return };
             let over = async {
@@ -85,8 +86,8 @@ impl Open {
                     self.subscribed.note(Err::<(), _>(broken));
                 }
             }
-            pause = if self.bus.stands() { AGAIN } else { (pause * 2).min(SUBSCRIBE) };
-            self.bus.left();
+            pause = if self.invalidations.is_subscribed() { AGAIN } else { (pause * 2).min(SUBSCRIBE) };
+            self.invalidations.left();
             tokio::time::sleep(pause).await;
         }
     }
@@ -94,8 +95,8 @@ impl Open {
     /// Subscribes, catches up with what was missed, and hears; returns why that ended.
     async fn subscription(&self) -> String {
         let channels = [self.keys.news(), self.keys.inbox(&self.instance)];
-        let Ok(connection) = self.keeper.connection() else { return Away.to_string() };
-        let subscribed = self.keeper.server().subscribe(&connection, &channels, SUBSCRIBE).await;
+        let Ok(connection) = self.supervisor.connection() else { return Unavailable.to_string() };
+        let subscribed = self.supervisor.server().subscribe(&connection, &channels, SUBSCRIBE).await;
         let mut messages = match subscribed {
             Ok(subscribed) => subscribed.into_on_message(),
             Err(error) => return error.to_string(),
@@ -105,7 +106,7 @@ impl Open {
             return "what was missed could not be asked for".to_owned();
         }
         self.subscribed.note(Ok::<(), &str>(()));
-        self.bus.joined();
+        self.invalidations.joined();
         // What was not put back since it could not be.
         self.missing.notify_one();
         let mut heard_itself = monotonic();
@@ -121,15 +122,15 @@ impl Open {
 
     /// Takes a message; true for this instance's own sign of life.
     fn take(&self, message: &Msg) -> bool {
-        match Letter::open(&self.sealer, message.get_channel_name(), message.get_payload_bytes()) {
-            Some(Letter { from, news: News::Beat }) => from == self.instance,
-            Some(Letter { from, news }) if from != self.instance => {
-                match &news {
-                    News::Missing { since } => self.put_back_since(*since),
-                    News::Purge(order) => self.generations.learn(order.generation()),
+        match Envelope::open(&self.sealer, message.get_channel_name(), message.get_payload_bytes()) {
+            Some(Envelope { from, message: Message::Heartbeat }) => from == self.instance,
+            Some(Envelope { from, message }) if from != self.instance => {
+                match &message {
+                    Message::TombstonesMissing { since } => self.put_back_since(*since),
+                    Message::Purge(order) => self.purge_log.learn(order.generation()),
                     _ => {}
                 }
-                self.bus.hear(from, news);
+                self.invalidations.hear(from, message);
                 false
             }
             Some(_) => false,
@@ -142,20 +143,20 @@ impl Open {
 
     /// What this instance may have missed: purges of whole providers, pauses, its own purges of a time without Redis. The
     /// purges of avatars are looked at one by one, by the service, as soon as the subscription stands.
-    async fn catch_up(&self) -> Result<(), Away> {
-        let known = self.generations.current();
+    async fn catch_up(&self) -> Result<(), Unavailable> {
+        let known = self.purge_log.current();
         self.look_for_loss().await?;
         // A Redis that is full forgets one or another. Whoever has never known of any has nothing that could be meant.
         if known > Generation::default() {
-            let missing = News::Missing { since: known.0 };
-            self.tell(To::Everybody, missing, &mut self.unhurried()).await?;
+            let missing = Message::TombstonesMissing { since: known.0 };
+            self.tell(Recipient::All, missing, &mut self.unhurried()).await?;
         }
-        self.generations.note(&Subject::All, self.purged_of(None).await?);
-        for provider in self.generations.providers() {
-            self.generations.note(&Subject::Provider(provider), self.purged_of(Some(provider)).await?);
+        self.purge_log.record(&Subject::All, self.purged_of(None).await?);
+        for provider in self.purge_log.providers() {
+            self.purge_log.record(&Subject::Provider(provider), self.purged_of(Some(provider)).await?);
             if let Some(until) = self.pause(provider, &mut self.unhurried()).await? {
-                let news = News::Pause { provider: provider.to_string(), until };
-                self.bus.insist(Event::Heard { from: self.instance.clone(), news }).await;
+                let message = Message::Pause { provider: provider.to_string(), until };
+                self.invalidations.send_blocking(Event::Heard { from: self.instance.clone(), message }).await;
             }
         }
         self.repeat_orders().await;
@@ -164,7 +165,7 @@ impl Open {
 
     async fn repeat_orders(&self) {
         for (reach, hard) in self.pending.take() {
-            self.bus.insist(Event::Unheard(reach, hard)).await;
+            self.invalidations.send_blocking(Event::Unheard(reach, hard)).await;
         }
     }
 }

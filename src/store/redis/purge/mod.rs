@@ -11,12 +11,12 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::data::scripts;
-use super::pubsub::message::{News, Order, Reach, To};
+use super::pubsub::message::{Message, PurgeCommand, Reach, Recipient};
 use super::supervisor::Access;
-use super::{Away, Open, Redis, millis};
+use super::{Open, Redis, Unavailable, millis};
 use crate::clock::monotonic;
 use crate::model::{AvatarId, Generation, Provider};
-use crate::store::purge_log::{Purged, Subject};
+use crate::store::purge_log::{LastPurges, Subject};
 use tombstone::Which;
 
 /// How long the other instances have for the avatars that an order names ...
@@ -30,7 +30,7 @@ const MOST_INSTANCES: usize = 1000;
 
 /// Who has carried an order out.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Acknowledged {
+pub enum Acks {
     /// There is no shared tier: this instance is all.
     Alone,
     /// These have, and those have not answered; they will when they are back.
@@ -41,7 +41,7 @@ pub enum Acknowledged {
         missing: Vec<String>,
     },
     /// Redis is away: nobody else knows yet. The order is repeated when it is back.
-    Away,
+    Unavailable,
 }
 
 impl Redis {
@@ -50,19 +50,19 @@ impl Redis {
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses.
-    pub async fn next_generation(&self, local: Generation) -> Result<Generation, Away> {
+    pub async fn next_generation(&self, local: Generation) -> Result<Generation, Unavailable> {
         let Some(open) = &self.open else { return Ok(local) };
         let mut script = scripts::NEXT.prepare_invoke();
         script.key(open.keys.generation()).arg(local.0).arg(millis(open.keep_bytes_for));
         let next = Generation(open.script(&script, Access::Any, &mut self.unhurried()).await?);
-        open.generations.learn(next);
+        open.purge_log.learn(next);
         Ok(next)
     }
 
     /// An order with a number of its own.
-    pub fn order(&self, reach: Reach, hard: bool, generation: Generation) -> Order {
+    pub fn command(&self, reach: Reach, hard: bool, generation: Generation) -> PurgeCommand {
         let number = self.open.as_ref().map_or(0, |open| open.purges.fetch_add(1, Ordering::Relaxed));
-        Order { number, reach, hard, generation: generation.0, gone: false }
+        PurgeCommand { number, reach, hard, generation: generation.0, gone: false }
     }
 
     /// Has Redis refuse what began before an order, and deletes there what the order names. Returns the avatars of which
@@ -70,7 +70,7 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
-    pub async fn carry_out(&self, order: &Order) -> Result<Vec<AvatarId>, Away> {
+    pub async fn purge(&self, order: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
         let Some(open) = &self.open else { return Ok(Vec::new()) };
         for subject in order.reach.subjects() {
             match subject {
@@ -82,7 +82,7 @@ impl Redis {
             };
         }
         let found = order.reach.ids().into_iter().map(|id| async move {
-            let purged = open.purge(&id, order.hard, order.generation(), Which::All).await?;
+            let purged = open.purge_avatar(&id, order.hard, order.generation(), Which::All).await?;
             Ok(purged.was_held.then_some(id))
         });
         let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).try_collect().await?;
@@ -93,17 +93,17 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
-    pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
-        Ok(open.purge(id, true, generation, Which::All).await?.was_held)
+    pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
+        Ok(open.purge_avatar(id, true, generation, Which::All).await?.was_held)
     }
 
     /// The purges of these avatars that Redis remembers, in the order of the ids.
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
-    pub async fn purged(&self, ids: &[AvatarId]) -> Result<Vec<Purged>, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
+    pub async fn purged(&self, ids: &[AvatarId]) -> Result<Vec<LastPurges>, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
         let purged = ids.iter().cloned().map(|id| async move { open.purged(&id).await });
         stream::iter(purged).buffered(AT_ONCE).try_collect().await
     }
@@ -112,8 +112,8 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
-    pub async fn purged_of(&self, provider: Provider) -> Result<Purged, Away> {
-        self.open.as_ref().ok_or(Away)?.purged_of(Some(provider)).await
+    pub async fn purged_of(&self, provider: Provider) -> Result<LastPurges, Unavailable> {
+        self.open.as_ref().ok_or(Unavailable)?.purged_of(Some(provider)).await
     }
 
     /// Has an order made again when Redis is back, since not everybody could be told.
@@ -125,17 +125,17 @@ impl Redis {
 
     /// Returns when this instance may have missed purges: its subscription has begun to stand, it could not take all news
     /// at once, or others have put back what Redis had forgotten. For one caller; never without a shared tier.
-    pub async fn may_have_missed(&self) {
+    pub async fn next_gap(&self) {
         match &self.open {
-            Some(open) => open.bus.missed().await,
+            Some(open) => open.invalidations.missed().await,
             None => std::future::pending().await,
         }
     }
 
-    /// News could not be acted upon: nothing is trusted, and [`Redis::may_have_missed`] returns.
-    pub fn miss(&self) {
+    /// Message could not be acted upon: nothing is trusted, and [`Redis::next_gap`] returns.
+    pub fn note_gap(&self) {
         if let Some(open) = &self.open {
-            open.bus.miss();
+            open.invalidations.gap();
         }
     }
 
@@ -143,7 +143,7 @@ impl Redis {
     ///
     /// # Errors
     /// As [`Redis::remove`].
-    pub async fn may_sweep(&self, period: Duration) -> Result<bool, Away> {
+    pub async fn may_sweep(&self, period: Duration) -> Result<bool, Unavailable> {
         let Some(open) = &self.open else { return Ok(false) };
         let mut pipe = redis::pipe();
         let key = open.keys.sweep();
@@ -153,29 +153,29 @@ impl Redis {
     }
 
     /// Tells every instance and waits, a bounded time, until each has carried the order out.
-    pub async fn announce(&self, order: &Order) -> Acknowledged {
-        let Some(open) = &self.open else { return Acknowledged::Alone };
+    pub async fn broadcast(&self, order: &PurgeCommand) -> Acks {
+        let Some(open) = &self.open else { return Acks::Alone };
         match open.collect(order).await {
-            Ok((done, missing)) => Acknowledged::By { done, missing },
-            Err(Away) => Acknowledged::Away,
+            Ok((done, missing)) => Acks::By { done, missing },
+            Err(Unavailable) => Acks::Unavailable,
         }
     }
 
     /// Tells the sender of an order that it is carried out here.
-    pub async fn acknowledge(&self, from: &str, order: &Order) {
+    pub async fn acknowledge(&self, from: &str, order: &PurgeCommand) {
         if let Some(open) = &self.open {
-            let news = News::Done { number: order.number };
-            let _ = open.tell(To::One(from), news, &mut self.unhurried()).await;
+            let news = Message::Done { number: order.number };
+            let _ = open.tell(Recipient::One(from), news, &mut self.unhurried()).await;
         }
     }
 }
 
 impl Open {
-    async fn collect(&self, order: &Order) -> Result<(Vec<String>, Vec<String>), Away> {
+    async fn collect(&self, order: &PurgeCommand) -> Result<(Vec<String>, Vec<String>), Unavailable> {
         let mut missing = self.instances().await?;
         missing.remove(&self.instance);
-        let mut answers = self.bus.expect_answers(order.number, MOST_INSTANCES);
-        self.tell(To::Everybody, News::Purge(order.clone()), &mut self.unhurried()).await?;
+        let mut answers = self.invalidations.expect_answers(order.number, MOST_INSTANCES);
+        self.tell(Recipient::All, Message::Purge(order.clone()), &mut self.unhurried()).await?;
         let patience = if order.reach.is_wide() { LONG_PATIENCE } else { PATIENCE };
         let began = monotonic();
         let mut done = vec![self.instance.clone()];
@@ -188,14 +188,16 @@ impl Open {
                 }
             }
             for name in missing.iter().filter(|_| monotonic() < began + patience) {
-                let _ = self.tell(To::One(name), News::Purge(order.clone()), &mut self.unhurried()).await;
+                let _ = self
+                    .tell(Recipient::One(name), Message::Purge(order.clone()), &mut self.unhurried())
+                    .await;
             }
         }
         Ok((done, missing.into_iter().collect()))
     }
 
     /// The instances that have shown a sign of life of late.
-    async fn instances(&self) -> Result<BTreeSet<String>, Away> {
+    async fn instances(&self) -> Result<BTreeSet<String>, Unavailable> {
         let mut pipe = redis::pipe();
         pipe.cmd("TIME")
             .cmd("ZRANGE")

@@ -9,41 +9,41 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use super::AT_ONCE;
 use super::tombstone::Which;
 use crate::model::Generation;
-use crate::store::purge_log::{Purged, Subject};
+use crate::store::purge_log::{LastPurges, Subject};
 use crate::store::redis::data::scripts;
-use crate::store::redis::pubsub::message::{News, To};
+use crate::store::redis::pubsub::message::{Message, Recipient};
 use crate::store::redis::supervisor::Access;
-use crate::store::redis::{Away, Open, millis};
+use crate::store::redis::{Open, Unavailable, millis};
 
 impl Open {
     /// Looks at Redis's counter of generations. One that is lower than it was known to be has been forgotten, and the
     /// purges with it.
-    pub(crate) async fn look_for_loss(&self) -> Result<(), Away> {
+    pub(crate) async fn look_for_loss(&self) -> Result<(), Unavailable> {
         let (mut pipe, key) = (redis::pipe(), self.keys.generation());
         pipe.cmd("GETRANGE").arg(&key).arg(0).arg(31);
         // It lives as long as there is an instance that asks for it.
         pipe.cmd("PEXPIRE").arg(&key).arg(millis(self.keep_bytes_for)).ignore();
         let (count,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
         let count = std::str::from_utf8(&count).ok().and_then(Generation::parse).unwrap_or_default();
-        if count < self.generations.shared() {
+        if count < self.purge_log.shared() {
             tracing::warn!("Redis has forgotten the purges: every instance puts back those that it knows");
-            self.tell(To::Everybody, News::Missing { since: 0 }, &mut self.unhurried()).await?;
+            self.tell(Recipient::All, Message::TombstonesMissing { since: 0 }, &mut self.unhurried()).await?;
             self.put_back_since(0);
         } else if count == Generation::default() {
             // From here on whatever is kept has a generation, so that who comes back with it can say what he knows.
             self.count_on().await?;
         }
-        self.generations.learn(count);
+        self.purge_log.learn(count);
         Ok(())
     }
 
     /// Has Redis's counter go on behind what is known.
-    async fn count_on(&self) -> Result<(), Away> {
+    async fn count_on(&self) -> Result<(), Unavailable> {
         let mut next = scripts::NEXT.prepare_invoke();
-        let least = self.generations.shared();
+        let least = self.purge_log.shared();
         next.key(self.keys.generation()).arg(least.0).arg(millis(self.keep_bytes_for));
         let next = self.script(&next, Access::Any, &mut self.unhurried()).await?;
-        self.generations.learn(Generation(next));
+        self.purge_log.learn(Generation(next));
         Ok(())
     }
 
@@ -65,19 +65,19 @@ impl Open {
             match self.put_back(since).await {
                 Ok(0) => {}
                 Ok(restored) => tracing::info!(restored, "purges that Redis did not know are put back"),
-                Err(Away) => _ = self.missing_since.fetch_min(since.0, Ordering::SeqCst),
+                Err(Unavailable) => _ = self.missing_since.fetch_min(since.0, Ordering::SeqCst),
             }
         }
     }
 
     /// Returns how many purges were put back.
-    async fn put_back(&self, since: Generation) -> Result<usize, Away> {
-        let known = self.generations.known().into_iter().filter(|(_, purged)| purged.last() > since);
+    async fn put_back(&self, since: Generation) -> Result<usize, Unavailable> {
+        let known = self.purge_log.known().into_iter().filter(|(_, purged)| purged.last() > since);
         let put_back = known.map(|(subject, purged)| self.put_one_back(subject, purged));
         let put_back = stream::iter(put_back).buffer_unordered(AT_ONCE);
         let restored = put_back.try_fold(0, async |sum, one: usize| Ok(sum + one)).await?;
         if restored > 0 {
-            self.tell(To::Everybody, News::Restored, &mut self.unhurried()).await?;
+            self.tell(Recipient::All, Message::TombstonesRestored, &mut self.unhurried()).await?;
         }
         if since == Generation::default() {
             // Last of all: as long as the counter is low, everybody knows that something is missing.
@@ -86,7 +86,7 @@ impl Open {
         Ok(restored)
     }
 
-    async fn put_one_back(&self, subject: Subject, purged: Purged) -> Result<usize, Away> {
+    async fn put_one_back(&self, subject: Subject, purged: LastPurges) -> Result<usize, Unavailable> {
         let mut news = 0;
         // A soft purge before a hard one says nothing more, and its record went with that one.
         let soft = if purged.soft > purged.hard { purged.soft } else { Generation::default() };
@@ -95,7 +95,7 @@ impl Open {
                 continue;
             }
             news += usize::from(match &subject {
-                Subject::Avatar(id) => self.purge(id, hard, generation, Which::Older).await?.is_news,
+                Subject::Avatar(id) => self.purge_avatar(id, hard, generation, Which::Older).await?.is_news,
                 Subject::Provider(provider) => self.note(Some(*provider), hard, generation).await?,
                 Subject::All => self.note(None, hard, generation).await?,
             });

@@ -2,7 +2,7 @@
 
 use std::sync::{Mutex, PoisonError};
 
-use crate::store::KeptPurge;
+use crate::store::StoredPurge;
 use crate::store::purge_log::Subject;
 use crate::store::redis::pubsub::message::Reach;
 
@@ -27,7 +27,7 @@ impl Pending {
     }
 
     /// Orders that an earlier process has kept.
-    pub(crate) fn take_over(&self, purges: Vec<KeptPurge>) {
+    pub(crate) fn take_over(&self, purges: Vec<StoredPurge>) {
         let (mut hard, mut soft) = (Vec::new(), Vec::new());
         for purge in purges.into_iter().filter(|purge| !purge.told) {
             match purge.subject {
