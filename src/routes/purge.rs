@@ -10,7 +10,7 @@ use super::json::json;
 use crate::avatar::{PurgeKind, PurgeReport, Service};
 use crate::http::Body;
 use crate::model::{AvatarId, Provider};
-use crate::store::{Acknowledged, Reach};
+use crate::store::{Acks, Reach};
 
 /// Ids in one request, at most.
 pub(super) const MAX_IDS: usize = 1000;
@@ -81,9 +81,9 @@ pub(super) fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>,
         "avatars": purged.avatars,
     });
     let status = match &purged.acknowledged {
-        Acknowledged::Alone => StatusCode::OK,
-        Acknowledged::Away => return Err(ApiError::NotShared),
-        Acknowledged::By { done, missing } => {
+        Acks::Alone => StatusCode::OK,
+        Acks::Unavailable => return Err(ApiError::NotShared),
+        Acks::By { done, missing } => {
             body["instances"] = serde_json::json!({ "done": done, "missing": missing });
             if missing.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
         }

@@ -93,7 +93,7 @@ impl Sender {
                 }
                 Next::After(from, pause) => match left(from, pause, self.clock.now()) {
                     Some(left) => {
-                        if tokio::time::timeout(left.min(TICK), self.outbox.news()).await.is_ok() {
+                        if tokio::time::timeout(left.min(TICK), self.outbox.changed()).await.is_ok() {
                             self.number_all().await;
                         }
                         Next::After(from, pause)
@@ -101,11 +101,11 @@ impl Sender {
                     None => Next::Now,
                 },
                 Next::Soon => {
-                    let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
+                    let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.changed()).await;
                     Next::Now
                 }
                 Next::News => {
-                    self.outbox.news().await;
+                    self.outbox.changed().await;
                     Next::Now
                 }
             };
@@ -117,12 +117,12 @@ impl Sender {
     async fn number_all(&self) {
         while let Some(waiting) = self.outbox.unnumbered().await {
             let now = self.clock.now();
-            let told = self.outbox.told(&waiting.happened.id, now).await;
+            let told = self.outbox.last_sequences(&waiting.happened.id, now).await;
             let number = match self.redis.sequence(&waiting.happened, least(&told)).await {
                 Ok(number) => number,
                 Err(_) => sequence(&told, &waiting.happened, now),
             };
-            if !self.outbox.number(waiting, number, now).await {
+            if !self.outbox.set_sequence(waiting, number, now).await {
                 return;
             }
         }
@@ -134,7 +134,7 @@ impl Sender {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                () = self.outbox.news() => self.number_all().await,
+                () = self.outbox.changed() => self.number_all().await,
             }
         }
     }

@@ -10,7 +10,7 @@ use super::{HookProgress, Jobs};
 use crate::avatar::purge::{PurgeKind, PurgeReport};
 use crate::avatar::refresh::Urgency;
 use crate::model::AvatarId;
-use crate::store::{Acknowledged, Reach};
+use crate::store::{Acks, Reach};
 
 impl Jobs {
     /// Created connections: their avatars are fetched, unless a fresh entry of the same row is held.
@@ -33,7 +33,7 @@ impl Jobs {
     pub async fn on_updated(
         self: &Arc<Self>,
         ids: &[AvatarId],
-    ) -> Result<(HookProgress, Acknowledged), JobQueueFull> {
+    ) -> Result<(HookProgress, Acks), JobQueueFull> {
         let room = self.queue.reserve(ids.len())?;
         let purged = self.parts.purger.purge(Reach::named(ids), PurgeKind::Soft).await;
         self.queue.add(room, ids, Urgency::Forced, self.parts.tiers.generation(), None);

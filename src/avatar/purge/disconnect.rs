@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{PurgeKind, PurgeReport, Purger};
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider};
-use crate::store::{Order, Reach};
+use crate::store::{PurgeCommand, Reach};
 
 impl Purger {
     /// The row of an avatar is gone: deletes it from every store and emits the event. An operator's purge emits none.
@@ -47,7 +47,7 @@ impl Purger {
 
     /// The same where another instance has found the connections deleted: that instance has looked in Redis, and may hold
     /// nothing of them itself.
-    pub(super) async fn emit_deleted_by(&self, order: &Order) {
+    pub(super) async fn emit_deleted_by(&self, order: &PurgeCommand) {
         if !self.tiers.emits_events() {
             return;
         }

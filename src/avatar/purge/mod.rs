@@ -12,7 +12,7 @@ use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{AvatarId, Timestamp};
-use crate::store::{Acknowledged, Budget, Held, Kept, Order, Reach, Verdict};
+use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Reach, Validity};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub struct PurgeReport {
     /// False: the disk store failed; memory is clean.
     pub disk: bool,
     /// Which instances have carried it out.
-    pub acknowledged: Acknowledged,
+    pub acknowledged: Acks,
 }
 
 /// What a purge does to the entries in its scope.
@@ -76,7 +76,7 @@ impl Purger {
     where
         F: Future<Output = PurgeReport> + Send + 'static,
     {
-        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
+        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acks::Unavailable };
         self.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
@@ -84,16 +84,16 @@ impl Purger {
         let numbered = self.tiers.number(reach, kind.is_hard()).await;
         let is_shared = numbered.is_ok();
         let order = numbered.unwrap_or_else(|order| order);
-        let order = Order { gone: kind == PurgeKind::Disconnect, ..order };
+        let order = PurgeCommand { gone: kind == PurgeKind::Disconnect, ..order };
         // Recorded as unpublished first: should this process end in between, the next one publishes it.
         self.tiers.record(&order, false).await;
         let mut found = BTreeSet::new();
         let disk = self.apply(&order, &mut found, self.clock.now()).await;
         let acknowledged = match is_shared {
-            true => self.tiers.broadcast(&order, &mut found).await.unwrap_or(Acknowledged::Away),
-            false => Acknowledged::Away,
+            true => self.tiers.broadcast(&order, &mut found).await.unwrap_or(Acks::Unavailable),
+            false => Acks::Unavailable,
         };
-        if acknowledged == Acknowledged::Away {
+        if acknowledged == Acks::Unavailable {
             self.tiers.publish_later(order);
         } else {
             self.tiers.record(&order, true).await;
@@ -103,7 +103,7 @@ impl Purger {
 
     /// Carries an order out in this instance, on everything that began before it. Returns false where the disk store
     /// failed.
-    async fn apply(&self, order: &Order, found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
+    async fn apply(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
         self.tiers.note(order);
         let mut known = Vec::new();
         for id in order.reach.ids() {
@@ -127,13 +127,13 @@ impl Purger {
     }
 
     /// Applies the purges that are known to what this instance holds. Returns false where the disk store failed.
-    async fn enforce(&self, page: &[Kept], found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
+    async fn enforce(&self, page: &[EntryMeta], found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
         let mut deleted = Vec::new();
         for kept in page {
-            match self.tiers.verdict(kept) {
-                Verdict::Current => continue,
-                Verdict::Gone => deleted.push(kept.id.clone()),
-                Verdict::Stale(purge) => {
+            match self.tiers.validity(kept) {
+                Validity::Current => continue,
+                Validity::Deleted => deleted.push(kept.id.clone()),
+                Validity::Stale(purge) => {
                     self.directory.forget(&kept.id);
                     self.tiers.invalidate(&kept.id, purge, now).await;
                 }

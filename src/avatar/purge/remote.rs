@@ -13,7 +13,7 @@ use tokio::sync::mpsc;
 
 use super::{PurgeKind, Purger};
 use crate::model::Provider;
-use crate::store::{Away, Event, News, Order};
+use crate::store::{Event, Message, PurgeCommand, Unavailable};
 
 /// Purges that wait while another is carried out; beyond it everything is resynchronised.
 const WAITING_PURGES: usize = 64;
@@ -21,7 +21,7 @@ const WAITING_PURGES: usize = 64;
 const RESYNC_RETRY: Duration = Duration::from_secs(1);
 
 /// A purge command and the instance that published it.
-type Received = (String, Order);
+type Received = (String, PurgeCommand);
 
 impl Purger {
     /// Acts upon events until the last sender is gone.
@@ -33,7 +33,7 @@ impl Purger {
     async fn receive(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, purges: mpsc::Sender<Received>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, news } => self.on_message(from, news, &purges).await,
+                Event::Heard { from, message } => self.on_message(from, message, &purges).await,
                 Event::Unheard(reach, hard) => {
                     tracing::debug!(
                         ?reach,
@@ -48,28 +48,32 @@ impl Purger {
         }
     }
 
-    async fn on_message(&self, from: String, news: News, purges: &mpsc::Sender<Received>) {
-        match news {
-            News::Landed { id, etag, trouble_at } => {
+    async fn on_message(&self, from: String, message: Message, purges: &mpsc::Sender<Received>) {
+        match message {
+            Message::Refreshed { id, etag, trouble_at } => {
                 self.tiers.distrust_if_changed(&id, etag.as_deref(), trouble_at);
             }
             // A deletion of named avatars takes all of each, so it may overtake.
-            News::Purge(order) if order.hard && !order.reach.is_wide() => {
+            Message::Purge(order) if order.hard && !order.reach.is_wide() => {
                 self.obey(&from, &order).await;
             }
-            News::Purge(order) => {
+            Message::Purge(order) => {
                 // Refuses what is under way from now on.
                 self.tiers.note(&order);
                 if purges.try_send((from, order)).is_err() {
                     self.tiers.lose_messages();
                 }
             }
-            News::Pause { provider, until } => {
+            Message::Pause { provider, until } => {
                 if let Some(provider) = Provider::from_name(&provider) {
                     self.tiers.adopt_cooldown(provider, until, self.clock.now()).await;
                 }
             }
-            News::Free { .. } | News::Done { .. } | News::Missing { .. } | News::Restored | News::Beat => {}
+            Message::LeaseReleased { .. }
+            | Message::Done { .. }
+            | Message::TombstonesMissing { .. }
+            | Message::TombstonesRestored
+            | Message::Heartbeat => {}
         }
     }
 
@@ -92,7 +96,7 @@ impl Purger {
     }
 
     /// Carries out another instance's purge and acknowledges it.
-    async fn obey(&self, from: &str, order: &Order) {
+    async fn obey(&self, from: &str, order: &PurgeCommand) {
         if order.gone {
             self.emit_deleted_by(order).await;
         }
@@ -112,7 +116,7 @@ impl Purger {
     }
 
     /// Compares everything that this instance holds with the tombstones in Redis.
-    async fn resync(&self) -> Result<(), Away> {
+    async fn resync(&self) -> Result<(), Unavailable> {
         let now = self.clock.now();
         self.tiers.republish_cooldowns(now).await;
         // The subscription has asked for the configured providers already; entries may be of others, too.
