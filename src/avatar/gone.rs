@@ -2,9 +2,8 @@
 
 use std::sync::Arc;
 
-use super::purge::Deed;
 use super::service::Service;
-use crate::model::{AvatarId, EventKind, Happened, Provider};
+use crate::model::{AvatarId, EventKind, Happened, Provider, PurgeKind};
 use crate::store::PurgeCommand;
 
 impl Service {
@@ -12,7 +11,7 @@ impl Service {
     pub(super) async fn gone(self: &Arc<Self>, id: &AvatarId) {
         tracing::info!(connection = %id, "the row is gone: deleted from every store");
         self.tell_gone(std::slice::from_ref(id)).await;
-        self.erase(id, Deed::Disconnect).await;
+        self.erase(id, PurgeKind::Disconnect).await;
     }
 
     /// Tells that connections are gone, those of which anything is held. Before they are deleted: a process that ends in
@@ -41,12 +40,10 @@ impl Service {
             return;
         }
         let mut held = Vec::new();
-        for id in order.reach.ids() {
-            held.extend(self.provider_here(&id).await.map(|provider| self.deleted(&id, provider)));
+        for id in order.scope.avatars() {
+            held.extend(self.provider_here(id).await.map(|provider| self.deleted(id, provider)));
         }
-        for subject in order.reach.subjects() {
-            self.parts.purge_log.record(&subject, order.purged());
-        }
+        self.parts.purge_log.record(&order.scope, order.purges());
         self.tell(held).await;
     }
 

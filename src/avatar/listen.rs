@@ -12,8 +12,8 @@ use std::time::Duration;
 use tokio::sync::mpsc;
 
 use super::service::Service;
-use crate::model::{AvatarId, Provider, Timestamp};
-use crate::store::{Event, Message, PurgeCommand, Subject, Unavailable};
+use crate::model::{AvatarId, Provider, PurgeKind, PurgeScope, Timestamp};
+use crate::store::{Message, PurgeCommand, RedisEvent, Unavailable};
 
 /// Orders that wait while another is carried out; beyond it all that is kept is looked at.
 const ORDERS: usize = 64;
@@ -25,24 +25,16 @@ type Given = (String, PurgeCommand);
 
 impl Service {
     /// Acts upon events until there can be no more.
-    pub async fn listen(self: Arc<Self>, events: mpsc::Receiver<Event>) {
+    pub async fn listen(self: Arc<Self>, events: mpsc::Receiver<RedisEvent>) {
         let (orders, waiting) = mpsc::channel(ORDERS);
         tokio::join!(self.hear(events, orders), self.work(waiting));
     }
 
-    async fn hear(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, orders: mpsc::Sender<Given>) {
+    async fn hear(&self, mut events: mpsc::Receiver<RedisEvent>, orders: mpsc::Sender<Given>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, message } => self.heard(from, message, &orders).await,
-                Event::Unheard(reach, hard) => {
-                    tracing::debug!(
-                        ?reach,
-                        hard,
-                        "a purge of the time without Redis is told to the other instances"
-                    );
-                    let service = self.clone();
-                    self.parts.background.spawn(async move { _ = service.purge(reach, hard).await });
-                }
+                RedisEvent::Message { from, message } => self.heard(from, message, &orders).await,
+                RedisEvent::Published(purges) => self.parts.disk.put_purges(purges).await,
             }
         }
     }
@@ -53,14 +45,12 @@ impl Service {
                 self.compare_landed(&id, etag.as_deref(), trouble_at)
             }
             // A deletion of single avatars takes all of each, and may overtake.
-            Message::Purge(order) if order.hard && !order.reach.is_wide() => {
+            Message::Purge(order) if order.kind.deletes() && !order.scope.is_wide() => {
                 self.obey(&from, &order).await;
             }
             Message::Purge(order) => {
                 // What is under way is refused from now on.
-                for subject in order.reach.subjects() {
-                    self.parts.purge_log.record(&subject, order.purged());
-                }
+                self.parts.purge_log.record(&order.scope, order.purges());
                 if orders.try_send((from, order)).is_err() {
                     self.parts.redis.note_gap();
                 }
@@ -98,13 +88,13 @@ impl Service {
     }
 
     async fn obey(&self, from: &str, order: &PurgeCommand) {
-        if order.gone {
+        if order.kind == PurgeKind::Disconnect {
             self.tell_gone_by(order).await;
         }
         let mut found = BTreeSet::new();
         let done = self.carry_out(order, &mut found).await;
         self.keep(order, true).await;
-        tracing::info!(from, reach = ?order.reach, hard = order.hard, avatars = found.len(), "purged by another instance");
+        tracing::info!(from, scope = ?order.scope, kind = ?order.kind, avatars = found.len(), "purged by another instance");
         if done {
             self.parts.redis.acknowledge(from, order).await;
         }
@@ -123,13 +113,13 @@ impl Service {
             for provider in page.iter().map(|kept| kept.provider) {
                 if asked.insert(provider) {
                     let purged = self.parts.redis.purged_of(provider).await?;
-                    self.parts.purge_log.record(&Subject::Provider(provider), purged);
+                    self.parts.purge_log.record(&PurgeScope::Provider(provider), purged);
                 }
             }
             let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
             let purged = self.parts.redis.purged(&ids).await?;
             for (id, purged) in ids.into_iter().zip(purged) {
-                self.parts.purge_log.record(&Subject::Avatar(id), purged);
+                self.parts.purge_log.record(&PurgeScope::Avatars(vec![id]), purged);
             }
             let mut missed = BTreeSet::new();
             self.judge(&page, &mut missed).await;

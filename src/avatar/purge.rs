@@ -5,10 +5,8 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::service::Service;
-use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp, Trouble};
-use crate::store::{
-    Acks, EntryMeta, Held, LastPurges, PurgeCommand, Reach, StoredPurge, Subject, Unavailable, Validity,
-};
+use crate::model::{AvatarId, Entry, Generation, Provider, PurgeKind, PurgeScope, Timestamp, Trouble};
+use crate::store::{Acks, EntryMeta, Held, LastPurges, PurgeCommand, StoredPurge, Unavailable, Validity};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,22 +19,11 @@ pub struct PurgeReport {
     pub acknowledged: Acks,
 }
 
-/// What becomes of what a purge reaches.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Deed {
-    /// It is stale now, and still shown.
-    MakeStale,
-    /// It goes.
-    Delete,
-    /// It goes, since its connection has: whoever holds anything of it tells the dashboard.
-    Disconnect,
-}
-
 impl Service {
     /// Purges, and answers when every instance that can be reached has.
-    pub async fn purge(self: &Arc<Self>, reach: Reach, hard: bool) -> PurgeReport {
-        let (service, deed) = (self.clone(), if hard { Deed::Delete } else { Deed::MakeStale });
-        self.whoever_waits(async move { service.purge_everywhere(reach, deed).await }).await
+    pub async fn purge(self: &Arc<Self>, scope: PurgeScope, kind: PurgeKind) -> PurgeReport {
+        let service = self.clone();
+        self.whoever_waits(async move { service.purge_everywhere(scope, kind).await }).await
     }
 
     /// A purge in a task of its own: a caller that leaves stops nothing.
@@ -72,12 +59,15 @@ impl Service {
         false
     }
 
-    pub(super) async fn purge_everywhere(self: &Arc<Self>, reach: Reach, deed: Deed) -> PurgeReport {
+    pub(super) async fn purge_everywhere(
+        self: &Arc<Self>,
+        scope: PurgeScope,
+        kind: PurgeKind,
+    ) -> PurgeReport {
         let redis = &self.parts.redis;
         let local = self.parts.purge_log.next();
         let numbered = redis.next_generation(local).await;
-        let order = redis.command(reach, deed != Deed::MakeStale, numbered.unwrap_or(local));
-        let order = PurgeCommand { gone: deed == Deed::Disconnect, ..order };
+        let order = redis.command(scope, kind, numbered.unwrap_or(local));
         // Kept as untold first: should this process end in the middle of it, the next one begins again.
         self.keep(&order, false).await;
         let mut found = BTreeSet::new();
@@ -88,8 +78,7 @@ impl Service {
         };
         let acknowledged = shared.unwrap_or(Acks::Unavailable);
         if acknowledged == Acks::Unavailable {
-            // As a mere deletion: the connection may have been made again when it is heard at last.
-            redis.repeat(order.reach, order.hard);
+            redis.publish_later(order.scope, order.kind);
         } else {
             self.keep(&order, true).await;
         }
@@ -101,40 +90,24 @@ impl Service {
         let redis = &self.parts.redis;
         found.extend(redis.purge(order).await?);
         let acknowledged = redis.broadcast(order).await;
-        // After the announcement: what somebody keeps who has not heard of it yet must not be kept behind the walk. Of a
-        // soft purge Redis remembers that it was, and every instance judges what it finds there by it.
-        if order.hard && order.reach.is_wide() && redis.is_on() {
-            let mut walk = redis.scan();
-            while let Some(page) = walk.page().await? {
-                for id in page {
-                    let provider = redis.provider(&id, &mut redis.unhurried()).await?;
-                    // What does not open belongs to nobody any more.
-                    if provider.is_none_or(|provider| order.reach.covers(provider))
-                        && redis.remove(&id, order.generation()).await?
-                    {
-                        found.insert(id);
-                    }
-                }
-            }
-        }
+        found.extend(redis.delete_covered(order).await?);
         Ok(acknowledged)
     }
 
     /// Keeps an order over a restart, for whoever does not know of it yet.
-    pub(super) async fn keep(&self, order: &PurgeCommand, told: bool) {
+    pub(super) async fn keep(&self, order: &PurgeCommand, published: bool) {
         if self.parts.redis.is_on() {
-            let (hard, generation) = (order.hard, order.generation());
-            let kept = |subject| StoredPurge { subject, hard, generation, told };
-            self.parts.disk.put_purges(order.reach.subjects().into_iter().map(kept).collect()).await;
+            let PurgeCommand { scope, kind, generation, .. } = order.clone();
+            self.parts.disk.put_purges(vec![StoredPurge { scope, kind, generation, published }]).await;
         }
     }
 
     /// Removes an avatar from every store of this instance now; the other instances hear of it in the background.
-    pub(super) async fn erase(self: &Arc<Self>, id: &AvatarId, deed: Deed) {
+    pub(super) async fn erase(self: &Arc<Self>, id: &AvatarId, kind: PurgeKind) {
         self.erase_here(id).await;
         if self.parts.redis.is_on() {
-            let (service, reach) = (self.clone(), Reach::Ids(vec![id.to_string()]));
-            self.parts.background.spawn(async move { _ = service.purge_everywhere(reach, deed).await });
+            let (service, scope) = (self.clone(), PurgeScope::one(id));
+            self.parts.background.spawn(async move { _ = service.purge_everywhere(scope, kind).await });
         }
     }
 
@@ -146,30 +119,29 @@ impl Service {
 
     /// Refuses what is under way for an avatar that is about to be deleted.
     pub(super) fn refuse(&self, id: &AvatarId) {
-        let purged = LastPurges::new(true, self.parts.purge_log.next());
-        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
+        let purged = LastPurges::new(PurgeKind::Hard, self.parts.purge_log.next());
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
     }
 
     /// Does in this instance what an order says, to all that began before it.
     pub(super) async fn carry_out(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>) -> bool {
-        for subject in order.reach.subjects() {
-            self.parts.purge_log.record(&subject, order.purged());
-        }
+        self.parts.purge_log.record(&order.scope, order.purges());
         let mut kept = Vec::new();
-        for id in order.reach.ids() {
-            self.parts.directory.forget(&id);
-            kept.extend(self.kept(&id).await);
+        for id in order.scope.avatars() {
+            self.parts.directory.forget(id);
+            kept.extend(self.kept(id).await);
         }
         found.extend(kept.iter().map(|kept| kept.id.clone()));
-        if !order.reach.is_wide() {
-            return match order.hard {
+        if !order.scope.is_wide() {
+            return match order.kind.deletes() {
                 // Whatever its generation: somebody wants it gone. What is newer is fetched again.
-                true => self.remove_here(&order.reach.ids()).await,
+                true => self.remove_here(order.scope.avatars()).await,
                 false => self.judge(&kept, &mut BTreeSet::new()).await,
             };
         }
         // A file that cannot be opened may hold what is to be deleted.
-        let (mut disk, mut pages) = (!(order.hard && self.parts.disk.is_unavailable()), self.all_kept());
+        let (mut disk, mut pages) =
+            (!(order.kind.deletes() && self.parts.disk.is_unavailable()), self.all_kept());
         while let Some(page) = pages.next().await {
             disk &= self.judge(&page, found).await;
         }

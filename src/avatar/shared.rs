@@ -2,10 +2,9 @@
 
 use std::sync::Arc;
 
-use super::purge::Deed;
 use super::service::Service;
-use crate::model::{AvatarId, Content, Entry, Timestamp, Trouble, TroubleClass};
-use crate::store::{Budget, Held, Shared, Subject, Unavailable, Validity};
+use crate::model::{AvatarId, Content, Entry, PurgeKind, PurgeScope, Timestamp, Trouble, TroubleClass};
+use crate::store::{Budget, Held, Shared, Unavailable, Validity};
 
 /// What Redis holds of an avatar, as the purges that are known leave it.
 #[derive(Debug, Default)]
@@ -35,7 +34,7 @@ impl Service {
             && now.since(held.entry.verified_at) >= self.parts.config.windows.forget
         {
             tracing::info!(connection = %id, "forgotten: not confirmed within avatar.forget_after");
-            self.erase(id, Deed::Delete).await;
+            self.erase(id, PurgeKind::Hard).await;
             return None;
         }
         Some(held)
@@ -113,7 +112,7 @@ impl Service {
     ) -> Result<There, Unavailable> {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
-        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
         let Some(mut entry) = entry else { return Ok(There::default()) };
         entry.trouble = entry.trouble.map(|trouble| self.unless_mended(trouble));
         // It may have been kept by an instance that had not heard of a purge, and a soft one leaves it as it is.

@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use super::backlog::{BacklogFull, Chore};
 use super::flight::Outcome;
-use super::purge::{Deed, PurgeReport};
+use super::purge::PurgeReport;
 use super::service::{Service, Urgency};
 use crate::directory::{DirectoryError, Lookup};
-use crate::model::{AvatarId, Decision, Timestamp, decide};
-use crate::store::{Acks, Held, Reach};
+use crate::model::{AvatarId, Decision, PurgeKind, PurgeScope, Timestamp, decide};
+use crate::store::{Acks, Held};
 
 /// Before the second, third and last try of a chore that did not take place: the directory cannot be asked, or there were
 /// too many refreshes. After it the avatar's next view does it.
@@ -61,7 +61,7 @@ impl Service {
     /// As [`Service::connect`].
     pub async fn reconnect(self: &Arc<Self>, ids: &[AvatarId]) -> Result<(Backlogged, Acks), BacklogFull> {
         let room = self.backlog.reserve(ids.len())?;
-        let told = self.purge(named(ids), false).await.acknowledged;
+        let told = self.purge(PurgeScope::Avatars(ids.to_vec()), PurgeKind::Soft).await.acknowledged;
         self.backlog.add(room, ids, Urgency::Forced, self.parts.purge_log.current());
         self.work_off();
         Ok((self.backlogged(), told))
@@ -73,7 +73,7 @@ impl Service {
         let (service, ids) = (self.clone(), ids.to_vec());
         let disconnect = async move {
             service.tell_gone(&ids).await;
-            service.purge_everywhere(named(&ids), Deed::Disconnect).await
+            service.purge_everywhere(PurgeScope::Avatars(ids), PurgeKind::Disconnect).await
         };
         self.whoever_waits(disconnect).await
     }
@@ -166,8 +166,4 @@ impl Service {
             Lookup::Unknown => Some(Urgency::View),
         })
     }
-}
-
-fn named(ids: &[AvatarId]) -> Reach {
-    Reach::Ids(ids.iter().map(ToString::to_string).collect())
 }

@@ -10,7 +10,7 @@ use super::probes::json;
 use super::purge::purge_one;
 use crate::avatar::Service;
 use crate::http::Body;
-use crate::model::{AvatarId, Secret};
+use crate::model::{AvatarId, PurgeKind, Secret};
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -53,12 +53,12 @@ pub(super) async fn refresh(service: &Arc<Service>, id: &str) -> Answer {
 
 /// `POST /api/avatars/{id}/purge`
 pub(super) async fn purge(service: &Arc<Service>, id: &str) -> Answer {
-    purge_one(service, &parse(id)?, false).await
+    purge_one(service, &parse(id)?, PurgeKind::Soft).await
 }
 
 /// `DELETE /api/avatars/{id}`
 pub(super) async fn delete(service: &Arc<Service>, id: &str) -> Answer {
-    purge_one(service, &parse(id)?, true).await
+    purge_one(service, &parse(id)?, PurgeKind::Hard).await
 }
 
 /// `GET /api/redis`

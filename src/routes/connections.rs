@@ -12,7 +12,7 @@ use super::probes;
 use super::purge::{self, MAX_IDS};
 use crate::avatar::{BacklogFull, Backlogged, Service};
 use crate::http::Body;
-use crate::model::AvatarId;
+use crate::model::{AvatarId, PurgeKind};
 use crate::store::Acks;
 
 type Answer = Result<Response<Body>, ApiError>;
@@ -73,7 +73,7 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     let (backlogged, told) = match event {
         Event::Created => (service.connect(ids).map_err(full)?, Acks::Alone),
         Event::Updated | Event::Reauthorized => service.reconnect(ids).await.map_err(full)?,
-        Event::Deleted => return purge::answer(&service.disconnect(ids).await, true),
+        Event::Deleted => return purge::answer(&service.disconnect(ids).await, PurgeKind::Disconnect),
     };
     let mut body = counted(backlogged);
     body["status"] = "accepted".into();

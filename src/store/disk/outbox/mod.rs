@@ -14,7 +14,7 @@ pub(super) mod table;
 use super::command::Command;
 use crate::model::{AvatarId, EventKind, Happened, Provider, Timestamp, TroubleClass};
 use crate::store::health::State;
-use crate::store::retention::{GONE_REMEMBERED, REMEMBERED};
+use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
 use counters::Counters;
 use table::OutboxCommand;
 
@@ -87,7 +87,7 @@ impl Outbox {
              WHERE id = ? AND at > ? AND (dimension <> 'existence' OR at > ?)",
         );
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
-        let query = query.bind((now - GONE_REMEMBERED).as_millis());
+        let query = query.bind((now - DELETION_REMEMBERED).as_millis());
         let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(LastSequence {
