@@ -12,7 +12,7 @@ use super::json;
 use super::purge::{self, MAX_IDS};
 use crate::avatar::{HookProgress, JobQueueFull, Service};
 use crate::http::Body;
-use crate::model::AvatarId;
+use crate::model::{AvatarId, PurgeKind};
 use crate::store::Acks;
 
 type Answer = Result<Response<Body>, ApiError>;
@@ -73,7 +73,9 @@ async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     let (backlogged, told) = match event {
         Event::Created => (service.jobs().on_created(ids).map_err(full)?, Acks::Alone),
         Event::Updated | Event::Reauthorized => service.jobs().on_updated(ids).await.map_err(full)?,
-        Event::Deleted => return purge::answer(&service.jobs().on_deleted(ids).await, true),
+        Event::Deleted => {
+            return purge::answer(&service.jobs().on_deleted(ids).await, PurgeKind::Disconnect);
+        }
     };
     let mut body = counted(backlogged);
     body["status"] = "accepted".into();

@@ -6,4 +6,4 @@ use std::time::Duration;
 pub(super) const REMEMBERED: Duration = Duration::from_secs(30 * 24 * 3600);
 
 /// A deletion. Much shorter: the connection may be made again.
-pub(super) const GONE_REMEMBERED: Duration = Duration::from_secs(600);
+pub(super) const DELETION_REMEMBERED: Duration = Duration::from_secs(600);

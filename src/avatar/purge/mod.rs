@@ -11,8 +11,8 @@ use super::tiers::{Forgotten, Holding, Tiers};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::model::{AvatarId, Timestamp};
-use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Reach, Validity};
+use crate::model::{AvatarId, PurgeKind, PurgeScope, Timestamp};
+use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Validity};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,27 +23,6 @@ pub struct PurgeReport {
     pub disk: bool,
     /// Which instances have carried it out.
     pub acknowledged: Acks,
-}
-
-/// What a purge does to the entries in its scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PurgeKind {
-    /// They are stale now, and still shown.
-    Soft,
-    /// They are deleted.
-    Hard,
-    /// They are deleted because their connections are: every instance that holds one emits `avatar.deleted`.
-    Disconnect,
-}
-
-impl PurgeKind {
-    /// Whether no byte may be left.
-    pub fn is_hard(self) -> bool {
-        match self {
-            Self::Soft => false,
-            Self::Hard | Self::Disconnect => true,
-        }
-    }
 }
 
 /// Carries purges out.
@@ -66,9 +45,9 @@ impl Purger {
     }
 
     /// Purges, and answers when every instance that can be reached has. A caller that leaves stops nothing.
-    pub async fn purge(self: &Arc<Self>, reach: Reach, kind: PurgeKind) -> PurgeReport {
+    pub async fn purge(self: &Arc<Self>, scope: PurgeScope, kind: PurgeKind) -> PurgeReport {
         let purger = self.clone();
-        self.detached(async move { purger.purge_everywhere(reach, kind).await }).await
+        self.detached(async move { purger.purge_everywhere(scope, kind).await }).await
     }
 
     /// Runs a purge in a task of its own.
@@ -80,11 +59,10 @@ impl Purger {
         self.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
-    async fn purge_everywhere(&self, reach: Reach, kind: PurgeKind) -> PurgeReport {
-        let numbered = self.tiers.number(reach, kind.is_hard()).await;
+    async fn purge_everywhere(&self, scope: PurgeScope, kind: PurgeKind) -> PurgeReport {
+        let numbered = self.tiers.number(scope, kind).await;
         let is_shared = numbered.is_ok();
         let order = numbered.unwrap_or_else(|order| order);
-        let order = PurgeCommand { gone: kind == PurgeKind::Disconnect, ..order };
         // Recorded as unpublished first: should this process end in between, the next one publishes it.
         self.tiers.record(&order, false).await;
         let mut found = BTreeSet::new();
@@ -106,19 +84,19 @@ impl Purger {
     async fn apply(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
         self.tiers.note(order);
         let mut known = Vec::new();
-        for id in order.reach.ids() {
-            self.directory.forget(&id);
-            known.extend(self.tiers.meta(&id).await);
+        for id in order.scope.avatars() {
+            self.directory.forget(id);
+            known.extend(self.tiers.meta(id).await);
         }
         found.extend(known.iter().map(|kept| kept.id.clone()));
-        if !order.reach.is_wide() {
-            return match order.hard {
+        if !order.scope.is_wide() {
+            return match order.kind.deletes() {
                 // Whatever its generation: somebody wants it gone, and what is newer can be fetched again.
-                true => self.remove(&order.reach.ids()).await,
+                true => self.remove(order.scope.avatars()).await,
                 false => self.enforce(&known, &mut BTreeSet::new(), now).await,
             };
         }
-        let mut disk = !(order.hard && self.tiers.may_hide_bytes());
+        let mut disk = !(order.kind.deletes() && self.tiers.may_hide_bytes());
         let mut pages = self.tiers.scan();
         while let Some(page) = pages.next().await {
             disk &= self.enforce(&page, found, now).await;
@@ -197,8 +175,8 @@ impl Purger {
         self.tiers.refuse(id);
         self.remove(std::slice::from_ref(id)).await;
         if self.tiers.are_shared() {
-            let (purger, reach) = (self.clone(), Reach::Ids(vec![id.to_string()]));
-            self.background.spawn(async move { _ = purger.purge_everywhere(reach, kind).await });
+            let (purger, scope) = (self.clone(), PurgeScope::one(id));
+            self.background.spawn(async move { _ = purger.purge_everywhere(scope, kind).await });
         }
     }
 

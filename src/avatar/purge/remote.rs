@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{PurgeKind, Purger};
-use crate::model::Provider;
-use crate::store::{Event, Message, PurgeCommand, Unavailable};
+use super::Purger;
+use crate::model::{Provider, PurgeKind};
+use crate::store::{Message, PurgeCommand, RedisEvent, Unavailable};
 
 /// Purges that wait while another is carried out; beyond it everything is resynchronised.
 const WAITING_PURGES: usize = 64;
@@ -25,25 +25,16 @@ type Received = (String, PurgeCommand);
 
 impl Purger {
     /// Acts upon events until the last sender is gone.
-    pub async fn subscribe(self: Arc<Self>, events: mpsc::Receiver<Event>) {
+    pub async fn subscribe(self: Arc<Self>, events: mpsc::Receiver<RedisEvent>) {
         let (purges, waiting) = mpsc::channel(WAITING_PURGES);
         tokio::join!(self.receive(events, purges), self.carry_out(waiting));
     }
 
-    async fn receive(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, purges: mpsc::Sender<Received>) {
+    async fn receive(&self, mut events: mpsc::Receiver<RedisEvent>, purges: mpsc::Sender<Received>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, message } => self.on_message(from, message, &purges).await,
-                Event::Unheard(reach, hard) => {
-                    tracing::debug!(
-                        ?reach,
-                        hard,
-                        "publishing a purge that was carried out while Redis was away"
-                    );
-                    let kind = if hard { PurgeKind::Hard } else { PurgeKind::Soft };
-                    let purger = self.clone();
-                    self.background.spawn(async move { _ = purger.purge(reach, kind).await });
-                }
+                RedisEvent::Message { from, message } => self.on_message(from, message, &purges).await,
+                RedisEvent::Published(purges) => self.tiers.record_published(purges).await,
             }
         }
     }
@@ -54,7 +45,7 @@ impl Purger {
                 self.tiers.distrust_if_changed(&id, etag.as_deref(), trouble_at);
             }
             // A deletion of named avatars takes all of each, so it may overtake.
-            Message::Purge(order) if order.hard && !order.reach.is_wide() => {
+            Message::Purge(order) if order.kind.deletes() && !order.scope.is_wide() => {
                 self.obey(&from, &order).await;
             }
             Message::Purge(order) => {
@@ -97,7 +88,7 @@ impl Purger {
 
     /// Carries out another instance's purge and acknowledges it.
     async fn obey(&self, from: &str, order: &PurgeCommand) {
-        if order.gone {
+        if order.kind == PurgeKind::Disconnect {
             self.emit_deleted_by(order).await;
         }
         let mut found = BTreeSet::new();
@@ -105,8 +96,8 @@ impl Purger {
         self.tiers.record(order, true).await;
         tracing::info!(
             from,
-            reach = ?order.reach,
-            hard = order.hard,
+            scope = ?order.scope,
+            kind = ?order.kind,
             avatars = found.len(),
             "carried out a purge of another instance"
         );

@@ -3,47 +3,48 @@
 use std::collections::BTreeSet;
 
 use super::Tiers;
-use crate::model::{AvatarId, Generation, Provider};
-use crate::store::{
-    Acks, EntryMeta, LastPurges, PurgeCommand, Reach, StoredPurge, Subject, Unavailable, Validity,
-};
+use crate::model::{AvatarId, Generation, Provider, PurgeKind, PurgeScope};
+use crate::store::{Acks, EntryMeta, LastPurges, PurgeCommand, StoredPurge, Unavailable, Validity};
 
 impl Tiers {
     /// A purge command that everything older than now obeys. `Err` carries one that Redis has not numbered: the other
     /// instances cannot hear of it yet.
     pub(in crate::avatar) async fn number(
         &self,
-        reach: Reach,
-        hard: bool,
+        scope: PurgeScope,
+        kind: PurgeKind,
     ) -> Result<PurgeCommand, PurgeCommand> {
         let redis = &self.parts.redis;
         let local = self.parts.purge_log.next();
         match redis.next_generation(local).await {
-            Ok(generation) => Ok(redis.command(reach, hard, generation)),
-            Err(Unavailable) => Err(redis.command(reach, hard, local)),
+            Ok(generation) => Ok(redis.command(scope, kind, generation)),
+            Err(Unavailable) => Err(redis.command(scope, kind, local)),
         }
     }
 
     /// Notes a purge: everything that began before it is refused from now on.
     pub(in crate::avatar) fn note(&self, order: &PurgeCommand) {
-        for subject in order.reach.subjects() {
-            self.parts.purge_log.record(&subject, order.purged());
-        }
+        self.parts.purge_log.record(&order.scope, order.purges());
     }
 
     /// Refuses what is under way for an avatar that is about to be deleted.
     pub(in crate::avatar) fn refuse(&self, id: &AvatarId) {
-        let purged = LastPurges::new(true, self.parts.purge_log.next());
-        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
+        let purged = LastPurges::new(PurgeKind::Hard, self.parts.purge_log.next());
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
     }
 
     /// Records a purge over restarts, for instances that do not know of it yet.
     pub(in crate::avatar) async fn record(&self, order: &PurgeCommand, published: bool) {
         if self.parts.redis.is_on() {
-            let (hard, generation) = (order.hard, order.generation());
-            let kept = |subject| StoredPurge { subject, hard, generation, told: published };
-            self.parts.disk.put_purges(order.reach.subjects().into_iter().map(kept).collect()).await;
+            let PurgeCommand { scope, kind, generation, .. } = order.clone();
+            let purge = StoredPurge { scope, kind, generation, published };
+            self.parts.disk.put_purges(vec![purge]).await;
         }
+    }
+
+    /// Records that Redis has these purges now, which it could not be given before.
+    pub(in crate::avatar) async fn record_published(&self, purges: Vec<StoredPurge>) {
+        self.parts.disk.put_purges(purges).await;
     }
 
     /// What the purges that are known mean for an avatar of which this is known.
@@ -66,38 +67,13 @@ impl Tiers {
         let redis = &self.parts.redis;
         found.extend(redis.purge(order).await?);
         let acknowledged = redis.broadcast(order).await;
-        // After the announcement: an instance that has not heard of it yet must not store behind the scan. A soft purge
-        // leaves a tombstone in Redis, by which every instance judges what it finds there.
-        if order.hard && order.reach.is_wide() && redis.is_on() {
-            self.remove_from_redis(order, found).await?;
-        }
+        found.extend(redis.delete_covered(order).await?);
         Ok(acknowledged)
     }
 
-    async fn remove_from_redis(
-        &self,
-        order: &PurgeCommand,
-        found: &mut BTreeSet<AvatarId>,
-    ) -> Result<(), Unavailable> {
-        let redis = &self.parts.redis;
-        let mut pages = redis.scan();
-        while let Some(page) = pages.page().await? {
-            for id in page {
-                let provider = redis.provider(&id, &mut redis.unhurried()).await?;
-                // An entry that does not open belongs to no provider any more.
-                if provider.is_none_or(|provider| order.reach.covers(provider))
-                    && redis.remove(&id, order.generation()).await?
-                {
-                    found.insert(id);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Has a purge published once Redis is back. As a mere deletion: the connection may have been made again by then.
+    /// Has a purge published once Redis is back.
     pub(in crate::avatar) fn publish_later(&self, order: PurgeCommand) {
-        self.parts.redis.repeat(order.reach, order.hard);
+        self.parts.redis.publish_later(order.scope, order.kind);
     }
 
     /// Answers the instance that asked for a purge.
@@ -114,13 +90,13 @@ impl Tiers {
         for provider in page.iter().map(|kept| kept.provider) {
             if asked.insert(provider) {
                 let purged = self.parts.redis.purged_of(provider).await?;
-                self.parts.purge_log.record(&Subject::Provider(provider), purged);
+                self.parts.purge_log.record(&PurgeScope::Provider(provider), purged);
             }
         }
         let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
         let purged = self.parts.redis.purged(&ids).await?;
         for (id, purged) in ids.into_iter().zip(purged) {
-            self.parts.purge_log.record(&Subject::Avatar(id), purged);
+            self.parts.purge_log.record(&PurgeScope::Avatars(vec![id]), purged);
         }
         Ok(())
     }

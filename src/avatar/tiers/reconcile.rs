@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::choice::{Choice, Remote};
 use super::{Forgotten, Holding, Tiers};
-use crate::model::{AvatarId, Content, Entry, Generation, Timestamp, Trouble, TroubleClass};
-use crate::store::{Budget, Held, Shared, Subject, Unavailable, Validity};
+use crate::model::{AvatarId, Content, Entry, Generation, PurgeScope, Timestamp, Trouble, TroubleClass};
+use crate::store::{Budget, Held, Shared, Unavailable, Validity};
 
 impl Tiers {
     /// The later of what this instance and Redis hold. While Redis is away this instance's own copy is right.
@@ -63,7 +63,7 @@ impl Tiers {
     ) -> Result<Remote, Unavailable> {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
-        self.parts.purge_log.record(&Subject::Avatar(id.clone()), purged);
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
         let Some(entry) = entry else { return Ok(Remote::default()) };
         let (mut entry, is_corrected) = self.corrected(entry, now);
         if is_corrected && !matches!(entry.content, Content::Nothing) {

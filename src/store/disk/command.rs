@@ -8,6 +8,7 @@ use tokio::sync::oneshot;
 
 use super::outbox::overflow::Happening;
 use super::outbox::table::OutboxCommand;
+use super::purges;
 use super::row::{Columns, VERSION};
 use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 use crate::store::{EntryMeta, Held, StoredPurge};
@@ -97,15 +98,7 @@ impl Batch {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
         }
-        for StoredPurge { subject, hard, generation, told } in &self.purges {
-            let query = sqlx::query(
-                "INSERT INTO purged (subject, hard, generation, told) VALUES (?, ?, ?, ?)
-                 ON CONFLICT (subject, hard) DO UPDATE SET generation = excluded.generation, told = excluded.told
-                 WHERE excluded.generation >= purged.generation",
-            );
-            let query = query.bind(subject.to_string()).bind(hard).bind(generation.0.cast_signed());
-            query.bind(told).execute(&mut *connection).await?;
-        }
+        purges::put(&self.purges, connection).await?;
         for (id, at) in &self.touched {
             let query = sqlx::query("UPDATE avatar SET used_at = ? WHERE id = ?");
             query.bind(at.as_millis()).bind(id.as_str()).execute(&mut *connection).await?;

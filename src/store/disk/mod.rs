@@ -4,6 +4,7 @@ mod command;
 mod config;
 mod file;
 mod outbox;
+mod purges;
 mod row;
 #[cfg(test)]
 mod tests;
@@ -14,12 +15,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use sqlx::sqlite::SqliteRow;
 use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Health, State};
-use super::purge_log::Subject;
 use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::background::Background;
 use crate::clock::Clock;
@@ -214,19 +213,7 @@ impl Disk {
     /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
     pub async fn purges(&self, oldest: Generation) -> Vec<StoredPurge> {
         let Some(open) = &self.open else { return Vec::new() };
-        let drop = sqlx::query("DELETE FROM purged WHERE told AND generation < ?");
-        self.state.note(drop.bind(oldest.0.cast_signed()).execute(&open.pool).await);
-        let rows = sqlx::query("SELECT subject, hard, generation, told FROM purged ORDER BY generation");
-        let rows = self.state.looked(rows.fetch_all(&open.pool).await).unwrap_or_default();
-        let read = |row: &SqliteRow| {
-            Some(StoredPurge {
-                subject: Subject::parse(row.try_get("subject").ok()?)?,
-                hard: row.try_get("hard").ok()?,
-                generation: Generation(row.try_get::<i64, _>("generation").ok()?.cast_unsigned()),
-                told: row.try_get("told").ok()?,
-            })
-        };
-        rows.iter().filter_map(read).collect()
+        self.state.looked(purges::read(&open.pool, oldest).await).unwrap_or_default()
     }
 
     /// Keeps the pause of a whole app.

@@ -10,11 +10,9 @@ use sqlx::Connection;
 use super::LastSequence;
 use crate::model::{
     AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
-    Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
+    PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
-use crate::store::{
-    Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge, Subject,
-};
+use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge};
 
 const PIXELS: u64 = 1_000_000;
 const NOW: Timestamp = Timestamp::from_secs(1000);
@@ -191,7 +189,9 @@ async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
     };
     assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
     assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened.purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, opened.purge_log.next()));
+    opened
+        .purge_log
+        .record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, opened.purge_log.next()));
     assert_eq!(
         kept(held(entry(Content::NoPicture, 30))).await,
         (Some(20), Some(20)),
@@ -237,7 +237,7 @@ fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
     assert!(!memory.replace(&seen, &later), "another is held");
     assert!(memory.replace(&new, &later));
     assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
-    purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, purge_log.next()));
+    purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge_log.next()));
     assert!(!memory.replace(&later, &new), "it was purged");
 }
 
@@ -293,27 +293,27 @@ async fn generations_go_on_after_a_restart() {
 }
 
 #[tokio::test]
-async fn purges_that_nobody_was_told_of_stay_until_they_are_told_and_grow_old() {
+async fn purges_stay_until_they_are_published_and_have_grown_old() {
     let opened = open().await;
-    let kept = |subject: &Subject, hard, generation, told| StoredPurge {
-        subject: subject.clone(),
-        hard,
+    let stored = |scope: &PurgeScope, kind, generation, published| StoredPurge {
+        scope: scope.clone(),
+        kind,
         generation: Generation(generation),
-        told,
+        published,
     };
-    let (a, b) = (Subject::Avatar(id()), Subject::Provider(Provider::Telegram));
-    let (deleted, stale) = (kept(&a, true, 5, false), kept(&b, false, 6, false));
+    let (a, b) = (PurgeScope::one(&id()), PurgeScope::Provider(Provider::Telegram));
+    let (deleted, stale) = (stored(&a, PurgeKind::Hard, 5, false), stored(&b, PurgeKind::Soft, 6, false));
     opened.disk.put_purges(vec![deleted.clone(), stale.clone()]).await;
     // A later soft purge says nothing of the deletion before it.
-    opened.disk.put_purges(vec![kept(&a, false, 9, true)]).await;
+    opened.disk.put_purges(vec![stored(&a, PurgeKind::Soft, 9, true)]).await;
     let opened = opened.restarted().await;
     assert_eq!(opened.disk.purges(Generation(100)).await, [deleted.clone(), stale]);
-    let told = [kept(&b, false, 10, true), kept(&a, true, 11, true)];
-    opened.disk.put_purges(told.to_vec()).await;
+    let published = [stored(&b, PurgeKind::Soft, 10, true), stored(&a, PurgeKind::Hard, 11, true)];
+    opened.disk.put_purges(published.to_vec()).await;
     opened.disk.put_purges(vec![deleted]).await;
     let opened = opened.restarted().await;
-    assert_eq!(opened.disk.purges(Generation(10)).await, told);
-    assert_eq!(opened.disk.purges(Generation(11)).await, told[1..]);
+    assert_eq!(opened.disk.purges(Generation(10)).await, published);
+    assert_eq!(opened.disk.purges(Generation(11)).await, published[1..]);
 }
 
 fn changed(discriminator: &str) -> AvatarEvent {
@@ -362,7 +362,7 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
 async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
     let opened = open().await;
     let purge = opened.purge_log.next();
-    opened.purge_log.record(&Subject::Avatar(id()), LastPurges::new(true, purge));
+    opened.purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge));
     opened.disk.put_with_events(held(entry(picture(None), 1)), vec![changed("a")]).await;
     assert_eq!(opened.disk.outbox().unwrap().waiting(), 0);
 }

@@ -10,6 +10,7 @@ use super::command::{Batch, Command, put};
 use super::outbox::counters::Counters;
 use super::outbox::overflow::Unwritten;
 use super::outbox::table;
+use super::purges::{self, MAX_PURGES};
 use crate::clock::Clock;
 use crate::store::PurgeLog;
 use crate::store::health::State;
@@ -18,9 +19,6 @@ use crate::store::health::State;
 const BATCH: usize = 32;
 /// Before what could not be written is tried again, where nothing else is to be written.
 const AGAIN: Duration = Duration::from_secs(5);
-/// Purges that are kept, and a tenth more.
-const MOST_PURGED: usize = 100_000;
-
 /// The one task that writes.
 pub(super) struct Writer {
     pub(super) pool: SqlitePool,
@@ -160,9 +158,9 @@ impl Writer {
             self.forget_log().await?;
         }
         self.noted += batch.purges.len();
-        if self.noted >= MOST_PURGED / 10 {
+        if self.noted >= MAX_PURGES / 10 {
             self.noted = 0;
-            self.forget_purges().await?;
+            purges::forget(&self.pool).await?;
         }
         if self.used > self.max_bytes {
             self.shrink().await?;
@@ -180,13 +178,6 @@ impl Writer {
             tokio::time::sleep(Duration::from_millis(20)).await;
         }
         Err(sqlx::Error::Protocol("the write-ahead log could not be truncated: a reader holds it".into()))
-    }
-
-    async fn forget_purges(&self) -> Result<(), sqlx::Error> {
-        let forget = "DELETE FROM purged WHERE told AND generation <
-            (SELECT MIN(generation) FROM (SELECT generation FROM purged ORDER BY generation DESC LIMIT ?))";
-        sqlx::query(forget).bind(MOST_PURGED as i64).execute(&self.pool).await?;
-        Ok(())
     }
 
     /// Drops the least recently used until nine tenths of the bound are left. The estimate counts a replaced picture

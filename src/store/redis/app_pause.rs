@@ -1,6 +1,6 @@
 //! The pause of a provider's whole app, which every instance keeps.
 
-use super::data::clear_head::MAX_RECORD;
+use super::data::clear_head::MAX_TOMBSTONE;
 use super::pubsub::message::{Message, Recipient};
 use super::supervisor::Access;
 use super::{Budget, Open, Redis, Unavailable, millis};
@@ -23,7 +23,7 @@ impl Redis {
             }
         }
         let message = Message::Pause { provider: provider.to_string(), until };
-        let _ = open.tell(Recipient::All, message, &mut budget).await;
+        let _ = open.send(Recipient::All, message, &mut budget).await;
     }
 }
 
@@ -35,7 +35,7 @@ impl Open {
         budget: &mut Budget,
     ) -> Result<Option<Timestamp>, Unavailable> {
         let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
-        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(MAX_RECORD);
+        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(MAX_TOMBSTONE);
         let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
         let until =
             self.opened(&key, sealed).and_then(|plain| std::str::from_utf8(&plain).ok()?.parse().ok());

@@ -4,7 +4,7 @@ use super::data::scripts;
 use super::supervisor::Access;
 use super::{Redis, Unavailable, millis};
 use crate::model::{AvatarEvent, Dimension};
-use crate::store::retention::GONE_REMEMBERED;
+use crate::store::retention::DELETION_REMEMBERED;
 
 /// A number that every reader of JSON can hold.
 const BEYOND: u64 = 1 << 53;
@@ -23,7 +23,7 @@ impl Redis {
         let dimension = happened.kind.dimension();
         // A deletion is soon forgotten: the connection may be made again.
         let (life, gone) = match dimension {
-            Dimension::Existence => (GONE_REMEMBERED, "gone"),
+            Dimension::Existence => (DELETION_REMEMBERED, "gone"),
             Dimension::Picture | Dimension::Trouble | Dimension::Expiry => (open.keep_bytes_for, ""),
         };
         let mut script = scripts::SEQUENCE.prepare_invoke();

@@ -112,7 +112,7 @@ impl Redis {
             lease.release().await;
         }
         if let Some(message) = kept.or(freed) {
-            let _ = open.tell(Recipient::All, message, &mut budget).await;
+            let _ = open.send(Recipient::All, message, &mut budget).await;
         }
     }
 }
@@ -148,7 +148,7 @@ impl Open {
                 // Not there: never taken, or not yet, since it went by another connection.
                 if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
                     let freed = Message::LeaseReleased { id: id.to_string() };
-                    let _ = self.tell(Recipient::All, freed, &mut self.unhurried()).await;
+                    let _ = self.send(Recipient::All, freed, &mut self.unhurried()).await;
                     return;
                 }
                 tokio::time::sleep(CALL_OFF_EVERY).await;

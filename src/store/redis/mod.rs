@@ -26,7 +26,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, State};
@@ -38,14 +38,15 @@ use data::keys::Keys;
 use data::seal::Sealer;
 use pubsub::Invalidations;
 use pubsub::message::{Envelope, Recipient};
+use purge::repair_backlog::RepairBacklog;
 use supervisor::{Access, Supervisor};
 
 pub use check::RedisSurvey;
 pub use config::{RedisConfig, RedisWritten};
 pub use data::{Put, Shared};
 pub use lease::{Lease, LeaseOutcome};
-pub use pubsub::message::{Message, PurgeCommand, Reach};
-pub use pubsub::{Event, Snapshot, Watch};
+pub use pubsub::message::{Message, PurgeCommand};
+pub use pubsub::{RedisEvent, Snapshot, Watch};
 pub use purge::Acks;
 pub use supervisor::Unavailable;
 pub use time_budget::Budget;
@@ -77,10 +78,7 @@ pub(super) struct Open {
     max_pixels: u64,
     counters: Counters,
     purges: AtomicU64,
-    pending: purge::unpublished::Pending,
-    /// Redis may not know all purges that are later than this generation; `u64::MAX` = it does.
-    missing_since: AtomicU64,
-    missing: Notify,
+    backlog: RepairBacklog,
     subscribed: State,
     closed: CancellationToken,
     background: Background,
@@ -131,18 +129,14 @@ impl Redis {
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &Background,
-    ) -> (Self, mpsc::Receiver<Event>) {
+    ) -> (Self, mpsc::Receiver<RedisEvent>) {
         let (events, receiver) = mpsc::channel(pubsub::EVENTS);
-        let pending = purge::unpublished::Pending::default();
-        for StoredPurge { subject, hard, generation, told } in &purges {
-            purge_log.record(subject, LastPurges::new(*hard, *generation));
-            if *told {
+        for StoredPurge { scope, kind, generation, published } in &purges {
+            purge_log.record(scope, LastPurges::new(*kind, *generation));
+            if *published {
                 purge_log.learn(*generation);
             }
         }
-        // Redis may have been emptied since they were kept.
-        let missing_since = if purges.is_empty() { u64::MAX } else { 0 };
-        pending.take_over(purges);
         let open = Arc::new(Open {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
@@ -158,9 +152,7 @@ impl Redis {
             max_pixels,
             counters: Counters::default(),
             purges: AtomicU64::new(1),
-            pending,
-            missing_since: AtomicU64::new(missing_since),
-            missing: Notify::new(),
+            backlog: RepairBacklog::new(purges),
             subscribed: State::new(
                 "the other instances are heard again",
                 "the other instances are not heard: what is held is checked in Redis at each view",
@@ -271,7 +263,7 @@ impl Open {
     }
 
     /// Publishes a letter.
-    async fn tell(
+    async fn send(
         &self,
         to: Recipient<'_>,
         message: Message,

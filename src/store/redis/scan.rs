@@ -1,4 +1,4 @@
-//! [`Walk`]: through all that lies in Redis.
+//! [`Scan`]: over all entries in Redis.
 
 use std::sync::Arc;
 
@@ -7,15 +7,19 @@ use super::supervisor::Access;
 use super::{Open, Redis, Unavailable};
 use crate::model::AvatarId;
 
-/// Walks over the entries in Redis, node by node; each is seen at least once if it stays all the while.
-pub struct Walk {
+/// Goes over the entries in Redis, node by node. An entry that stays all the while comes at least once.
+pub struct Scan {
     open: Option<Arc<Open>>,
-    /// The nodes that are left, the one it is at last; `None` = not begun.
+    /// The nodes that are left, the current one last; `None` = not begun.
     nodes: Option<Vec<Option<Place>>>,
     cursor: u64,
 }
 
-impl Walk {
+impl Scan {
+    pub(super) fn new(open: Option<Arc<Open>>) -> Self {
+        Self { open, nodes: None, cursor: 0 }
+    }
+
     /// The next page of ids, which may be empty; `None` at the end.
     ///
     /// # Errors
@@ -44,8 +48,8 @@ impl Walk {
 }
 
 impl Redis {
-    /// A walk over all entries.
-    pub fn scan(&self) -> Walk {
-        Walk { open: self.open.clone(), nodes: None, cursor: 0 }
+    /// A scan over all entries.
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.open.clone())
     }
 }

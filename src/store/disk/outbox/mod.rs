@@ -15,7 +15,7 @@ use super::command::Command;
 use crate::clock::MAX_CLOCK_SKEW;
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
 use crate::store::health::State;
-use crate::store::retention::{GONE_REMEMBERED, REMEMBERED};
+use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
 use counters::Counters;
 use table::OutboxCommand;
 
@@ -90,7 +90,7 @@ impl Outbox {
         );
         let query = query.bind((now + MAX_CLOCK_SKEW).as_millis());
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
-        let query = query.bind((now - GONE_REMEMBERED).as_millis());
+        let query = query.bind((now - DELETION_REMEMBERED).as_millis());
         let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(LastSequence {

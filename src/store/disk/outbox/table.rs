@@ -7,7 +7,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 
 use super::counters::{Counters, Waiting};
 use crate::model::{AvatarEvent, Dimension, Timestamp, TroubleClass};
-use crate::store::retention::{GONE_REMEMBERED, REMEMBERED};
+use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
 
 /// Events that wait at one time; beyond it the oldest is dropped.
 const MOST: u64 = 10_000;
@@ -127,7 +127,7 @@ async fn number(
         .await?;
     sqlx::query("DELETE FROM told WHERE at <= ? OR dimension = 'existence' AND at <= ?")
         .bind((now - REMEMBERED).as_millis())
-        .bind((now - GONE_REMEMBERED).as_millis())
+        .bind((now - DELETION_REMEMBERED).as_millis())
         .execute(connection)
         .await?;
     Ok(())

@@ -4,22 +4,22 @@ use crate::model::Generation;
 use crate::store::redis::Open;
 
 /// No record is longer, in bytes.
-pub(crate) const MAX_RECORD: u64 = 256;
+pub(crate) const MAX_TOMBSTONE: u64 = 256;
 
 impl Open {
     /// `None`: the system gave no random bytes.
-    pub(crate) fn record(&self, key: &str, generation: Generation) -> Option<Vec<u8>> {
+    pub(crate) fn tombstone(&self, key: &str, generation: Generation) -> Option<Vec<u8>> {
         let text = generation.0.to_string();
         let sealed = self.sealer.seal(key, text.as_bytes())?;
         Some([format!("{text}:").as_bytes(), &sealed].concat())
     }
 
     /// 0 where there is none, and where somebody else wrote it.
-    pub(crate) fn read_record(&self, key: &str, record: Vec<u8>) -> Generation {
-        if record.is_empty() {
+    pub(crate) fn read_tombstone(&self, key: &str, tombstone: Vec<u8>) -> Generation {
+        if tombstone.is_empty() {
             return Generation::default();
         }
-        let generation = behind_head(record, 1).and_then(|sealed| {
+        let generation = behind_head(tombstone, 1).and_then(|sealed| {
             let plain = self.opened(key, sealed)?;
             Generation::parse(std::str::from_utf8(&plain).ok()?)
         });

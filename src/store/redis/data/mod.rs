@@ -14,9 +14,9 @@ use super::supervisor::Access;
 use super::{Budget, Open, Redis, Unavailable, millis};
 use crate::model::{AvatarId, Entry, Link, Picture, Provider, Timestamp, Trouble};
 use crate::store::Held;
-use crate::store::purge_log::LastPurges;
+use crate::store::LastPurges;
 use crate::store::stored_trouble::{read_trouble, write_trouble};
-use clear_head::{MAX_RECORD, behind_head};
+use clear_head::{MAX_TOMBSTONE, behind_head};
 use keys::AvatarKeys;
 use stored_entry::{StoredEntry, StoredLink, picture};
 
@@ -75,8 +75,8 @@ impl Redis {
         no_more_than(&mut pipe, &keys.entry, SMALL);
         no_more_than(&mut pipe, &keys.link, SMALL);
         no_more_than(&mut pipe, &keys.trouble, SMALL);
-        no_more_than(&mut pipe, &keys.hard, MAX_RECORD);
-        no_more_than(&mut pipe, &keys.soft, MAX_RECORD);
+        no_more_than(&mut pipe, &keys.hard, MAX_TOMBSTONE);
+        no_more_than(&mut pipe, &keys.soft, MAX_TOMBSTONE);
         // It is used now, so it lives on.
         pipe.cmd("PEXPIRE").arg(&keys.entry).arg(life).ignore();
         pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
@@ -86,8 +86,10 @@ impl Redis {
             None => no_more_than(&mut pipe, &keys.picture, open.max_value + SEAL),
         }
         let (entry, link, trouble, hard, soft, bytes): Raw = open.pipe(&pipe, Access::Any, budget).await?;
-        let purged =
-            LastPurges { hard: open.read_record(&keys.hard, hard), soft: open.read_record(&keys.soft, soft) };
+        let purged = LastPurges {
+            hard: open.read_tombstone(&keys.hard, hard),
+            soft: open.read_tombstone(&keys.soft, soft),
+        };
         let (mut found, mut elsewhere) = (None, None);
         if let Some(stored) = open.read_entry(&keys, entry) {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
@@ -105,7 +107,7 @@ impl Redis {
         Ok(Shared { entry: found, elsewhere, purged })
     }
 
-    /// Whose picture it is, for a walk through all.
+    /// The provider of the entry in Redis, if there is one.
     ///
     /// # Errors
     /// As [`Redis::get`].
@@ -114,12 +116,7 @@ impl Redis {
         id: &AvatarId,
         budget: &mut Budget,
     ) -> Result<Option<Provider>, Unavailable> {
-        let open = self.open.as_ref().ok_or(Unavailable)?;
-        let keys = open.keys.of(id);
-        let mut pipe = redis::pipe();
-        pipe.cmd("GETRANGE").arg(&keys.entry).arg(0).arg(SMALL);
-        let (entry,): (Vec<u8>,) = open.pipe(&pipe, Access::Any, budget).await?;
-        Ok(open.read_entry(&keys, entry).and_then(|stored| stored.provider()))
+        self.open.as_ref().ok_or(Unavailable)?.provider(id, budget).await
     }
 
     /// Keeps an entry for all instances, unless it was purged or a later one is there. Larger pictures stay local.
@@ -147,6 +144,18 @@ impl Redis {
 }
 
 impl Open {
+    pub(in crate::store::redis) async fn provider(
+        &self,
+        id: &AvatarId,
+        budget: &mut Budget,
+    ) -> Result<Option<Provider>, Unavailable> {
+        let keys = self.keys.of(id);
+        let mut pipe = redis::pipe();
+        pipe.cmd("GETRANGE").arg(&keys.entry).arg(0).arg(SMALL);
+        let (entry,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
+        Ok(self.read_entry(&keys, entry).and_then(|stored| stored.provider()))
+    }
+
     fn kept(&self) {
         self.counters.kept.fetch_add(1, Ordering::Relaxed);
         self.supervisor.kept();
@@ -249,7 +258,7 @@ impl Parts {
     fn of(open: &Open, held: &Held) -> Option<Self> {
         let Entry { link, trouble, .. } = &held.entry;
         let (keys, now) = (open.keys.of(&held.id), open.clock.now());
-        let fits = |sealed: &Vec<u8>| sealed.len() as u64 <= SMALL - MAX_RECORD;
+        let fits = |sealed: &Vec<u8>| sealed.len() as u64 <= SMALL - MAX_TOMBSTONE;
         let seal = |key: &str, plain: Vec<u8>| open.sealer.seal(key, &plain).filter(fits);
         let mark = open.sealer.mark(held.entry.picture().map(|picture| &picture.etag));
         let sealed = seal(&keys.entry, serde_json::to_vec(&StoredEntry::of(&held.entry)).ok()?)?;

@@ -1,101 +1,110 @@
-//! Purges: raised in Redis, carried out there, published to every instance, and acknowledged by each.
+//! Purges: numbered by Redis, carried out there, broadcast to every instance, and acknowledged by each.
 
 mod repair;
-pub(super) mod tombstone;
-pub(super) mod unpublished;
+pub(super) mod repair_backlog;
+mod tombstone;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use futures_util::{StreamExt, TryStreamExt, stream};
 
-use super::data::scripts;
-use super::pubsub::message::{Message, PurgeCommand, Reach, Recipient};
+use super::pubsub::message::{Message, PurgeCommand, Recipient};
+use super::scan::Scan;
 use super::supervisor::Access;
 use super::{Open, Redis, Unavailable, millis};
 use crate::clock::monotonic;
-use crate::model::{AvatarId, Generation, Provider};
-use crate::store::purge_log::{LastPurges, Subject};
+use crate::model::{AvatarId, Generation, Provider, PurgeKind, PurgeScope};
+use crate::store::LastPurges;
 use tombstone::Which;
 
-/// How long the other instances have for the avatars that an order names ...
-const PATIENCE: Duration = Duration::from_secs(2);
-/// ... and for a whole provider, whose every avatar each of them looks at.
-const LONG_PATIENCE: Duration = Duration::from_secs(10);
-/// Calls to Redis that are under way at one time where many avatars are concerned.
-pub(crate) const AT_ONCE: usize = 32;
-/// Instances that are waited for; more are none of ours.
-const MOST_INSTANCES: usize = 1000;
+/// How long the other instances have for a purge of avatars by name ...
+const ACK_TIMEOUT: Duration = Duration::from_secs(2);
+/// ... and for a wide one, for which each of them looks at every entry.
+const WIDE_ACK_TIMEOUT: Duration = Duration::from_secs(10);
+/// Calls to Redis that are under way at one time for one purge.
+const AT_ONCE: usize = 32;
+/// Instances that a purge waits for. More are none of ours.
+const MAX_INSTANCES: usize = 1000;
 
-/// Who has carried an order out.
+/// Which instances have carried a purge out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Acks {
     /// There is no shared tier: this instance is all.
     Alone,
-    /// These have, and those have not answered; they will when they are back.
+    /// Some have, and some have not answered in time. Those will when they are back.
     By {
-        /// By name, this one included.
+        /// The names of those that have, this one included.
         done: Vec<String>,
-        /// By name.
+        /// The names of the others.
         missing: Vec<String>,
     },
-    /// Redis is away: nobody else knows yet. The order is repeated when it is back.
+    /// No other instance knows yet: Redis is unavailable. The purge is published when it is back.
     Unavailable,
 }
 
 impl Redis {
-    /// The next generation of all instances, at least `local`; without a shared tier `local` itself. From it on,
-    /// everything that began before is refused by every instance that has heard of the order.
+    /// The next generation of all instances, at least `local`; without a shared tier `local` itself. From it on, every
+    /// instance that knows of the purge refuses what began before.
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses.
     pub async fn next_generation(&self, local: Generation) -> Result<Generation, Unavailable> {
-        let Some(open) = &self.open else { return Ok(local) };
-        let mut script = scripts::NEXT.prepare_invoke();
-        script.key(open.keys.generation()).arg(local.0).arg(millis(open.keep_bytes_for));
-        let next = Generation(open.script(&script, Access::Any, &mut self.unhurried()).await?);
-        open.purge_log.learn(next);
-        Ok(next)
+        match &self.open {
+            Some(open) => open.next_generation(local).await,
+            None => Ok(local),
+        }
     }
 
-    /// An order with a number of its own.
-    pub fn command(&self, reach: Reach, hard: bool, generation: Generation) -> PurgeCommand {
+    /// A purge with a number of its own.
+    pub fn command(&self, scope: PurgeScope, kind: PurgeKind, generation: Generation) -> PurgeCommand {
         let number = self.open.as_ref().map_or(0, |open| open.purges.fetch_add(1, Ordering::Relaxed));
-        PurgeCommand { number, reach, hard, generation: generation.0, gone: false }
+        PurgeCommand { number, scope, kind, generation }
     }
 
-    /// Has Redis refuse what began before an order, and deletes there what the order names. Returns the avatars of which
-    /// something was held.
+    /// Has Redis refuse what began before a purge, and deletes there the avatars that it names. Returns those of which an
+    /// entry was there.
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
-    pub async fn purge(&self, order: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
+    pub async fn purge(&self, command: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
         let Some(open) = &self.open else { return Ok(Vec::new()) };
-        for subject in order.reach.subjects() {
-            match subject {
-                Subject::All => open.note(None, order.hard, order.generation()).await?,
-                Subject::Provider(provider) => {
-                    open.note(Some(provider), order.hard, order.generation()).await?
-                }
-                Subject::Avatar(_) => continue,
-            };
-        }
-        let found = order.reach.ids().into_iter().map(|id| async move {
-            let purged = open.purge_avatar(&id, order.hard, order.generation(), Which::All).await?;
-            Ok(purged.was_held.then_some(id))
+        let PurgeCommand { scope, kind, generation, .. } = command;
+        open.put_wide_tombstone(scope, *kind, *generation).await?;
+        let found = scope.avatars().iter().cloned().map(|id| async move {
+            let found = open.put_tombstone(&id, *kind, *generation, Which::All).await?;
+            Ok(found.entry.then_some(id))
         });
         let found: Vec<_> = stream::iter(found).buffer_unordered(AT_ONCE).try_collect().await?;
         Ok(found.into_iter().flatten().collect())
     }
 
-    /// Leaves nothing of an avatar in Redis. Tells whether anything was held.
+    /// Deletes from Redis every entry that a wide deletion covers. Returns their ids. A soft purge deletes nothing: every
+    /// instance judges what it finds in Redis by the tombstone.
+    ///
+    /// To be called after [`Redis::broadcast`]: an instance that does not know of the purge yet could store an entry behind
+    /// the scan.
+    ///
+    /// # Errors
+    /// As [`Redis::next_generation`].
+    pub async fn delete_covered(&self, command: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
+        match &self.open {
+            Some(open) if command.kind.deletes() && command.scope.is_wide() => {
+                open.delete_covered(&command.scope, command.generation, Which::All).await
+            }
+            Some(_) | None => Ok(Vec::new()),
+        }
+    }
+
+    /// Leaves nothing of an avatar in Redis. Tells whether an entry was there.
     ///
     /// # Errors
     /// As [`Redis::next_generation`].
     pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
-        Ok(open.purge_avatar(id, true, generation, Which::All).await?.was_held)
+        Ok(open.put_tombstone(id, PurgeKind::Hard, generation, Which::All).await?.entry)
     }
 
     /// The purges of these avatars that Redis remembers, in the order of the ids.
@@ -104,8 +113,8 @@ impl Redis {
     /// As [`Redis::next_generation`].
     pub async fn purged(&self, ids: &[AvatarId]) -> Result<Vec<LastPurges>, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
-        let purged = ids.iter().cloned().map(|id| async move { open.purged(&id).await });
-        stream::iter(purged).buffered(AT_ONCE).try_collect().await
+        let purges = ids.iter().cloned().map(|id| async move { open.purges_of(&id).await });
+        stream::iter(purges).buffered(AT_ONCE).try_collect().await
     }
 
     /// The purges of a whole provider that Redis remembers.
@@ -113,33 +122,33 @@ impl Redis {
     /// # Errors
     /// As [`Redis::next_generation`].
     pub async fn purged_of(&self, provider: Provider) -> Result<LastPurges, Unavailable> {
-        self.open.as_ref().ok_or(Unavailable)?.purged_of(Some(provider)).await
+        self.open.as_ref().ok_or(Unavailable)?.wide_purges(Some(provider)).await
     }
 
-    /// Has an order made again when Redis is back, since not everybody could be told.
-    pub fn repeat(&self, reach: Reach, hard: bool) {
+    /// Has a purge published when Redis is back. [`RedisEvent::Published`](super::RedisEvent::Published) tells when it was.
+    pub fn publish_later(&self, scope: PurgeScope, kind: PurgeKind) {
         if let Some(open) = &self.open {
-            open.pending.add(reach, hard);
+            open.backlog.unpublished(scope, kind);
         }
     }
 
-    /// Returns when this instance may have missed purges: its subscription has begun to stand, it could not take all news
-    /// at once, or others have put back what Redis had forgotten. For one caller; never without a shared tier.
+    /// Returns when this instance may have missed purges: its subscription has begun, messages came faster than it could
+    /// take them, or a repair gave Redis purges. For one caller; never without a shared tier.
     pub async fn next_gap(&self) {
         match &self.open {
-            Some(open) => open.invalidations.missed().await,
+            Some(open) => open.invalidations.next_gap().await,
             None => std::future::pending().await,
         }
     }
 
-    /// Message could not be acted upon: nothing is trusted, and [`Redis::next_gap`] returns.
+    /// A message could not be acted upon: nothing is trusted, and [`Redis::next_gap`] returns.
     pub fn note_gap(&self) {
         if let Some(open) = &self.open {
             open.invalidations.gap();
         }
     }
 
-    /// Whether it is this instance's turn to walk over all that lies in Redis; one of them has it in each period.
+    /// Whether it is this instance's turn to scan all of Redis; one of them has it in each period.
     ///
     /// # Errors
     /// As [`Redis::remove`].
@@ -152,62 +161,77 @@ impl Redis {
         Ok(taken.is_some())
     }
 
-    /// Tells every instance and waits, a bounded time, until each has carried the order out.
-    pub async fn broadcast(&self, order: &PurgeCommand) -> Acks {
+    /// Sends a purge to every instance and waits, a bounded time, until each has carried it out.
+    pub async fn broadcast(&self, command: &PurgeCommand) -> Acks {
         let Some(open) = &self.open else { return Acks::Alone };
-        match open.collect(order).await {
+        match open.collect_acks(command).await {
             Ok((done, missing)) => Acks::By { done, missing },
             Err(Unavailable) => Acks::Unavailable,
         }
     }
 
-    /// Tells the sender of an order that it is carried out here.
-    pub async fn acknowledge(&self, from: &str, order: &PurgeCommand) {
+    /// Tells the sender of a purge that it is carried out here.
+    pub async fn acknowledge(&self, from: &str, command: &PurgeCommand) {
         if let Some(open) = &self.open {
-            let news = Message::Done { number: order.number };
-            let _ = open.tell(Recipient::One(from), news, &mut self.unhurried()).await;
+            let done = Message::Done { number: command.number };
+            let _ = open.send(Recipient::One(from), done, &mut self.unhurried()).await;
         }
     }
 }
 
 impl Open {
-    async fn collect(&self, order: &PurgeCommand) -> Result<(Vec<String>, Vec<String>), Unavailable> {
+    async fn collect_acks(&self, command: &PurgeCommand) -> Result<(Vec<String>, Vec<String>), Unavailable> {
         let mut missing = self.instances().await?;
         missing.remove(&self.instance);
-        let mut answers = self.invalidations.expect_answers(order.number, MOST_INSTANCES);
-        self.tell(Recipient::All, Message::Purge(order.clone()), &mut self.unhurried()).await?;
-        let patience = if order.reach.is_wide() { LONG_PATIENCE } else { PATIENCE };
+        let mut acks = self.invalidations.expect_acks(command.number, MAX_INSTANCES);
+        let purge = || Message::Purge(command.clone());
+        self.send(Recipient::All, purge(), &mut self.unhurried()).await?;
+        let timeout = if command.scope.is_wide() { WIDE_ACK_TIMEOUT } else { ACK_TIMEOUT };
         let began = monotonic();
         let mut done = vec![self.instance.clone()];
-        // Told twice: a subscription may just stand again.
-        for until in [began + patience / 2, began + patience] {
+        // Sent twice: the subscription of an instance may just have begun.
+        for until in [began + timeout / 2, began + timeout] {
             while !missing.is_empty() {
-                let Ok(Some(name)) = tokio::time::timeout_at(until, answers.recv()).await else { break };
+                let Ok(Some(name)) = tokio::time::timeout_at(until, acks.recv()).await else { break };
                 if missing.remove(&name) {
                     done.push(name);
                 }
             }
-            for name in missing.iter().filter(|_| monotonic() < began + patience) {
-                let _ = self
-                    .tell(Recipient::One(name), Message::Purge(order.clone()), &mut self.unhurried())
-                    .await;
+            for name in missing.iter().filter(|_| monotonic() < began + timeout) {
+                let _ = self.send(Recipient::One(name), purge(), &mut self.unhurried()).await;
             }
         }
         Ok((done, missing.into_iter().collect()))
     }
 
-    /// The instances that have shown a sign of life of late.
+    /// The instances whose registration has not run out.
     async fn instances(&self) -> Result<BTreeSet<String>, Unavailable> {
         let mut pipe = redis::pipe();
-        pipe.cmd("TIME")
-            .cmd("ZRANGE")
-            .arg(self.keys.instances())
-            .arg(0)
-            .arg(MOST_INSTANCES)
-            .arg("WITHSCORES");
+        pipe.cmd("TIME").cmd("ZRANGE").arg(self.keys.instances()).arg(0).arg(MAX_INSTANCES).arg("WITHSCORES");
         let ((seconds, micros), instances): ((i64, i64), Vec<(String, i64)>) =
             self.pipe(&pipe, Access::Any, &mut self.unhurried()).await?;
         let now = seconds * 1000 + micros / 1000;
         Ok(instances.into_iter().filter(|(_, until)| *until > now).map(|(name, _)| name).collect())
+    }
+
+    async fn delete_covered(
+        self: &Arc<Self>,
+        scope: &PurgeScope,
+        generation: Generation,
+        which: Which,
+    ) -> Result<Vec<AvatarId>, Unavailable> {
+        let (mut scan, mut found) = (Scan::new(Some(self.clone())), Vec::new());
+        while let Some(page) = scan.page().await? {
+            for id in page {
+                let provider = self.provider(&id, &mut self.unhurried()).await?;
+                // An entry that does not open is no instance's any more.
+                if provider.is_none_or(|provider| scope.covers(provider))
+                    && self.put_tombstone(&id, PurgeKind::Hard, generation, which).await?.entry
+                {
+                    found.push(id);
+                }
+            }
+        }
+        Ok(found)
     }
 }
