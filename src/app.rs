@@ -93,7 +93,7 @@ impl App {
             }
             None => (Redis::off(), None),
         };
-        let mut trusted_bases = Providers::trusted_bases(&config.providers);
+        let mut trusted_bases = config.providers.trusted_bases();
         trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
         let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));

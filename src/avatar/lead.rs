@@ -143,7 +143,7 @@ impl Service {
     /// Code 4 stops every account of the app, over a restart too, and so does an app that says it has used up its quota:
     /// the next call would be that code. Before that it is asked more and more slowly.
     async fn obey_limits(&self, provider: Provider, now: Timestamp) {
-        for (provider, until) in self.parts.providers.stopped() {
+        for (provider, until) in self.parts.providers.take_new_stops() {
             let pause = until.since(now);
             tracing::warn!(%provider, ?pause, "the provider throttles the whole app: nobody asks until then");
             if let Some(until) = self.pauses.set(provider, until, now) {
