@@ -1,7 +1,17 @@
-//! WORDS: the values this server speaks of. No I/O, no async, no clock: time is an argument.
+//! WORDS: the values of this server's domain and their pure rules. No I/O, no async, no clock: time is an argument.
+//!
+//! | question | file |
+//! |---|---|
+//! | who is behind an id | `id`, `connection`, `provider`, `secret`, `token` |
+//! | what is cached of an avatar | `entry`, `picture`, `link`, `identity`, `trouble`, `token_end` |
+//! | what a request gets | `freshness`, `cache_status`, `tags` |
+//! | what an address or its bytes say | `address`, `expiry`, `sniff` |
+//! | what the dashboard learns | `avatar_event` |
+//! | how values are configured, and when to retry | `units`, `invalid`, `backoff` |
 
 mod address;
 mod avatar_event;
+mod backoff;
 mod cache_status;
 mod connection;
 mod entry;
@@ -25,6 +35,7 @@ pub mod units;
 pub use crate::clock::Timestamp;
 pub use address::{Address, AddressError};
 pub use avatar_event::{AvatarEvent, Dimension, EventKind};
+pub use backoff::Backoff;
 pub use cache_status::CacheStatus;
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
@@ -40,4 +51,4 @@ pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
 pub use token_end::TokenEnd;
-pub use trouble::{Scope, Trouble, TroubleClass, own_pause, transient_pause};
+pub use trouble::{Scope, Trouble, TroubleClass, own_pause};

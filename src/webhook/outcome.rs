@@ -1,51 +1,55 @@
-//! When the next attempt may start, by how the receiver answered.
+//! [`DeliveryOutcome`]: what the receiver's answer means for the next attempt.
 
 use std::time::Duration;
 
-use crate::model::{Timestamp, transient_pause};
+use crate::model::{Backoff, Timestamp};
 use crate::origin::{FetchError, WebhookResponse};
 
-/// The pause after a first failure; it doubles with each further one ...
-const FIRST: Duration = Duration::from_secs(5);
-/// ... up to here. A `Retry-After` is obeyed between the two.
-const LONGEST: Duration = Duration::from_secs(3600);
+/// The pause after a first failure; it doubles with each further one.
+const FIRST_PAUSE: Duration = Duration::from_secs(5);
+/// The longest pause. A `Retry-After` counts between these two.
+const LONGEST_PAUSE: Duration = Duration::from_secs(3600);
+/// The pauses between the attempts on one receiver.
+pub(super) const BACKOFF: Backoff = Backoff::new(FIRST_PAUSE, LONGEST_PAUSE);
 
 /// What an attempt means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Verdict {
+pub(super) enum DeliveryOutcome {
     /// Any 2xx.
     Delivered,
-    /// 410: the receiver wants no more events, not now and not later.
-    Gone,
-    /// All else; the next attempt after so long.
-    Again {
-        /// How long.
+    /// 410: the receiver wants no more events.
+    ReceiverGone,
+    /// Everything else: try again after a pause.
+    Retry {
+        /// The time until the next attempt.
         pause: Duration,
-        /// The receiver has said how long.
-        asked: bool,
+        /// Whether the receiver named the pause.
+        is_requested: bool,
         /// What went wrong, without an address.
-        why: String,
+        reason: String,
     },
 }
 
-/// What an attempt means that was the `failures`th to fail in a row, if it did. `jitter` is random.
-pub(super) fn verdict(
+/// What an answer means. `pause` is the sender's own pause in case the attempt failed.
+pub(super) fn outcome(
     answer: &Result<WebhookResponse, FetchError>,
-    failures: u32,
-    jitter: u8,
+    pause: Duration,
     now: Timestamp,
-) -> Verdict {
-    let pause = transient_pause(failures, FIRST, LONGEST, jitter);
+) -> DeliveryOutcome {
     match answer {
-        Ok(posted) if (200..300).contains(&posted.status) => Verdict::Delivered,
-        Ok(WebhookResponse { status: 410, .. }) => Verdict::Gone,
+        Ok(response) if (200..300).contains(&response.status) => DeliveryOutcome::Delivered,
+        Ok(WebhookResponse { status: 410, .. }) => DeliveryOutcome::ReceiverGone,
         Ok(WebhookResponse { status: status @ (429 | 503), retry_after: Some(after) }) => {
-            let asked = retry_after(after, now);
-            let pause = asked.map_or(pause, |asked| asked.clamp(FIRST, LONGEST));
-            Verdict::Again { pause, asked: asked.is_some(), why: format!("HTTP {status}") }
+            let requested = retry_after(after, now);
+            let pause = requested.map_or(pause, |requested| requested.clamp(FIRST_PAUSE, LONGEST_PAUSE));
+            let is_requested = requested.is_some();
+            DeliveryOutcome::Retry { pause, is_requested, reason: format!("HTTP {status}") }
         }
-        Ok(posted) => Verdict::Again { pause, asked: false, why: format!("HTTP {}", posted.status) },
-        Err(error) => Verdict::Again { pause, asked: false, why: error.to_string() },
+        Ok(response) => {
+            let reason = format!("HTTP {}", response.status);
+            DeliveryOutcome::Retry { pause, is_requested: false, reason }
+        }
+        Err(error) => DeliveryOutcome::Retry { pause, is_requested: false, reason: error.to_string() },
     }
 }
 
@@ -63,46 +67,50 @@ fn retry_after(text: &str, now: Timestamp) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    fn pause(status: u16, retry_after: Option<&str>, failures: u32) -> u64 {
-        let posted = WebhookResponse { status, retry_after: retry_after.map(str::to_owned) };
-        match verdict(&Ok(posted), failures, 0, Timestamp::from_secs(1_445_412_420)) {
-            Verdict::Again { pause, .. } => pause.as_secs(),
-            other => panic!("{other:?}"),
-        }
+    const NOW: Timestamp = Timestamp::from_secs(1_445_412_420);
+
+    fn of(status: u16, retry_after: Option<&str>) -> DeliveryOutcome {
+        let response = WebhookResponse { status, retry_after: retry_after.map(str::to_owned) };
+        outcome(&Ok(response), FIRST_PAUSE, NOW)
     }
 
     #[test]
     fn the_pause_doubles_from_five_seconds_to_an_hour() {
-        let pauses: Vec<u64> = [1, 2, 3, 10, 11, 400].map(|failures| pause(500, None, failures)).into();
+        let pauses = [1, 2, 3, 10, 11, 400].map(|failures| BACKOFF.after(failures).pause(0).as_secs());
         assert_eq!(pauses, [5, 10, 20, 2560, 3600, 3600]);
     }
 
     #[test]
-    fn a_retry_after_of_429_and_503_is_obeyed_within_bounds() {
-        for (status, header, expected) in [
-            (429, "60", 60),
-            (503, "60", 60),
-            (500, "60", 5),
-            (429, "0", 5),
-            (429, "999999999", 3600),
-            (429, "soon", 5),
-            (429, "-1", 5),
-            (503, "Wed, 21 Oct 2015 07:28:00 GMT", 60),
-            (503, "Wed, 21 Oct 2015 07:00:00 GMT", 5),
+    fn a_retry_after_of_429_and_503_counts_within_bounds() {
+        for (status, header, seconds, expected) in [
+            (429, "60", 60, true),
+            (503, "60", 60, true),
+            (500, "60", 5, false),
+            (429, "0", 5, true),
+            (429, "999999999", 3600, true),
+            (429, "soon", 5, false),
+            (429, "-1", 5, false),
+            (503, "Wed, 21 Oct 2015 07:28:00 GMT", 60, true),
+            (503, "Wed, 21 Oct 2015 07:00:00 GMT", 5, true),
         ] {
-            assert_eq!(pause(status, Some(header), 1), expected, "{status} {header}");
+            let DeliveryOutcome::Retry { pause, is_requested, .. } = of(status, Some(header)) else {
+                panic!("{status}")
+            };
+            assert_eq!((pause.as_secs(), is_requested), (seconds, expected), "{status} {header}");
         }
     }
 
     #[test]
-    fn only_2xx_is_delivered_and_a_redirect_is_not_followed() {
-        let of = |status| verdict(&Ok(WebhookResponse { status, retry_after: None }), 1, 0, Timestamp::EPOCH);
-        assert!([200, 201, 202, 204, 299].into_iter().all(|status| of(status) == Verdict::Delivered));
-        for status in [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 411, 500, 502, 503] {
-            assert!(matches!(of(status), Verdict::Again { .. }), "{status}");
+    fn only_2xx_is_delivered_and_no_redirect_is_followed() {
+        for status in [200, 201, 202, 204, 299] {
+            assert_eq!(of(status, None), DeliveryOutcome::Delivered, "{status}");
         }
-        assert_eq!(of(410), Verdict::Gone);
-        let timed_out = verdict(&Err(FetchError::TimedOut), 1, 0, Timestamp::EPOCH);
-        assert_eq!(timed_out, Verdict::Again { pause: FIRST, asked: false, why: "timed out".to_owned() });
+        for status in [100, 199, 300, 301, 302, 307, 308, 400, 401, 404, 409, 411, 500, 502, 503] {
+            assert!(matches!(of(status, None), DeliveryOutcome::Retry { .. }), "{status}");
+        }
+        assert_eq!(of(410, None), DeliveryOutcome::ReceiverGone);
+        let (pause, reason) = (FIRST_PAUSE, "timed out".to_owned());
+        let timed_out = outcome(&Err(FetchError::TimedOut), pause, NOW);
+        assert_eq!(timed_out, DeliveryOutcome::Retry { pause, is_requested: false, reason });
     }
 }
