@@ -1,7 +1,7 @@
-//! What bytes are, decided by the bytes alone.
+//! The format and dimensions of a picture, decided by its bytes alone.
 //!
-//! Five small readers of our own, since "not yet" and "never" must be told apart while a picture is still coming in,
-//! and since hostile bytes reach this first. Each looks at a header only; nothing is decoded and nothing allocated.
+//! Five small readers of our own: while a picture is arriving, "not yet" and "never" must be distinguished, and hostile
+//! bytes reach this code first. Each reads only a header; nothing is decoded or allocated.
 
 use super::PictureKind;
 
