@@ -62,9 +62,9 @@ pub(super) fn settle(
     // What it said of this account and this token stands until it is heard again.
     let before = || old.filter(|old| is_json && !heard && old.fingerprint == row.fingerprint);
     let told = name.or_else(|| before()?.name.clone());
-    let ends = token_expires_at.or_else(|| before()?.token_end?.told_at());
+    let ends = token_expires_at.or_else(|| before()?.token_end?.named_by_provider());
     let token_end = old.and_then(|old| old.token_end);
-    let token_end = TokenEnd::seen(row.connection.token_expires_at, ends, token_end, now);
+    let token_end = TokenEnd::observe(row.connection.token_expires_at, ends, token_end, now);
     let mut field_missing = None;
     // What is kept began when it began: a deletion in between that was not heard of must still reach it.
     let kept = || (content_of(old), verified_at_of(old), old.map_or(generation, |old| old.generation));

@@ -25,7 +25,7 @@ impl Service {
             };
             for id in batch {
                 let row = ends.get(id).copied();
-                let seen = TokenEnd::seen(row, None, None, now);
+                let seen = TokenEnd::observe(row, None, None, now);
                 if seen.map_or(ending.contains(id), |end| end.is_soon(now)) {
                     self.note_end(id, row, now).await;
                 }
@@ -59,7 +59,7 @@ impl Service {
 /// One line in the log for each end, when it is first seen to be near.
 pub(super) fn report_end(id: &AvatarId, old: Option<&Entry>, new: &Entry, now: Timestamp) {
     let before = old.and_then(|old| old.token_end);
-    if let Some(end) = new.token_end.filter(|end| end.is_news(before)) {
+    if let Some(end) = new.token_end.filter(|end| end.is_newly_near(before)) {
         let hours = end.at.since(now).as_secs() / 3600;
         tracing::warn!(connection = %id, hours, "the token ends within seven days: the dashboard must renew it");
     }
@@ -67,5 +67,5 @@ pub(super) fn report_end(id: &AvatarId, old: Option<&Entry>, new: &Entry, now: T
 
 /// The end of a token as it is to be held by what its row says now.
 pub(super) fn token_end(held: &Entry, row: Option<Timestamp>, now: Timestamp) -> Option<TokenEnd> {
-    TokenEnd::seen(row, held.token_end.and_then(TokenEnd::told_at), held.token_end, now)
+    TokenEnd::observe(row, held.token_end.and_then(TokenEnd::named_by_provider), held.token_end, now)
 }

@@ -55,7 +55,7 @@ fn to_its_troubles(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<Av
 }
 
 fn to_its_token(id: &AvatarId, old: Option<&Entry>, new: &Entry) -> Option<AvatarEvent> {
-    let end = new.token_end.filter(|end| end.is_news(old.and_then(|old| old.token_end)))?;
+    let end = new.token_end.filter(|end| end.is_newly_near(old.and_then(|old| old.token_end)))?;
     let discriminator = end.at.as_millis().to_string();
     Some(AvatarEvent { at: end.noted_at?, ..event(id, new, EventKind::ExpiresSoon, discriminator, None) })
 }

@@ -124,7 +124,9 @@ impl Service {
                     walked.old.push(id);
                     continue;
                 }
-                if token_end.is_some_and(|end| end.told && end.noted_at.is_none() && end.is_soon(now)) {
+                if token_end
+                    .is_some_and(|end| end.is_from_provider && end.noted_at.is_none() && end.is_soon(now))
+                {
                     walked.ending.insert(id.clone());
                 }
                 walked.kept.insert(id);

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Fingerprint, Link, Picture, Provider, Timestamp, TokenEnd, Trouble, TroubleClass, Windows};
+use super::{Fingerprint, Link, Picture, Provider, Timestamp, TokenEnd, Trouble};
 
 /// Counts purges and deletions. A store refuses an entry of an older generation, so that a running refresh cannot bring
 /// deleted bytes back.
@@ -70,13 +70,5 @@ impl Entry {
     /// Why the last refresh failed, unless a purge has cleared the failure.
     pub fn failure(&self) -> Option<&Trouble> {
         self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
-    }
-
-    /// Whether the last good bytes are served after a failed refresh: until `forget_after`, but without the person's consent
-    /// only until `stale_if_error_until`.
-    pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
-        let age = now.since(self.verified_at);
-        let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
-        self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }
 }

@@ -412,7 +412,7 @@ mod tests {
         assert_eq!(
             end("https://a.example/a.jpg?expires=1700000000500&Expires=1700000001&Signature=x", "2023-11-14"),
             Some(1_700_000_000_500),
-            "milliseconds are held against seconds"
+            "milliseconds are compared with seconds"
         );
         assert_ends(
             "https://a.example/a.jpg?Expires=1700000500&Signature=x&oe=6553F100&ext=1700000900",

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Content, Entry, Invalid, Timestamp};
+use super::{Content, Entry, Invalid, Timestamp, TroubleClass};
 
 /// How current an answer is, for the `Avatar-State` header.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -118,5 +118,15 @@ pub fn state(entry: &Entry, now: Timestamp, windows: &Windows) -> AvatarState {
         Content::Picture(_) if now.since(entry.verified_at) < windows.fresh_until => AvatarState::Fresh,
         Content::Picture(_) if entry.failure().is_some() => AvatarState::LastGood,
         Content::Picture(_) => AvatarState::Stale,
+    }
+}
+
+impl Entry {
+    /// Whether the last good bytes are served after a failed refresh: until `forget_after`, but without the person's consent
+    /// only until `stale_if_error_until`.
+    pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
+        let age = now.since(self.verified_at);
+        let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
+        self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }
 }

@@ -3,7 +3,7 @@
 //! | question | file |
 //! |---|---|
 //! | who is behind an id | `id`, `connection`, `provider`, `secret`, `token` |
-//! | what is cached of an avatar | `entry`, `picture`, `link`, `identity`, `trouble`, `token_end` |
+//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `identity`, `trouble`, `token_end` |
 //! | what a request gets | `freshness`, `cache_status`, `tags` |
 //! | what an address or its bytes say | `address`, `expiry`, `sniff` |
 //! | what the dashboard learns | `avatar_event` |
@@ -23,6 +23,7 @@ mod identity;
 mod invalid;
 mod link;
 mod picture;
+mod picture_kind;
 mod provider;
 mod secret;
 mod sniff;
@@ -45,7 +46,8 @@ pub use id::{AvatarId, InvalidId};
 pub use identity::Identity;
 pub use invalid::Invalid;
 pub use link::{Link, LinkConfig, LinkWritten};
-pub use picture::{ETag, Picture, PictureKind};
+pub use picture::{ETag, Picture};
+pub use picture_kind::PictureKind;
 pub use provider::{Provider, ProviderName};
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};

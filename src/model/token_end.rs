@@ -18,31 +18,31 @@ pub struct TokenEnd {
     pub noted_at: Option<Timestamp>,
     /// Whether the provider named the end, because the row has none. Entries stored before this field existed count as named
     /// by the row until the provider is asked again.
-    #[serde(default)]
-    pub told: bool,
+    #[serde(default, rename = "told")]
+    pub is_from_provider: bool,
 }
 
 impl TokenEnd {
     /// The end as known now: the row's, else the provider's. `before` is what was known until now.
-    pub fn seen(
+    pub fn observe(
         row: Option<Timestamp>,
-        told: Option<Timestamp>,
+        provider: Option<Timestamp>,
         before: Option<Self>,
         now: Timestamp,
     ) -> Option<Self> {
-        let at = row.or(told)?;
+        let at = row.or(provider)?;
         let noted_at = before.filter(|before| before.at == at).and_then(|before| before.noted_at);
         let noted_at = noted_at.or(is_soon(at, now).then_some(now));
-        Some(Self { at, noted_at, told: row.is_none() })
+        Some(Self { at, noted_at, is_from_provider: row.is_none() })
     }
 
     /// The end, if the provider named it.
-    pub fn told_at(self) -> Option<Timestamp> {
-        self.told.then_some(self.at)
+    pub fn named_by_provider(self) -> Option<Timestamp> {
+        self.is_from_provider.then_some(self.at)
     }
 
     /// Whether it was noticed that this end is near, and had not been noticed before.
-    pub fn is_news(self, before: Option<Self>) -> bool {
+    pub fn is_newly_near(self, before: Option<Self>) -> bool {
         let known = before.filter(|before| before.noted_at.is_some());
         self.noted_at.is_some() && known.is_none_or(|known| known.at != self.at)
     }
@@ -62,7 +62,7 @@ mod tests {
     use super::*;
 
     fn of_row(at: Timestamp, before: Option<TokenEnd>, now: Timestamp) -> TokenEnd {
-        TokenEnd::seen(Some(at), None, before, now).unwrap()
+        TokenEnd::observe(Some(at), None, before, now).unwrap()
     }
 
     fn day(days: i64) -> Timestamp {
@@ -87,30 +87,33 @@ mod tests {
     fn a_near_end_is_noted_once() {
         let noted = of_row(day(100), None, day(95));
         assert_eq!(of_row(day(100), Some(noted), day(96)), noted);
-        assert!(noted.is_news(None) && !noted.is_news(Some(noted)));
+        assert!(noted.is_newly_near(None) && !noted.is_newly_near(Some(noted)));
         assert_eq!(of_row(day(160), Some(noted), day(96)).noted_at, None);
         assert_eq!(of_row(day(101), Some(noted), day(96)).noted_at, Some(day(96)));
     }
 
     #[test]
     fn the_rows_end_overrides_the_providers_and_a_change_of_source_is_no_news() {
-        let (row, told) = (Some(day(100)), Some(day(200)));
-        let seen = |row, told, before| TokenEnd::seen(row, told, before, day(95));
+        let (row, provider) = (Some(day(100)), Some(day(200)));
+        let seen = |row, provider, before| TokenEnd::observe(row, provider, before, day(95));
         assert_eq!(seen(None, None, None), None);
-        assert_eq!(seen(row, told, None).map(|end| (end.at, end.told_at())), Some((day(100), None)));
+        assert_eq!(
+            seen(row, provider, None).map(|end| (end.at, end.named_by_provider())),
+            Some((day(100), None))
+        );
         let by_provider = seen(None, row, seen(row, None, None)).unwrap();
-        assert_eq!(by_provider.told_at(), row);
-        assert!(!by_provider.is_news(seen(row, None, None)));
+        assert_eq!(by_provider.named_by_provider(), row);
+        assert!(!by_provider.is_newly_near(seen(row, None, None)));
     }
 
     #[test]
     fn an_end_stored_before_its_source_was_recorded_counts_as_the_rows() {
-        let kept: TokenEnd = serde_json::from_str(r#"{"at":5,"noted_at":null}"#).unwrap();
-        assert_eq!((kept.at, kept.told_at()), (Timestamp::from_millis(5), None));
-        let written = serde_json::to_string(&TokenEnd { told: true, ..kept }).unwrap();
+        let stored: TokenEnd = serde_json::from_str(r#"{"at":5,"noted_at":null}"#).unwrap();
+        assert_eq!((stored.at, stored.named_by_provider()), (Timestamp::from_millis(5), None));
+        let written = serde_json::to_string(&TokenEnd { is_from_provider: true, ..stored }).unwrap();
         assert_eq!(
             written, r#"{"at":5,"noted_at":null,"told":true}"#,
-            "older programs skip what they do not know"
+            "older versions skip a field that they do not know"
         );
     }
 }

@@ -30,7 +30,7 @@ const USER_AGENT: &str = concat!("avatar-proxy/", env!("CARGO_PKG_VERSION"));
 
 /// A call of a provider's API.
 #[derive(Debug, Clone, Copy)]
-pub struct Call<'a> {
+pub struct ApiCall<'a> {
     /// The API, as the operator wrote it.
     pub base: &'a BaseUrl,
     /// Everything from the first slash on, already encoded. It may contain a secret: Telegram's contains the token.
@@ -43,7 +43,7 @@ pub struct Call<'a> {
 
 /// A provider's reply of any status.
 #[derive(Debug, Clone)]
-pub struct Reply {
+pub struct ApiReply {
     /// The HTTP status. Providers also send errors with status 200, so it alone decides nothing.
     pub status: u16,
     /// All headers.
@@ -61,7 +61,7 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Builds the client. `operators` are the addresses that the operator wrote himself.
+    /// Builds the client. `trusted_bases` are the addresses that the operator wrote: their hosts may be private.
     ///
     /// # Errors
     /// `origin.ca` cannot be read, or the client cannot be built.
@@ -106,7 +106,7 @@ impl Origin {
     ///
     /// # Errors
     /// No complete reply of at most 1 MiB comes within `origin.timeout`.
-    pub async fn call(&self, call: Call<'_>) -> Result<Reply, FetchError> {
+    pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiReply, FetchError> {
         let deadline = deadline(self.config.timeout);
         let text = format!("{}{}", call.base.as_str(), call.path_and_query);
         let address = Address::parse(&text).map_err(FetchError::Address)?;
@@ -129,7 +129,7 @@ impl Origin {
             }
             body.extend_from_slice(&chunk);
         }
-        Ok(Reply { status, headers, body: body.freeze() })
+        Ok(ApiReply { status, headers, body: body.freeze() })
     }
 
     /// Opens a picture: follows redirects, repeating every check on each, and reads up to its dimensions.

@@ -26,7 +26,7 @@ pub use config::{ImagesConfig, ImagesWritten, OriginConfig, OriginWritten};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{FetchError, OriginError};
-pub use fetch::{Call, Origin, Reply};
+pub use fetch::{ApiCall, ApiReply, Origin};
 pub use guard::is_global;
 pub use hosts::HostList;
 pub use post::{WebhookRequest, WebhookResponse};

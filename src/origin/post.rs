@@ -5,8 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use reqwest::header::{CONTENT_TYPE, HeaderName, HeaderValue, RETRY_AFTER};
 
-use super::Endpoint;
 use super::download::deadline;
+use super::endpoint::Endpoint;
 use super::error::FetchError;
 use super::fetch::{JSON, Origin, chunk, send};
 

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 
 use super::testing::{RawAnswer, RawPeer, config, head, hosts, origin, png, reply};
-use super::{AllowedHosts, BaseUrl, Call, FetchError, Origin, OriginConfig, OriginError};
+use super::{AllowedHosts, ApiCall, BaseUrl, FetchError, Origin, OriginConfig, OriginError};
 use crate::model::{Address, AddressError, PictureKind, Secret, SniffError, Timestamp};
 
 /// Downloads a picture for a provider whose list has 127.0.0.1 and localhost.
@@ -192,7 +192,7 @@ async fn a_foreign_address_profits_from_no_exception() {
     let base = BaseUrl::parse(&format!("http://localhost:{}", peer.address.port())).unwrap();
     let origin = origin(closed(), std::slice::from_ref(&base));
     assert_eq!(peer.requests().len(), 0);
-    let call = Call { base: &base, path_and_query: "/v25.0/me", bearer: None, headers: &[] };
+    let call = ApiCall { base: &base, path_and_query: "/v25.0/me", bearer: None, headers: &[] };
     assert_eq!(origin.call(call).await.unwrap().status, 200);
     let operator_host = Err(FetchError::HostNotAllowed("localhost".to_owned()));
     assert_eq!(fetch(&origin, &by_name).await, operator_host);
@@ -350,7 +350,7 @@ async fn each_network_failure_has_an_error_of_its_own() {
     assert_eq!(refused, Err(FetchError::Connection("connection refused")));
 
     let unknown = BaseUrl::parse("https://no-such-name.invalid").unwrap();
-    let call = Call { base: &unknown, path_and_query: "/bot1:SECRET/getMe", bearer: None, headers: &[] };
+    let call = ApiCall { base: &unknown, path_and_query: "/bot1:SECRET/getMe", bearer: None, headers: &[] };
     let long = OriginConfig { connect_timeout: std::time::Duration::from_secs(5), ..config() };
     let long = OriginConfig { timeout: std::time::Duration::from_secs(5), ..long };
     let error = origin(long, std::slice::from_ref(&unknown)).call(call).await.err();
@@ -381,8 +381,10 @@ async fn a_call_sends_its_token_in_the_header_and_returns_the_body_of_any_status
     let origin = origin(config(), std::slice::from_ref(&base));
     let token = Secret::new("EAAB-secret");
     let path_and_query = "/v25.0/me?fields=picture.width(640).height(640)%7Burl,is_silhouette%7D";
-    let reply =
-        origin.call(Call { base: &base, path_and_query, bearer: Some(&token), headers: &[] }).await.unwrap();
+    let reply = origin
+        .call(ApiCall { base: &base, path_and_query, bearer: Some(&token), headers: &[] })
+        .await
+        .unwrap();
     assert_eq!((reply.status, &reply.body[..]), (400, &b"{\"error\":{}}"[..]));
     assert_eq!(reply.headers["x-app-usage"], "{}");
     assert_eq!(peer.lines(), [format!("GET {path_and_query} HTTP/1.1")]);
@@ -404,7 +406,7 @@ async fn a_call_has_a_size_limit_and_follows_no_redirect() {
     let origin = origin(config(), std::slice::from_ref(&base));
     let ask = async |path_and_query, token: Option<&Secret>| {
         origin
-            .call(Call { base: &base, path_and_query, bearer: token, headers: &[] })
+            .call(ApiCall { base: &base, path_and_query, bearer: token, headers: &[] })
             .await
             .map(|reply| reply.status)
     };

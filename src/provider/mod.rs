@@ -56,7 +56,7 @@ enum Api {
     Instagram(Instagram),
     Facebook(Facebook),
     Telegram(Telegram),
-    Json(JsonProvider),
+    Json(Box<JsonProvider>),
 }
 
 impl Providers {
@@ -71,7 +71,8 @@ impl Providers {
             (Provider::Telegram, Api::Telegram(telegram)),
         ];
         let json = config.json.into_iter();
-        let json = json.map(|block| (Provider::Json(block.name), Api::Json(JsonProvider::new(block))));
+        let json =
+            json.map(|block| (Provider::Json(block.name), Api::Json(Box::new(JsonProvider::new(block)))));
         Self { apis: built_in.into_iter().chain(json).collect(), links, origin }
     }
 

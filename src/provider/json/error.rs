@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::config::{Expected, JsonConfig};
 use crate::model::{Scope, Secret, Timestamp, TroubleClass};
-use crate::origin::Reply;
+use crate::origin::ApiReply;
 use crate::provider::error::ProviderError;
 
 /// The longest wait that a reply can cause.
@@ -54,7 +54,7 @@ impl Expected {
 /// What an error reply means, by its code or else its status.
 pub(super) fn classify(
     config: &JsonConfig,
-    reply: &Reply,
+    reply: &ApiReply,
     code: Option<&str>,
     token: &Secret,
     now: Timestamp,

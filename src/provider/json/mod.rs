@@ -26,7 +26,7 @@ use super::error::ProviderError;
 use super::meta::usage::Usage;
 use super::resolution::Resolved;
 use crate::model::{Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, end_of};
-use crate::origin::{AllowedHosts, Call, Origin};
+use crate::origin::{AllowedHosts, ApiCall, Origin};
 use config::Errors;
 use identity::identity_of;
 use reply::ParsedReply;
@@ -57,8 +57,12 @@ impl JsonProvider {
         let path_and_query = Zeroizing::new(auth.in_query(path_and_query, token));
         let mut headers = headers.clone();
         headers.extend(auth.in_header(token)?);
-        let call =
-            Call { base: request.base(), path_and_query: &path_and_query, bearer: None, headers: &headers };
+        let call = ApiCall {
+            base: request.base(),
+            path_and_query: &path_and_query,
+            bearer: None,
+            headers: &headers,
+        };
         let permit = self.app.permit(now).await?;
         let reply = origin.call(call).await?;
         drop(permit);

@@ -9,7 +9,7 @@ use super::error::{classify, code_of};
 use super::pointer::Pointer;
 use super::url_template::no_text;
 use crate::model::{Address, Secret, Timestamp, is_signed};
-use crate::origin::Reply;
+use crate::origin::ApiReply;
 use crate::provider::error::ProviderError;
 use crate::provider::meta::read_body;
 use crate::provider::resolution::PictureField;
@@ -40,7 +40,7 @@ impl JsonConfig {
     /// The reply is an error, or has a shape that the block does not describe.
     pub(super) fn parse(
         &self,
-        reply: &Reply,
+        reply: &ApiReply,
         token: &Secret,
         now: Timestamp,
     ) -> Result<ParsedReply, ProviderError> {
@@ -59,7 +59,7 @@ impl JsonConfig {
     }
 
     /// The JSON of a reply without an error.
-    fn body(&self, reply: &Reply, token: &Secret, now: Timestamp) -> Result<Value, ProviderError> {
+    fn body(&self, reply: &ApiReply, token: &Secret, now: Timestamp) -> Result<Value, ProviderError> {
         let body = serde_json::from_slice::<Value>(&reply.body).ok();
         let code = body.as_ref().and_then(|body| code_of(self, body));
         if code.is_some() || !(200..300).contains(&reply.status) {

@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::model::{Invalid, Scope, TroubleClass};
-use crate::origin::Reply;
+use crate::origin::ApiReply;
 use crate::provider::resolution::PictureField;
 use TroubleClass::{Denied, Misconfigured, NeedsReauth, Throttled, Transient};
 
@@ -21,10 +21,10 @@ fn config(block: &str) -> JsonConfig {
     written(&format!("pointer = '/picture'\n{block}")).unwrap_or_else(|invalid| panic!("{block}: {invalid}"))
 }
 
-fn reply(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> Reply {
+fn reply(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> ApiReply {
     let headers: HeaderMap =
         headers.iter().map(|(name, value)| (name.parse().unwrap(), value.parse().unwrap())).collect();
-    Reply { status, headers, body: body.to_vec().into() }
+    ApiReply { status, headers, body: body.to_vec().into() }
 }
 
 fn read(config: &JsonConfig, status: u16, body: &Value) -> Result<ParsedReply, ProviderError> {

@@ -12,7 +12,7 @@ use super::config::GraphConfig;
 use super::graph_error::classify;
 use super::usage::Usage;
 use crate::model::{Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass};
-use crate::origin::{Call, Origin, Reply};
+use crate::origin::{ApiCall, ApiReply, Origin};
 use crate::provider::api_app::ApiApp;
 use crate::provider::error::ProviderError;
 use crate::provider::resolution::{PictureField, Resolved};
@@ -66,7 +66,7 @@ impl Graph {
             return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
         }
         let path_and_query = path_and_query(&self.config, node, fields, token);
-        let call = Call {
+        let call = ApiCall {
             base: &self.config.base_url,
             path_and_query: &path_and_query,
             bearer: Some(token),
@@ -139,7 +139,7 @@ fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
 }
 
 /// The JSON object of a reply without an error.
-pub(in crate::provider) fn read_body(reply: &Reply) -> Result<Value, ProviderError> {
+pub(in crate::provider) fn read_body(reply: &ApiReply) -> Result<Value, ProviderError> {
     let error = || classify(reply.status, &reply.headers, &reply.body);
     let body: Value = serde_json::from_slice(&reply.body).map_err(|_| error())?;
     let has_error = body.get("error").is_some_and(|error| !error.is_null());
@@ -175,8 +175,8 @@ mod tests {
         }
     }
 
-    fn reply(status: u16, body: &'static str) -> Reply {
-        Reply { status, headers: HeaderMap::new(), body: body.into() }
+    fn reply(status: u16, body: &'static str) -> ApiReply {
+        ApiReply { status, headers: HeaderMap::new(), body: body.into() }
     }
 
     #[test]

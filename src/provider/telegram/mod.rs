@@ -13,7 +13,7 @@ use super::error::ProviderError;
 use super::path_segment::encode;
 use super::resolution::{Resolution, Resolved};
 use crate::model::{Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
-use crate::origin::{AllowedHosts, BaseUrl, Call, Origin, Reply};
+use crate::origin::{AllowedHosts, ApiCall, ApiReply, BaseUrl, Origin};
 pub use config::{TelegramConfig, TelegramWritten};
 use error::classify;
 
@@ -108,7 +108,7 @@ impl Telegram {
     ) -> Result<Value, ProviderError> {
         let path_and_query = Zeroizing::new(format!("/bot{}/{method}", token.expose()));
         let _permit = self.app.permit(now).await?;
-        let call = Call { base: &self.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
+        let call = ApiCall { base: &self.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
         result_of(&origin.call(call).await?)
     }
 }
@@ -139,7 +139,7 @@ fn photo_method(chat: Option<&str>, bot: &str) -> String {
 }
 
 /// The `result` of a reply whose `ok` is true.
-fn result_of(reply: &Reply) -> Result<Value, ProviderError> {
+fn result_of(reply: &ApiReply) -> Result<Value, ProviderError> {
     let mut body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if body.get("ok") == Some(&Value::Bool(true))
         && let Some(result) = body.get_mut("result")
@@ -308,7 +308,7 @@ mod tests {
 
     #[test]
     fn only_a_reply_that_is_ok_has_a_result() {
-        let reply = |status, body: &'static str| Reply {
+        let reply = |status, body: &'static str| ApiReply {
             status,
             headers: hyper::HeaderMap::new(),
             body: body.into(),
