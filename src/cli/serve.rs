@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use crate::app::App;
 use crate::background::{self, Background};
 use crate::clock::{Clock, Timestamp};
@@ -14,7 +14,7 @@ use crate::config::{Config, Layers};
 use crate::telemetry;
 
 /// Runs the server; a second signal ends it at once.
-pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn serve(layers: &Layers) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
     let limits = telemetry::init(config.log, since_epoch).context("the log could not be started")?;
     let background = background::runtime().context("no runtime")?;

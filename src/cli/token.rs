@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::{Context, ensure};
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::output::say;
 use crate::config::{Config, Layers};
 use crate::model::token::Keyring;
@@ -15,14 +15,14 @@ use crate::model::{SealedToken, Secret};
 const LONGEST: u64 = Keyring::MAX_LEN as u64 + 6;
 
 /// Prints the token on stdin sealed.
-pub(super) fn seal(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn seal(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let sealed = seal_text(&tokens.keyring, &input(std::io::stdin())?)?;
     say(&format!("{sealed}\n"))
 }
 
 /// Prints how the value on stdin is sealed, never what is in it.
-pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let found = check_text(&tokens.keyring, &input(std::io::stdin())?)?;
     say(&format!("{found}\n"))
