@@ -13,8 +13,8 @@ mod stored_trouble;
 mod summary;
 
 pub use self::redis::{
-    Acks, Budget, Lease, LeaseOutcome, Message, PurgeCommand, Put, Redis, RedisConfig, RedisEvent,
-    RedisSurvey, RedisWritten, Shared, Snapshot, Status, Unavailable, Watch,
+    Acks, Budget, Lease, LeaseOutcome, Message, Position, PurgeCommand, Put, Redis, RedisConfig, RedisEvent,
+    RedisSurvey, RedisWritten, Shared, Status, Unavailable, Watch,
 };
 pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
 pub use health::Health;

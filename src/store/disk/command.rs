@@ -9,7 +9,7 @@ use tokio::sync::oneshot;
 use super::outbox::overflow::Happening;
 use super::outbox::table::OutboxCommand;
 use super::purges;
-use super::row::{Columns, VERSION};
+use super::row::{RowColumns, VERSION};
 use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 use crate::store::{EntryMeta, Held, StoredPurge};
 
@@ -17,7 +17,7 @@ use crate::store::{EntryMeta, Held, StoredPurge};
 type Waiter = oneshot::Sender<Result<(), String>>;
 
 /// What the writer is asked to do.
-pub(super) enum Command {
+pub(super) enum DiskCommand {
     /// Keep an entry, and what has happened with it.
     Put(Arc<Held>, Vec<AvatarEvent>, Option<Waiter>),
     /// Keep what has happened without an entry.
@@ -60,33 +60,33 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    pub(super) fn add(&mut self, command: Command) {
+    pub(super) fn add(&mut self, command: DiskCommand) {
         match command {
-            Command::Put(held, happened, waiter) => {
+            DiskCommand::Put(held, happened, waiter) => {
                 if !happened.is_empty() {
                     self.happened.push((Some(EntryMeta::of(&held)), happened));
                 }
                 self.puts.insert(held.id.clone(), held);
                 self.waiters.extend(waiter);
             }
-            Command::Note(happened, waiter) => {
+            DiskCommand::Note(happened, waiter) => {
                 self.happened.push((None, happened));
                 self.waiters.push(waiter);
             }
-            Command::Outbox(errand, waiter) => {
+            DiskCommand::Outbox(errand, waiter) => {
                 self.errands.push(errand);
                 self.waiters.push(waiter);
             }
-            Command::Touch(id, at) => self.touched.push((id, at)),
-            Command::Pause(provider, until) => self.pauses.push((provider, until)),
-            Command::Swept(at) => self.swept = Some(at),
-            Command::Walk(walk) => self.walk = Some(walk),
-            Command::Close(waiter) => {
+            DiskCommand::Touch(id, at) => self.touched.push((id, at)),
+            DiskCommand::Pause(provider, until) => self.pauses.push((provider, until)),
+            DiskCommand::Swept(at) => self.swept = Some(at),
+            DiskCommand::Walk(walk) => self.walk = Some(walk),
+            DiskCommand::Close(waiter) => {
                 self.is_last = true;
                 self.waiters.push(waiter);
             }
-            Command::Purges(purges) => self.purges.extend(purges),
-            Command::Remove(ids, waiter) => {
+            DiskCommand::Purges(purges) => self.purges.extend(purges),
+            DiskCommand::Remove(ids, waiter) => {
                 self.removed.extend(ids);
                 self.waiters.push(waiter);
             }
@@ -132,7 +132,7 @@ pub(super) async fn put(
 ) -> Result<(), sqlx::Error> {
     let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
         &held.entry;
-    let columns = Columns::of(&held.entry);
+    let columns = RowColumns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
              last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until,

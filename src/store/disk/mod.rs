@@ -23,7 +23,7 @@ use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
-use command::Command;
+use command::DiskCommand;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
 use outbox::table;
@@ -60,7 +60,7 @@ pub struct Disk {
 #[derive(Debug, Clone)]
 struct Open {
     pool: SqlitePool,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<DiskCommand>,
     max_pixels: u64,
     // Held until the last clone goes: the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
@@ -130,7 +130,7 @@ impl Disk {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
                 if used_at.is_older_than(TOUCH_AFTER, now) {
-                    let _ = open.commands.try_send(Command::Touch(id.clone(), now));
+                    let _ = open.commands.try_send(DiskCommand::Touch(id.clone(), now));
                 }
                 Some(entry)
             }
@@ -145,7 +145,7 @@ impl Disk {
     /// Keeps an entry; it is in the file within a second. Waits while the queue is full.
     pub async fn put(&self, held: Arc<Held>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Put(held, Vec::new(), None)).await;
+            let _ = open.commands.send(DiskCommand::Put(held, Vec::new(), None)).await;
         }
     }
 
@@ -157,7 +157,7 @@ impl Disk {
         }
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Put(held, happened, Some(done))).await.is_ok() {
+        if open.commands.send(DiskCommand::Put(held, happened, Some(done))).await.is_ok() {
             let _ = ended.await;
         }
     }
@@ -166,7 +166,7 @@ impl Disk {
     pub async fn put_events(&self, happened: Vec<AvatarEvent>) {
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Note(happened, done)).await.is_ok() {
+        if open.commands.send(DiskCommand::Note(happened, done)).await.is_ok() {
             let _ = ended.await;
         }
     }
@@ -187,7 +187,7 @@ impl Disk {
     pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
         let Some(open) = &self.open else { return !self.is_unavailable() };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Remove(ids, done)).await.is_err() {
+        if open.commands.send(DiskCommand::Remove(ids, done)).await.is_err() {
             return false;
         }
         matches!(ended.await, Ok(Ok(())))
@@ -206,7 +206,7 @@ impl Disk {
     /// Keeps purges, so that a restart forgets none.
     pub async fn put_purges(&self, purges: Vec<StoredPurge>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Purges(purges)).await;
+            let _ = open.commands.send(DiskCommand::Purges(purges)).await;
         }
     }
 
@@ -219,7 +219,7 @@ impl Disk {
     /// Keeps the pause of a whole app.
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Pause(provider, until)).await;
+            let _ = open.commands.send(DiskCommand::Pause(provider, until)).await;
         }
     }
 
@@ -239,7 +239,7 @@ impl Disk {
     /// Keeps when the last sweep was.
     pub async fn put_last_sweep(&self, at: Timestamp) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Swept(at)).await;
+            let _ = open.commands.send(DiskCommand::Swept(at)).await;
         }
     }
 
@@ -253,7 +253,7 @@ impl Disk {
     /// Saves how far the walk that warms is, in the walk's own words; `None` = there is none to go on with.
     pub async fn put_walk(&self, walk: Option<String>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Walk(walk)).await;
+            let _ = open.commands.send(DiskCommand::Walk(walk)).await;
         }
     }
 
@@ -281,7 +281,7 @@ impl Disk {
     pub async fn close(&self) {
         let Some(open) = &self.open else { return };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Close(done)).await.is_ok() {
+        if open.commands.send(DiskCommand::Close(done)).await.is_ok() {
             let _ = ended.await;
         }
         self.state.close();

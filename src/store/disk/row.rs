@@ -89,7 +89,7 @@ pub(super) enum RowError {
 }
 
 /// The columns of an entry, ready to be bound.
-pub(super) struct Columns {
+pub(super) struct RowColumns {
     pub(super) content: &'static str,
     pub(super) identity: Option<String>,
     pub(super) last_modified: i64,
@@ -100,7 +100,7 @@ pub(super) struct Columns {
     pub(super) token_end: Option<String>,
 }
 
-impl Columns {
+impl RowColumns {
     /// What is written of an entry.
     pub(super) fn of(entry: &Entry) -> Self {
         let picture = entry.picture();

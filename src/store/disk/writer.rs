@@ -6,7 +6,7 @@ use std::time::Duration;
 use sqlx::{Connection, Row, SqliteConnection, SqlitePool};
 use tokio::sync::mpsc;
 
-use super::command::{Batch, Command, put};
+use super::command::{Batch, DiskCommand, put};
 use super::outbox::counters::Counters;
 use super::outbox::overflow::Unwritten;
 use super::outbox::table;
@@ -36,7 +36,7 @@ pub(super) struct Writer {
 
 impl Writer {
     /// Writes until the store is closed, or its last handle has gone.
-    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<Command>) {
+    pub(super) async fn run(mut self, mut queue: mpsc::Receiver<DiskCommand>) {
         self.used = self.state.note(self.measure().await).unwrap_or(0);
         let mut commands = Vec::with_capacity(BATCH);
         while self.next(&mut queue, &mut commands).await {
@@ -57,7 +57,7 @@ impl Writer {
     }
 
     /// The next commands; none where it is time to try again what could not be written. False at the end.
-    async fn next(&self, queue: &mut mpsc::Receiver<Command>, commands: &mut Vec<Command>) -> bool {
+    async fn next(&self, queue: &mut mpsc::Receiver<DiskCommand>, commands: &mut Vec<DiskCommand>) -> bool {
         let received = queue.recv_many(commands, BATCH);
         if self.unwritten.len() == 0 {
             return received.await > 0;

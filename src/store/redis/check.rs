@@ -12,7 +12,7 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{FromRedisValue, RedisResult};
 
 use super::config::RedisConfig;
-use super::connect::connection::{Connection, Wire};
+use super::connect::connection::{RedisConnection, Wire};
 use super::data::keys::{AvatarKeys, Keys};
 use super::data::scripts;
 use super::supervisor::said;
@@ -60,7 +60,12 @@ impl RedisConfig {
     }
 
     /// The commands of `entries`, `lease`, `purge` and `listen`, in that order.
-    async fn store(&self, connection: &mut Connection, keys: &Keys, own: &AvatarKeys) -> RedisResult<()> {
+    async fn store(
+        &self,
+        connection: &mut RedisConnection,
+        keys: &Keys,
+        own: &AvatarKeys,
+    ) -> RedisResult<()> {
         let sealed = |key: &str| self.sealer.seal(key, b"{}").unwrap_or_default();
         // Before the scripts: what a script may not do is not told by name.
         let mut pipe = redis::pipe();
@@ -109,7 +114,7 @@ impl RedisConfig {
     }
 
     /// Subscribes as an instance does, and publishes what must be heard.
-    async fn hear(&self, connection: &mut Connection, keys: &Keys, name: &str) -> Result<(), String> {
+    async fn hear(&self, connection: &mut RedisConnection, keys: &Keys, name: &str) -> Result<(), String> {
         let channels = [keys.news(), keys.inbox(name)];
         let subscribed = self.server.subscribe(connection, &channels, WITHIN).await;
         let mut subscription = subscribed.map_err(|error| error.to_string())?;
@@ -132,14 +137,14 @@ async fn heard(subscription: &mut PubSub, channel: &str) -> Result<(), String> {
     Err("the subscription has ended".to_owned())
 }
 
-async fn delete(connection: &mut Connection, own: &AvatarKeys) -> RedisResult<()> {
+async fn delete(connection: &mut RedisConnection, own: &AvatarKeys) -> RedisResult<()> {
     let mut pipe = redis::pipe();
     let all = [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease];
     pipe.cmd("DEL").arg(all.as_slice()).ignore();
     pipe.exec_async(connection).await
 }
 
-async fn primaries(connection: &Connection) -> Vec<String> {
+async fn primaries(connection: &RedisConnection) -> Vec<String> {
     match &connection.0 {
         Wire::Node { place, .. } => vec![place.to_string()],
         Wire::Cluster(_) => {
@@ -151,7 +156,7 @@ async fn primaries(connection: &Connection) -> Vec<String> {
 }
 
 /// `Redis 7.0.15`; `None` where an ACL forbids the question.
-async fn version(connection: &Connection) -> Option<String> {
+async fn version(connection: &RedisConnection) -> Option<String> {
     let mut info = redis::cmd("INFO");
     info.arg("server");
     let asked = async {

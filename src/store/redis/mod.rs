@@ -46,7 +46,7 @@ pub use config::{RedisConfig, RedisWritten};
 pub use data::{Put, Shared};
 pub use lease::{Lease, LeaseOutcome};
 pub use pubsub::message::{Message, PurgeCommand};
-pub use pubsub::{RedisEvent, Snapshot, Watch};
+pub use pubsub::{Position, RedisEvent, Watch};
 pub use purge::Acks;
 pub use supervisor::Unavailable;
 pub use time_budget::Budget;
@@ -183,15 +183,15 @@ impl Redis {
         self.open.as_ref().is_some_and(|open| open.invalidations.is_subscribed())
     }
 
-    /// A moment, for [`Redis::trust`].
-    pub fn snapshot(&self, id: &AvatarId) -> Option<Snapshot> {
-        self.open.as_ref().map(|open| open.invalidations.snapshot(id))
+    /// How far the messages about an avatar are, for [`Redis::trust`].
+    pub fn position(&self, id: &AvatarId) -> Option<Position> {
+        self.open.as_ref().map(|open| open.invalidations.position(id))
     }
 
-    /// Trusts what was read from Redis, or put there, after `mark`, unless something was heard of it since.
-    pub fn trust(&self, held: &Held, mark: Option<Snapshot>) {
-        if let Some((open, mark)) = self.open.as_ref().zip(mark)
-            && let Some(epoch) = open.invalidations.since(&held.id, mark)
+    /// Trusts what was read from Redis, or put there, after `position`, unless something was heard of it since.
+    pub fn trust(&self, held: &Held, position: Option<Position>) {
+        if let Some((open, position)) = self.open.as_ref().zip(position)
+            && let Some(epoch) = open.invalidations.since(&held.id, position)
         {
             held.trust(epoch);
         }

@@ -16,7 +16,7 @@ use tokio::time::Instant;
 
 use super::connect::Server;
 pub(super) use super::connect::connection::said;
-use super::connect::connection::{Connection, Meaning};
+use super::connect::connection::{Meaning, RedisConnection};
 use super::connect::error::ConnectError;
 use super::time_budget::Budget;
 use crate::clock::{Stopwatch, monotonic};
@@ -61,7 +61,7 @@ pub(super) struct Supervisor {
     /// `redis.timeout`: a Redis that is slower is of no use.
     timeout: Duration,
     // A plain mutex: held to clone a handle, never across an await; a hit in memory does not come here.
-    current: Mutex<Option<Connection>>,
+    current: Mutex<Option<RedisConnection>>,
     /// Rises with each connection; 0 = there is none.
     connection_id: watch::Sender<u64>,
     timeouts: AtomicU32,
@@ -120,7 +120,7 @@ impl Supervisor {
     }
 
     /// A connection on which an answer comes in time. One that is open but slow would be closed by the next calls.
-    async fn probe(&self) -> Result<Connection, String> {
+    async fn probe(&self) -> Result<RedisConnection, String> {
         let connection = self.server.connect(PROBE).await.map_err(|error| error.to_string())?;
         match self.server.answers(&connection, self.timeout).await {
             Ok(()) => Ok(connection),
@@ -138,7 +138,7 @@ impl Supervisor {
     }
 
     /// Returns when the connection is of no more use, though no call has found it so.
-    async fn watch_over(&self, connection_id: u64, connection: &Connection) {
+    async fn watch_over(&self, connection_id: u64, connection: &RedisConnection) {
         let is_cluster = self.server.is_cluster();
         let mut seen = self.failures.load(Ordering::Relaxed);
         loop {
@@ -166,19 +166,19 @@ impl Supervisor {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
+    fn lock(&self) -> std::sync::MutexGuard<'_, Option<RedisConnection>> {
         self.current.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Both at once, so that nobody sees one without the other.
-    fn set(&self, connection_id: u64, connection: Option<Connection>) {
+    fn set(&self, connection_id: u64, connection: Option<RedisConnection>) {
         let mut current = self.lock();
         *current = connection;
         self.connection_id.send_replace(connection_id);
     }
 
     /// The connection, if there is one.
-    pub(super) fn connection(&self) -> Result<Connection, Unavailable> {
+    pub(super) fn connection(&self) -> Result<RedisConnection, Unavailable> {
         self.lock().clone().ok_or(Unavailable)
     }
 

@@ -11,7 +11,7 @@ pub(super) mod counters;
 pub(super) mod overflow;
 pub(super) mod table;
 
-use super::command::Command;
+use super::command::DiskCommand;
 use crate::clock::MAX_CLOCK_SKEW;
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
 use crate::store::health::State;
@@ -36,7 +36,7 @@ pub struct LastSequence {
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pool: SqlitePool,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<DiskCommand>,
     counters: Arc<Counters>,
     state: Arc<State>,
 }
@@ -44,7 +44,7 @@ pub struct Outbox {
 impl Outbox {
     pub(in crate::store::disk) fn new(
         pool: SqlitePool,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<DiskCommand>,
         counters: Arc<Counters>,
         state: Arc<State>,
     ) -> Self {
@@ -119,7 +119,8 @@ impl Outbox {
 
     async fn ask(&self, errand: OutboxCommand) -> bool {
         let (done, ended) = oneshot::channel();
-        self.commands.send(Command::Outbox(errand, done)).await.is_ok() && matches!(ended.await, Ok(Ok(())))
+        self.commands.send(DiskCommand::Outbox(errand, done)).await.is_ok()
+            && matches!(ended.await, Ok(Ok(())))
     }
 
     /// Returns when there may be new events. For one caller.

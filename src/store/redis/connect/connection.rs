@@ -1,4 +1,4 @@
-//! [`Connection`]: one for all commands, wherever it leads. A clone shares it. And [`Meaning`]: what an error that came by
+//! [`RedisConnection`]: one for all commands, wherever it leads. A clone shares it. And [`Meaning`]: what an error that came by
 //! it says of it.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
@@ -10,7 +10,7 @@ use super::url::Place;
 
 /// An open connection, and where it leads.
 #[derive(Clone)]
-pub(crate) struct Connection(pub(crate) Wire);
+pub(crate) struct RedisConnection(pub(crate) Wire);
 
 #[derive(Clone)]
 pub(crate) enum Wire {
@@ -64,7 +64,7 @@ pub(crate) fn said(error: &RedisError) -> String {
     cut(&text)
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match &mut self.0 {
             Wire::Node { connection, .. } => connection.req_packed_command(command),

@@ -17,12 +17,12 @@ use std::time::Duration;
 
 use crate::model::{Invalid, Secret};
 use cluster::Cluster;
-use connection::{Connection, Wire};
+use connection::{RedisConnection, Wire};
 use dial::Dial;
 use error::ConnectError;
 use sentinel::Sentinels;
 use tls::{Tls, TlsFiles};
-use url::{Layout, Login, Place, RedisUrl};
+use url::{Login, Place, RedisUrl, Topology};
 
 /// The sentinels' own user and password; empty is none. Those of the URL are the data nodes'.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -56,14 +56,14 @@ impl Server {
     ) -> Result<Self, Invalid> {
         let url = RedisUrl::parse(url.expose())?;
         let nodes = Dial { login: url.login, tls: Tls::new(url.tls, &tls)?, database: url.database };
-        let login = sentinel_login(sentinel, &url.layout)?;
-        let run = match url.layout {
-            Layout::Node(place) => Run::Node(place),
-            Layout::Sentinel { sentinels: places, master } => {
+        let login = sentinel_login(sentinel, &url.topology)?;
+        let run = match url.topology {
+            Topology::Node(place) => Run::Node(place),
+            Topology::Sentinel { sentinels: places, master } => {
                 let dial = Dial { login, tls: nodes.tls.clone(), database: 0 };
                 Run::Sentinel(Sentinels { places, master, dial })
             }
-            Layout::Cluster { seeds } => {
+            Topology::Cluster { seeds } => {
                 let (prefix, primaries) = (prefix.to_owned(), Mutex::default());
                 Run::Cluster(Cluster { seeds, dial: nodes.clone(), prefix, primaries })
             }
@@ -72,9 +72,9 @@ impl Server {
     }
 
     /// A connection to the primary of now (of a cluster: to all), logged in and answering.
-    pub(crate) async fn connect(&self, within: Duration) -> Result<Connection, ConnectError> {
+    pub(crate) async fn connect(&self, within: Duration) -> Result<RedisConnection, ConnectError> {
         bounded(within, async {
-            Ok(Connection(match &self.run {
+            Ok(RedisConnection(match &self.run {
                 Run::Node(place) => {
                     Wire::Node { connection: self.nodes.open_primary(place).await?, place: place.clone() }
                 }
@@ -91,7 +91,7 @@ impl Server {
     /// A subscription to `channels` where `connection` leads; of a cluster, at any node.
     pub(crate) async fn subscribe(
         &self,
-        connection: &Connection,
+        connection: &RedisConnection,
         channels: &[String],
         within: Duration,
     ) -> Result<redis::aio::PubSub, ConnectError> {
@@ -114,7 +114,7 @@ impl Server {
     /// names no other.
     ///
     /// With nobody who answers: true, since an outage of the sentinels alone is none of Redis.
-    pub(crate) async fn is_current(&self, connection: &Connection, within: Duration) -> bool {
+    pub(crate) async fn is_current(&self, connection: &RedisConnection, within: Duration) -> bool {
         match (&self.run, &connection.0) {
             (Run::Sentinel(sentinels), Wire::Node { place, .. }) => sentinels.still_name(place, within).await,
             (Run::Cluster(cluster), Wire::Cluster(connection)) => {
@@ -129,7 +129,7 @@ impl Server {
     /// Whether an answer comes by `connection` in time, whatever it is; of a cluster, from a shard that does its work.
     pub(crate) async fn answers(
         &self,
-        connection: &Connection,
+        connection: &RedisConnection,
         within: Duration,
     ) -> Result<(), ConnectError> {
         if let (Run::Cluster(cluster), Wire::Cluster(connection)) = (&self.run, &connection.0) {
@@ -179,20 +179,20 @@ async fn bounded<T>(
     tokio::time::timeout(within, attempt).await.unwrap_or(Err(ConnectError::TimedOut(within)))
 }
 
-fn sentinel_login(written: SentinelLogin, layout: &Layout) -> Result<Login, Invalid> {
+fn sentinel_login(written: SentinelLogin, topology: &Topology) -> Result<Login, Invalid> {
     let user = Some(written.username).filter(|user| !user.is_empty());
     let password = Some(written.password).filter(|password| !password.is_empty());
     let shown = || user.clone().unwrap_or_default();
-    match (layout, &user, &password) {
-        (Layout::Sentinel { .. }, Some(_), None) => {
+    match (topology, &user, &password) {
+        (Topology::Sentinel { .. }, Some(_), None) => {
             Err(Invalid::new("sentinel.password", "", "the password of sentinel.username"))
         }
-        (Layout::Sentinel { .. }, _, _) => Ok(Login { user, password }),
-        (Layout::Node(_) | Layout::Cluster { .. }, None, None) => Ok(Login::default()),
-        (Layout::Node(_) | Layout::Cluster { .. }, Some(_), _) => {
+        (Topology::Sentinel { .. }, _, _) => Ok(Login { user, password }),
+        (Topology::Node(_) | Topology::Cluster { .. }, None, None) => Ok(Login::default()),
+        (Topology::Node(_) | Topology::Cluster { .. }, Some(_), _) => {
             Err(Invalid::new("sentinel.username", shown(), "nothing, since redis.url names no sentinels"))
         }
-        (Layout::Node(_) | Layout::Cluster { .. }, None, Some(_)) => {
+        (Topology::Node(_) | Topology::Cluster { .. }, None, Some(_)) => {
             Err(Invalid::new("sentinel.password", "<secret>", "nothing, since redis.url names no sentinels"))
         }
     }

@@ -4,13 +4,13 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{FromRedisValue, RedisResult, Value};
 
 use super::cluster::primaries_of;
-use super::connection::{Connection, Wire};
+use super::connection::{RedisConnection, Wire};
 use super::url::Place;
 
 /// Keys that are looked at in one step.
 const STEP: u32 = 500;
 
-impl Connection {
+impl RedisConnection {
     /// The nodes that hold keys; `None` stands for the one that this connection leads to.
     pub(crate) async fn primaries(&self) -> RedisResult<Vec<Option<Place>>> {
         match &self.0 {

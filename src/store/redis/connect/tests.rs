@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::error::ConnectError;
 use super::tls::TlsFiles;
 use super::{SentinelLogin, Server};
@@ -44,7 +44,7 @@ fn server(url: &str) -> Server {
 }
 
 /// Connects, and fails the test with the reason if that does not work.
-async fn connected(server: &Server) -> Connection {
+async fn connected(server: &Server) -> RedisConnection {
     match server.connect(WITHIN).await {
         Ok(connection) => connection,
         Err(error) => panic!("{}: {error}", server.describe()),
@@ -57,7 +57,7 @@ async fn refusal(server: &Server) -> ConnectError {
     error
 }
 
-async fn write_and_read(connection: &mut Connection, key: &str) {
+async fn write_and_read(connection: &mut RedisConnection, key: &str) {
     let () = connection.set(key, "value").await.unwrap();
     let read: String = connection.get(key).await.unwrap();
     assert_eq!(read, "value");

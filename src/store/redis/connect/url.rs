@@ -20,7 +20,7 @@ const SENTINEL_PORT: u16 = 26379;
 
 /// What a URL says.
 pub(crate) struct RedisUrl {
-    pub(crate) layout: Layout,
+    pub(crate) topology: Topology,
     /// Of the data nodes; the sentinels have their own.
     pub(crate) login: Login,
     pub(crate) tls: bool,
@@ -29,7 +29,7 @@ pub(crate) struct RedisUrl {
 
 /// How a Redis is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub(crate) enum Topology {
     /// One server.
     Node(Place),
     /// Sentinels that know who the primary is.
@@ -85,17 +85,17 @@ impl RedisUrl {
             return Err(unknown_parameter(name));
         }
         let login = login(parts.userinfo)?;
-        let (layout, database) = match shape {
+        let (topology, database) = match shape {
             Shape::Cluster => {
-                (Layout::Cluster { seeds: places(parts.hosts, REDIS_PORT)? }, database(parts.path)?)
+                (Topology::Cluster { seeds: places(parts.hosts, REDIS_PORT)? }, database(parts.path)?)
             }
             Shape::Sentinel => sentinel(&parts)?,
-            Shape::Node | Shape::Unix => (Layout::Node(one_place(parts.hosts)?), database(parts.path)?),
+            Shape::Node | Shape::Unix => (Topology::Node(one_place(parts.hosts)?), database(parts.path)?),
         };
-        if matches!(layout, Layout::Cluster { .. }) && database != 0 {
+        if matches!(topology, Topology::Cluster { .. }) && database != 0 {
             return Err(wrong("no database number: a cluster has only database 0"));
         }
-        Ok(Self { layout, login, tls, database })
+        Ok(Self { topology, login, tls, database })
     }
 }
 
@@ -164,7 +164,7 @@ fn unix(parts: &Parts<'_>) -> Result<RedisUrl, Invalid> {
         }
     }
     Ok(RedisUrl {
-        layout: Layout::Node(Place::Unix(PathBuf::from(decoded(parts.path)?))),
+        topology: Topology::Node(Place::Unix(PathBuf::from(decoded(parts.path)?))),
         login: login_of(decoded(user)?, decoded(password)?)?,
         tls: false,
         database: database(number)?,
@@ -172,7 +172,7 @@ fn unix(parts: &Parts<'_>) -> Result<RedisUrl, Invalid> {
 }
 
 /// `/master` or `/master/database`.
-fn sentinel(parts: &Parts<'_>) -> Result<(Layout, u32), Invalid> {
+fn sentinel(parts: &Parts<'_>) -> Result<(Topology, u32), Invalid> {
     let sentinels = places(parts.hosts, SENTINEL_PORT)?;
     let path = parts.path.strip_prefix('/').unwrap_or(parts.path);
     let (master, number) = path.split_once('/').unwrap_or((path, ""));
@@ -180,7 +180,7 @@ fn sentinel(parts: &Parts<'_>) -> Result<(Layout, u32), Invalid> {
     if master.is_empty() {
         return Err(wrong("the master's name after the sentinels: redis+sentinel://host,host/mymaster"));
     }
-    Ok((Layout::Sentinel { sentinels, master }, database(number)?))
+    Ok((Topology::Sentinel { sentinels, master }, database(number)?))
 }
 
 fn login(userinfo: &str) -> Result<Login, Invalid> {
