@@ -56,8 +56,8 @@ impl<'a> WarmWatch<'a> {
     }
 
     /// Shows the progress until the walk ends; an error unless every connection was visited.
-    pub(super) async fn to_the_end(&mut self) -> anyhow::Result<()> {
-        let ended = self.poll_to_the_end().await;
+    pub(super) async fn follow(&mut self) -> anyhow::Result<()> {
+        let ended = self.poll_follow().await;
         self.progress.end();
         let WarmStatus { done, failed, .. } = self.walk;
         ended.with_context(|| format!("{done} avatars are done"))?;
@@ -70,7 +70,7 @@ impl<'a> WarmWatch<'a> {
         Ok(())
     }
 
-    async fn poll_to_the_end(&mut self) -> anyhow::Result<()> {
+    async fn poll_follow(&mut self) -> anyhow::Result<()> {
         loop {
             self.progress.show(&self.walk);
             match self.walk.state {
@@ -155,7 +155,7 @@ mod tests {
         let walk = json!({ "state": "running", "rate": 10, "started_at": 1, "done": 3, "failed": 0 });
         let mut watch =
             WarmWatch { admin: &admin, walk: parse(&walk).unwrap(), progress: ProgressLine::new() };
-        let error = format!("{:#}", watch.to_the_end().await.unwrap_err());
+        let error = format!("{:#}", watch.follow().await.unwrap_err());
         assert!(error.starts_with("3 avatars are done: "), "{error}");
         assert!(error.contains("given up after 60s"), "{error}");
     }
