@@ -1,4 +1,4 @@
-//! What every store promises, and what only the disk can get wrong.
+//! What only the disk can get wrong; [`contract`](crate::store::contract) has what every store promises.
 
 use std::sync::Arc;
 
@@ -11,7 +11,7 @@ use crate::model::{
     AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Happened, Identity, Picture, Provider,
     PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
-use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge};
+use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, PurgeLog, StoredPurge};
 
 const PIXELS: u64 = 1_000_000;
 const PNG: &[u8] = include_bytes!("../../../tests/fixtures/pictures/picture.png");
@@ -169,45 +169,6 @@ async fn a_damaged_row_is_a_miss_and_goes() {
         assert!(opened.disk.page("", 10).await.is_empty(), "{damage}");
         assert_eq!(opened.disk.health(), Health::Well);
     }
-}
-
-#[tokio::test]
-async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
-    let opened = open().await;
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone());
-    let kept = async |held: Arc<Held>| {
-        memory.put(held.clone());
-        opened.disk.put(held).await;
-        // A removal of another avatar is answered when all before it is written.
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
-        let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
-        (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
-    };
-    assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
-    assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened
-        .purge_log
-        .record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, opened.purge_log.next()));
-    assert_eq!(
-        kept(held(entry(Content::NoPicture, 30))).await,
-        (Some(20), Some(20)),
-        "of an older generation"
-    );
-    let purged = Entry { generation: opened.purge_log.current(), ..entry(Content::NoPicture, 10) };
-    assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
-}
-
-#[test]
-fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
-    let purge_log = Arc::new(PurgeLog::default());
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, purge_log.clone());
-    let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
-    assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
-    assert!(!memory.replace(&seen, &later), "another is held");
-    assert!(memory.replace(&new, &later));
-    assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
-    purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge_log.next()));
-    assert!(!memory.replace(&later, &new), "it was purged");
 }
 
 #[tokio::test]
