@@ -120,3 +120,43 @@ impl Memory {
         (self.entries.entry_count(), self.entries.weighted_size())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Content, Fingerprint, Generation, Provider, PurgeKind, PurgeScope, Timestamp};
+    use crate::store::LastPurges;
+
+    fn held() -> Arc<Held> {
+        let entry = Entry {
+            content: Content::NoPicture,
+            verified_at: Timestamp::from_secs(10),
+            link: None,
+            trouble: None,
+            field_missing: None,
+            rest_until: None,
+            token_end: None,
+            provider: Provider::Facebook,
+            name: None,
+            fingerprint: Fingerprint([7; 32]),
+            generation: Generation::default(),
+            soft_purged_at: Generation::default(),
+        };
+        Arc::new(Held::new(AvatarId::parse("a").unwrap(), entry, Timestamp::EPOCH))
+    }
+
+    #[test]
+    fn memory_replaces_the_entry_that_the_caller_saw_and_none_that_came_meanwhile() {
+        let purge_log = Arc::new(PurgeLog::default());
+        let clock = Clock::manual(Timestamp::from_secs(1000));
+        let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, purge_log.clone(), clock);
+        let [seen, new, later] = [(); 3].map(|()| held());
+        assert!(memory.replace(&seen, &new), "nothing is there: it was evicted");
+        assert!(!memory.replace(&seen, &later), "another entry is there");
+        assert!(memory.replace(&new, &later));
+        assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
+        let purge = LastPurges::new(PurgeKind::Hard, purge_log.next());
+        purge_log.record(&PurgeScope::one(&later.id), purge);
+        assert!(!memory.replace(&later, &new), "it was purged");
+    }
+}

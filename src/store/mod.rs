@@ -1,6 +1,8 @@
 //! WORKS: where entries are kept. Each store has the same verbs (`get`, `put`, `remove`) and refuses what is older than
 //! what it holds.
 
+#[cfg(test)]
+mod contract;
 mod disk;
 mod health;
 mod held;

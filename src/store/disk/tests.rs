@@ -1,4 +1,4 @@
-//! What every store promises, and what only the disk can get wrong.
+//! What only the disk can get wrong; [`contract`](crate::store::contract) has what every store promises.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::model::{
     AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
     PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
-use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge};
+use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, PurgeLog, StoredPurge};
 
 const PIXELS: u64 = 1_000_000;
 const NOW: Timestamp = Timestamp::from_secs(1000);
@@ -179,70 +179,19 @@ async fn a_damaged_row_is_a_miss_and_goes() {
 }
 
 #[tokio::test]
-async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
+async fn an_entry_that_was_viewed_in_the_future_counts_as_used_now() {
     let opened = open().await;
-    let memory =
-        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone(), Clock::manual(NOW));
-    let kept = async |held: Arc<Held>| {
-        memory.put(held.clone());
+    let ahead = held(entry(Content::NoPicture, 100_000));
+    ahead.view(ahead.entry.verified_at);
+    for held in [ahead, held(entry(Content::NoPicture, 999))] {
         opened.disk.put(held).await;
         // A removal of another avatar is answered when all before it is written.
         opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
-        let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
-        (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
-    };
-    assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
-    assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened
-        .purge_log
-        .record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, opened.purge_log.next()));
-    assert_eq!(
-        kept(held(entry(Content::NoPicture, 30))).await,
-        (Some(20), Some(20)),
-        "of an older generation"
-    );
-    let purged = Entry { generation: opened.purge_log.current(), ..entry(Content::NoPicture, 10) };
-    assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
-}
-
-#[tokio::test]
-async fn both_stores_replace_what_was_verified_in_the_future() {
-    let opened = open().await;
-    let memory =
-        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone(), Clock::manual(NOW));
-    let viewed = |verified_at| {
-        let held = held(entry(Content::NoPicture, verified_at));
-        held.view(Timestamp::from_secs(verified_at));
-        held
-    };
-    for (verified_at, holds) in [(1001, 1001), (900, 900), (100_000, 100_000), (999, 999), (998, 999)] {
-        let held = viewed(verified_at);
-        memory.put(held.clone());
-        opened.disk.put(held).await;
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
-        let disk = opened.disk.get(&id(), NOW).await.map(|entry| entry.verified_at.as_secs());
-        assert_eq!(
-            (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk),
-            (Some(holds), Some(holds))
-        );
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let used_at = sqlx::query_scalar("SELECT used_at FROM avatar").fetch_one(&mut connection).await;
+        assert_eq!(used_at.ok(), Some(NOW.as_millis()), "or it would stay while others are dropped");
     }
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let used_at = sqlx::query_scalar("SELECT used_at FROM avatar").fetch_one(&mut connection).await;
-    assert_eq!(used_at.ok(), Some(NOW.as_millis()), "or it would stay while others are dropped");
-}
-
-#[test]
-fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
-    let purge_log = Arc::new(PurgeLog::default());
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, purge_log.clone(), Clock::manual(NOW));
-    let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
-    assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
-    assert!(!memory.replace(&seen, &later), "another is held");
-    assert!(memory.replace(&new, &later));
-    assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
-    purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge_log.next()));
-    assert!(!memory.replace(&later, &new), "it was purged");
 }
 
 #[tokio::test]

@@ -18,7 +18,7 @@ mod purge;
 mod scan;
 mod supervisor;
 #[cfg(test)]
-mod test_redis;
+pub(super) mod test_redis;
 mod time_budget;
 
 use std::fmt;

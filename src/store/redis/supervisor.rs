@@ -6,8 +6,8 @@
 //! A cluster may lose some of its slots and serve the others. No call closes its connection: those that fail have this
 //! task ask whether any shard does its work, and whether the primaries are the same.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
@@ -166,8 +166,8 @@ impl Supervisor {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<RedisConnection>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<RedisConnection>> {
+        self.current.lock()
     }
 
     /// Both at once, so that nobody sees one without the other.
@@ -247,7 +247,7 @@ impl Supervisor {
                 self.timeouts.store(0, Ordering::Relaxed);
                 match access {
                     Access::Put => {
-                        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
+                        *self.refused.lock() = Some(monotonic());
                         self.writes.note(Err::<(), _>(said(error)));
                     }
                     Access::Any => tracing::debug!(error = said(error), "Redis refuses to answer"),
@@ -271,7 +271,7 @@ impl Supervisor {
 
     /// How Redis is: away, refusing, or well.
     pub(super) fn health(&self) -> Health {
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = *self.refused.lock();
         match self.connected.health() {
             Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_TELLS) => self.writes.health(),
             health @ (Health::Well | Health::Degraded(_)) => health,

@@ -1,7 +1,7 @@
 //! [`Cluster`]: many primaries behind one connection, which the crate keeps.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -118,7 +118,7 @@ impl Cluster {
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.primaries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.primaries.lock()
     }
 
     fn client(&self, within: Duration) -> RedisResult<ClusterClient> {

@@ -11,8 +11,8 @@ mod tests;
 pub(super) mod tls;
 pub(super) mod url;
 
+use parking_lot::Mutex;
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::model::{Invalid, Secret};

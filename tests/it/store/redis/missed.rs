@@ -1,4 +1,4 @@
-//! Purges that somebody has missed: an instance that was stopped, a Redis that was emptied, or all the others.
+//! Purges that were missed: by an instance that was stopped, by a Redis that was emptied, or by all other instances.
 
 use graphsim::{Endpoint, Fault, Graphsim};
 
@@ -32,7 +32,7 @@ fn asked(sim: &Graphsim) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_anybody_views_it() {
+async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_a_view_asks_for_it() {
     let (all, folder) = one_stopped().await;
     let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await;
     assert_eq!(deleted.status, 200, "nobody is missing who has left");
@@ -71,7 +71,7 @@ async fn what_redis_holds_is_stale_after_a_soft_purge_for_an_instance_that_comes
 }
 
 #[tokio::test]
-async fn an_emptied_redis_is_told_the_purges_again_before_somebody_brings_deleted_bytes_back() {
+async fn an_emptied_redis_gets_the_purges_again_before_an_instance_brings_deleted_bytes_back() {
     let (all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     all.redis.cli(&["FLUSHALL"]);
@@ -82,7 +82,8 @@ async fn an_emptied_redis_is_told_the_purges_again_before_somebody_brings_delete
 }
 
 #[tokio::test]
-async fn whoever_comes_back_to_an_emptied_redis_before_it_was_told_is_told_then() {
+async fn an_instance_that_comes_back_to_an_emptied_redis_learns_of_a_purge_when_another_that_knows_it_comes()
+{
     let (mut all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     let knows = all.instances.pop().unwrap().stop().await;
@@ -91,7 +92,7 @@ async fn whoever_comes_back_to_an_emptied_redis_before_it_was_told_is_told_then(
     assert_eq!(
         missed.get(&FACEBOOK.path()).await.hash(),
         hash(&small(1).bytes),
-        "nobody is there to tell it"
+        "no instance is there that knows the purge"
     );
     until("it offers what it has", async || {
         all.redis.keys().contains(&"avatar-proxy:{clx3facebook}:picture".to_owned())
@@ -106,7 +107,7 @@ async fn whoever_comes_back_to_an_emptied_redis_before_it_was_told_is_told_then(
 }
 
 #[tokio::test]
-async fn a_purge_that_nobody_could_be_told_of_survives_a_restart() {
+async fn a_purge_that_could_not_be_published_survives_a_restart() {
     let mut all = together(2, "").await;
     let (chaos, url) = disturbed(&all.redis);
     all.instances[1] = on(&all.sim, &all.clock, &url, "").await;
@@ -119,13 +120,49 @@ async fn a_purge_that_nobody_could_be_told_of_survives_a_restart() {
     assert!(is_held(&all.instances[0], FACEBOOK.id).await);
     chaos.set(Mode::Pass);
     let _back = back(&all, &url, folder).await;
-    until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    until("the other instance deletes it", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
     // It deletes behind the answer: its row is gone a moment before the file's log is cut.
     until("its disk is clean", async || !is_on_disk(&all.instances[0], &small(1).bytes)).await;
 }
 
 #[tokio::test]
-async fn a_full_redis_that_has_evicted_the_purge_of_somebody_who_was_away_is_told_it_again() {
+async fn a_provider_that_was_deleted_without_redis_is_deleted_from_every_tier_when_redis_is_back() {
+    let mut all = together(2, "").await;
+    let (chaos, url) = disturbed(&all.redis);
+    all.instances[1] = on(&all.sim, &all.clock, &url, "").await;
+    filled(&all).await;
+    for proxy in &all.instances {
+        until("on disk", async || is_on_disk(proxy, &small(1).bytes)).await;
+    }
+    let [connected, alone] = &all.instances[..] else { panic!("two") };
+    chaos.set(Mode::Cut);
+    until("the cut is noticed", async || status(alone).await["subscribed"] == false).await;
+    assert_eq!(purge(alone, r#"{"provider":"facebook","hard":true}"#).await.status, 503);
+    assert!(!is_on_disk(alone, &small(1).bytes) && is_held(connected, FACEBOOK.id).await);
+    assert_eq!(published(alone).await, [("provider:facebook".to_owned(), false)]);
+    chaos.set(Mode::Pass);
+    let bytes = "avatar-proxy:{clx3facebook}:picture".to_owned();
+    until("Redis has no bytes", async || !all.redis.keys().contains(&bytes)).await;
+    until("nor has the other instance", async || !is_on_disk(connected, &small(1).bytes)).await;
+    assert!(is_held(connected, INSTAGRAM.id).await, "another provider's stay");
+    until("the purge is published for good", async || {
+        published(alone).await == [("provider:facebook".to_owned(), true)]
+    })
+    .await;
+}
+
+/// The purges in an instance's file, and whether Redis has each.
+async fn published(proxy: &Proxy) -> Vec<(String, bool)> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file()).read_only(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query_as("SELECT subject, told FROM purged ORDER BY subject")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap()
+}
+
+#[tokio::test]
+async fn a_full_redis_that_evicted_a_purge_gets_it_again_for_an_instance_that_was_stopped() {
     let (all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     assert_eq!(all.redis.cli(&["DEL", "avatar-proxy:{clx3facebook}:purged:hard"]), "1");
@@ -153,7 +190,7 @@ async fn after_a_soft_purge_a_provider_that_fails_is_not_asked_at_every_view() {
 }
 
 #[tokio::test]
-async fn a_purge_of_a_provider_that_is_not_configured_here_any_more_is_made_good() {
+async fn a_missed_purge_of_a_provider_that_is_not_configured_here_any_more_is_carried_out() {
     let all = together(1, "").await;
     let picture = all.sim.put_file("/p/other.jpg", small(7));
     all.sim.serve(Endpoint::new("/v1/7", None, serde_json::json!({ "picture": picture })));
