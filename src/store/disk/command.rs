@@ -1,4 +1,4 @@
-//! [`Batch`]: what the disk store's writer is asked to do, put together for one transaction.
+//! [`Command`]s for the disk store's writer, and the [`Batch`] of them that is one transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,33 +13,33 @@ use super::row::{Columns, VERSION};
 use crate::model::{AvatarId, Entry, Happened, Provider, Timestamp};
 use crate::store::{EntryMeta, Held, StoredPurge};
 
-/// Who waits until a command is in the file.
+/// Answered when the command is in the file, or could not be written.
 type Waiter = oneshot::Sender<Result<(), String>>;
 
-/// What the writer is asked to do.
+/// What the writer can do.
 pub(super) enum Command {
-    /// Keep an entry, and what has happened with it.
+    /// Store an entry with its events.
     Put(Arc<Held>, Vec<Happened>, Option<Waiter>),
-    /// Keep what has happened without an entry.
+    /// Store events without an entry.
     Note(Vec<Happened>, Waiter),
-    /// Do what the sender of events asks.
+    /// Change the outbox, as the sender of events asks.
     Outbox(OutboxCommand, Waiter),
     /// Note a view.
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
     Remove(Vec<AvatarId>, Waiter),
-    /// Keep purges.
+    /// Store purges.
     Purges(Vec<StoredPurge>),
-    /// Keep the pause of an app.
+    /// Store the pause of an app.
     Pause(Provider, Timestamp),
-    /// Keep when the last sweep was.
+    /// Store the time of the last sweep.
     Swept(Timestamp),
-    /// Tell when all before is written.
+    /// Answer when everything before is written.
     Flush(Waiter),
 }
 
-/// Commands that are written together. Removals come first: what was put before them has an older generation and is
-/// refused, what was put after them is meant.
+/// Commands of one transaction. Removals come first: an entry that was put before one has an older generation and is
+/// refused, and an entry that was put after it is to stay.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) removed: Vec<AvatarId>,
@@ -48,9 +48,9 @@ pub(super) struct Batch {
     pub(super) pauses: Vec<(Provider, Timestamp)>,
     pub(super) swept: Option<Timestamp>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
-    /// With the entry that each came with: an entry that is refused has brought nothing about.
+    /// Each with the entry that it came with: if that is refused, the event has not happened.
     pub(super) happened: Vec<Happening>,
-    pub(super) errands: Vec<OutboxCommand>,
+    pub(super) outbox: Vec<OutboxCommand>,
     pub(super) waiters: Vec<Waiter>,
 }
 
@@ -68,8 +68,8 @@ impl Batch {
                 self.happened.push((None, happened));
                 self.waiters.push(waiter);
             }
-            Command::Outbox(errand, waiter) => {
-                self.errands.push(errand);
+            Command::Outbox(command, waiter) => {
+                self.outbox.push(command);
                 self.waiters.push(waiter);
             }
             Command::Touch(id, at) => self.touched.push((id, at)),
@@ -84,7 +84,10 @@ impl Batch {
         }
     }
 
-    pub(super) async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_all_but_entries(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
         for id in &self.removed {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
@@ -106,7 +109,7 @@ impl Batch {
     }
 }
 
-/// Writes an entry, unless a later one stands there.
+/// Writes an entry, unless a later one is there.
 pub(super) async fn put(held: &Held, transaction: &mut SqliteConnection) -> Result<(), sqlx::Error> {
     let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
         &held.entry;

@@ -137,7 +137,7 @@ fn an_entry() -> impl Strategy<Value = Entry> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_stored_form_of_every_entry_comes_back_as_it_went_in(entry in an_entry()) {
+    fn every_entry_comes_back_from_the_file_as_it_was_put(entry in an_entry()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let opened = open().await;
@@ -152,7 +152,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_a_miss_and_goes() {
+async fn a_damaged_row_is_a_miss_and_is_dropped() {
     for damage in [
         "UPDATE avatar SET bytes = x'ffd8ff00'",
         "UPDATE avatar SET checksum = x'00'",
@@ -172,7 +172,7 @@ async fn a_damaged_row_is_a_miss_and_goes() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_release_is_taken_over() {
+async fn a_file_of_the_first_release_is_upgraded() {
     let opened = open().await;
     opened.disk.put(held(entry(picture(None), 1))).await;
     let opened = opened.restarted().await;
@@ -184,7 +184,7 @@ async fn a_file_of_the_first_release_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
+async fn a_file_without_a_sweep_stores_the_last_one() {
     let opened = open().await;
     opened.damage("DROP TABLE swept").await;
     let opened = opened.restarted().await;
@@ -274,7 +274,7 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
+async fn an_entry_that_was_deleted_meanwhile_emits_no_event() {
     let opened = open().await;
     let purge = opened.purge_log.next();
     opened.purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge));
@@ -283,7 +283,7 @@ async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
 }
 
 #[tokio::test]
-async fn what_the_disk_cannot_keep_waits_in_memory_and_what_is_too_much_is_counted() {
+async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_counted() {
     let opened = open().await;
     let outbox = opened.disk.outbox().unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;

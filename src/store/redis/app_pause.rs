@@ -1,4 +1,4 @@
-//! The pause of a provider's whole app, which every instance keeps.
+//! The pause of a provider's whole app, which all instances observe.
 
 use super::data::clear_head::MAX_TOMBSTONE;
 use super::pubsub::message::{Message, Recipient};
@@ -11,7 +11,7 @@ impl Redis {
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        // A longer one stays.
+        // A longer pause stays.
         if open.pause(provider, &mut budget).await.ok().flatten().is_none_or(|known| known < until) {
             let (key, text) = (open.keys.pause(provider), until.as_millis().to_string());
             if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
