@@ -1,4 +1,4 @@
-//! [`Batch`]: what the disk store's writer is asked to do, put together for one transaction.
+//! [`DiskCommand`]s for the disk store's writer, and the [`Batch`] of them that is one transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -13,35 +13,35 @@ use super::row::{RowColumns, VERSION};
 use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 use crate::store::{EntryMeta, Held, StoredPurge};
 
-/// Who waits until a command is in the file.
+/// Answered when the command is in the file, or could not be written.
 type Waiter = oneshot::Sender<Result<(), String>>;
 
-/// What the writer is asked to do.
+/// What the writer can do.
 pub(super) enum DiskCommand {
-    /// Keep an entry, and what has happened with it.
+    /// Store an entry with its events.
     Put(Arc<Held>, Vec<AvatarEvent>, Option<Waiter>),
-    /// Keep what has happened without an entry.
+    /// Store events without an entry.
     Note(Vec<AvatarEvent>, Waiter),
-    /// Do what the sender of events asks.
+    /// Change the outbox, as the sender of events asks.
     Outbox(OutboxCommand, Waiter),
     /// Note a view.
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
     Remove(Vec<AvatarId>, Waiter),
-    /// Keep purges.
+    /// Store purges.
     Purges(Vec<StoredPurge>),
-    /// Keep the pause of an app.
+    /// Store the pause of an app.
     Pause(Provider, Timestamp),
-    /// Keep when the last sweep was.
+    /// Store the time of the last sweep.
     Swept(Timestamp),
-    /// Save how far the walk that warms is, or that there is none to go on with.
+    /// Save how far the walk that warms is, or that there is none to continue.
     Walk(Option<String>),
-    /// Tell when all before is written, and write no more.
+    /// Answer when everything before is written, and write no more.
     Close(Waiter),
 }
 
-/// Commands that are written together. Removals come first: what was put before them has an older generation and is
-/// refused, what was put after them is meant.
+/// Commands of one transaction. Removals come first: an entry that was put before one has an older generation and is
+/// refused, and an entry that was put after it is to stay.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) removed: Vec<AvatarId>,
@@ -51,9 +51,9 @@ pub(super) struct Batch {
     pub(super) swept: Option<Timestamp>,
     pub(super) walk: Option<Option<String>>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
-    /// With the entry that each came with: an entry that is refused has brought nothing about.
+    /// Each with the entry that it came with: if that is refused, the event has not happened.
     pub(super) happened: Vec<Happening>,
-    pub(super) errands: Vec<OutboxCommand>,
+    pub(super) outbox: Vec<OutboxCommand>,
     pub(super) waiters: Vec<Waiter>,
     /// The store closes after it.
     pub(super) is_last: bool,
@@ -73,8 +73,8 @@ impl Batch {
                 self.happened.push((None, happened));
                 self.waiters.push(waiter);
             }
-            DiskCommand::Outbox(errand, waiter) => {
-                self.errands.push(errand);
+            DiskCommand::Outbox(command, waiter) => {
+                self.outbox.push(command);
                 self.waiters.push(waiter);
             }
             DiskCommand::Touch(id, at) => self.touched.push((id, at)),
@@ -93,7 +93,10 @@ impl Batch {
         }
     }
 
-    pub(super) async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_all_but_entries(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
         for id in &self.removed {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
@@ -123,8 +126,8 @@ impl Batch {
     }
 }
 
-/// Writes an entry, unless a later one stands there. One that was verified in the future is not later: a wrong clock wrote
-/// it, and nothing else could be kept until then.
+/// Writes an entry, unless a later one is there. One that was verified in the future is not later: a wrong clock wrote it,
+/// and until that time it would keep every other entry out.
 pub(super) async fn put(
     held: &Held,
     now: Timestamp,

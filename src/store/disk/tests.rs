@@ -144,7 +144,7 @@ fn an_entry() -> impl Strategy<Value = Entry> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_stored_form_of_every_entry_comes_back_as_it_went_in(entry in an_entry()) {
+    fn every_entry_comes_back_from_the_file_as_it_was_put(entry in an_entry()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let opened = open().await;
@@ -159,7 +159,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_a_miss_and_goes() {
+async fn a_damaged_row_is_a_miss_and_is_dropped() {
     for damage in [
         "UPDATE avatar SET bytes = x'ffd8ff00'",
         "UPDATE avatar SET checksum = x'00'",
@@ -185,7 +185,7 @@ async fn an_entry_that_was_viewed_in_the_future_counts_as_used_now() {
     ahead.view(ahead.entry.verified_at);
     for held in [ahead, held(entry(Content::NoPicture, 999))] {
         opened.disk.put(held).await;
-        // A removal of another avatar is answered when all before it is written.
+        // A removal of another avatar is answered when everything before it is written.
         opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
         let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
         let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
@@ -195,7 +195,7 @@ async fn an_entry_that_was_viewed_in_the_future_counts_as_used_now() {
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_release_is_taken_over() {
+async fn a_file_of_the_first_release_is_upgraded() {
     let opened = open().await;
     opened.disk.put(held(entry(picture(None), 1))).await;
     let opened = opened.restarted().await;
@@ -207,7 +207,7 @@ async fn a_file_of_the_first_release_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
+async fn a_file_without_a_sweep_stores_the_last_one() {
     let opened = open().await;
     opened.damage("DROP TABLE swept").await;
     let opened = opened.restarted().await;
@@ -312,7 +312,7 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
+async fn an_entry_that_was_deleted_meanwhile_emits_no_event() {
     let opened = open().await;
     let purge = opened.purge_log.next();
     opened.purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge));
@@ -321,7 +321,7 @@ async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
 }
 
 #[tokio::test]
-async fn what_the_disk_cannot_keep_waits_in_memory_and_what_is_too_much_is_counted() {
+async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_counted() {
     let opened = open().await;
     let outbox = opened.disk.outbox().unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;

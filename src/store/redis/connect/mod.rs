@@ -1,4 +1,8 @@
 //! [`Server`]: where Redis is, how it is run, and how connections to it are opened.
+//!
+//! Reading order: `url` (what `redis.url` says) and `tls`; `dial` (one server), `sentinel` (which server is the primary) and
+//! `cluster` (many primaries); `connection` (what they open, and what an error says about it), `nodes` (commands for each
+//! primary), `error`.
 
 mod cluster;
 pub(super) mod connection;
@@ -24,7 +28,7 @@ use sentinel::Sentinels;
 use tls::{Tls, TlsFiles};
 use url::{Login, Place, RedisUrl, Topology};
 
-/// The sentinels' own user and password; empty is none. Those of the URL are the data nodes'.
+/// The user and password of the sentinels; empty is none. Those in the URL are for the data nodes.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SentinelLogin {
@@ -47,7 +51,7 @@ enum Run {
 impl Server {
     /// `url` and `prefix` are those of `redis`. Reads the TLS files.
     ///
-    /// The error names the key below `redis`; nothing that could be a part of a password shows in it.
+    /// The error names the key below `redis` and shows nothing that could be a part of a password.
     pub(crate) fn new(
         url: &Secret,
         prefix: &str,
@@ -71,7 +75,7 @@ impl Server {
         Ok(Self { nodes, run })
     }
 
-    /// A connection to the primary of now (of a cluster: to all), logged in and answering.
+    /// A connection to the current primary, or to all of a cluster. It is logged in and answers.
     pub(crate) async fn connect(&self, within: Duration) -> Result<RedisConnection, ConnectError> {
         bounded(within, async {
             Ok(RedisConnection(match &self.run {
@@ -88,7 +92,7 @@ impl Server {
         .await
     }
 
-    /// A subscription to `channels` where `connection` leads; of a cluster, at any node.
+    /// A subscription to `channels` at the server that `connection` leads to; in a cluster, at any node.
     pub(crate) async fn subscribe(
         &self,
         connection: &RedisConnection,
@@ -103,17 +107,17 @@ impl Server {
                 }
                 (Wire::Cluster(_), Run::Node(_) | Run::Sentinel(_)) => Err(ConnectError::Other {
                     at: self.describe(),
-                    why: "a connection of another server was given".to_owned(),
+                    why: "the connection belongs to another server".to_owned(),
                 }),
             }
         })
         .await
     }
 
-    /// Whether `connection` still leads to the primary, as the sentinels see it, or to those of the cluster. One node
+    /// Whether `connection` still leads to the primary that the sentinels name, or to those of the cluster. A single node
     /// names no other.
     ///
-    /// With nobody who answers: true, since an outage of the sentinels alone is none of Redis.
+    /// True if no sentinel answers: an outage of the sentinels alone is no outage of Redis.
     pub(crate) async fn is_current(&self, connection: &RedisConnection, within: Duration) -> bool {
         match (&self.run, &connection.0) {
             (Run::Sentinel(sentinels), Wire::Node { place, .. }) => sentinels.still_name(place, within).await,
@@ -126,7 +130,7 @@ impl Server {
         }
     }
 
-    /// Whether an answer comes by `connection` in time, whatever it is; of a cluster, from a shard that does its work.
+    /// Whether `connection` answers anything in time; in a cluster, whether some shard works.
     pub(crate) async fn answers(
         &self,
         connection: &RedisConnection,
@@ -140,12 +144,12 @@ impl Server {
         answer.map(|_| ()).map_err(|_| ConnectError::TimedOut(within))
     }
 
-    /// Whether there are several primaries, of which one may be lost.
+    /// Whether there are several primaries, so that one may be lost.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self.run, Run::Cluster(_))
     }
 
-    /// For `check` and the log; holds no password.
+    /// For `check` and the log, without a password.
     pub(crate) fn describe(&self) -> String {
         let mut text = match &self.run {
             Run::Node(place) => format!("one node at {place}"),

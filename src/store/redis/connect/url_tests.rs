@@ -9,7 +9,7 @@ fn parsed(text: &str) -> RedisUrl {
 }
 
 #[test]
-fn every_form_of_the_documentation_is_understood() {
+fn every_documented_form_is_parsed() {
     let node = |place| Topology::Node(place);
     let sentinel = |sentinels: &[Place], master: &str| Topology::Sentinel {
         sentinels: sentinels.to_vec(),
@@ -60,7 +60,7 @@ fn user_and_password_are_decoded() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_no_part_of_the_url_is_shown() {
+fn an_error_says_what_is_wrong_and_shows_no_part_of_the_url() {
     for (text, said) in [
         ("", "one of redis://host:port/database"),
         ("hunter2", "one of redis://"),
