@@ -62,7 +62,7 @@ pub struct HookProgress {
 /// How a sweep went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SweepReport {
-    /// So many avatars were deleted, of so many.
+    /// The numbers of avatars that were deleted, and that were compared.
     Deleted(usize, usize),
     /// More than a fifth would have gone: nothing was deleted.
     Stopped(usize, usize),

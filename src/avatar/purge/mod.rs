@@ -113,7 +113,7 @@ impl Purger {
         found.extend(known.iter().map(|kept| kept.id.clone()));
         if !order.reach.is_wide() {
             return match order.hard {
-                // Whatever its generation: somebody wants it gone, and what is newer can be fetched again.
+                // Whatever its generation: an operator wants it gone, and a newer picture can be fetched again.
                 true => self.remove(&order.reach.ids()).await,
                 false => self.enforce(&known, &mut BTreeSet::new(), now).await,
             };
@@ -143,7 +143,7 @@ impl Purger {
         deleted.is_empty() || self.remove(&deleted).await
     }
 
-    /// What is held of an avatar. What a lookup finds to be past its time is deleted first.
+    /// The entry of an avatar. An entry that the lookup finds to be past its time is deleted first.
     pub(super) async fn lookup(
         self: &Arc<Self>,
         id: &AvatarId,
@@ -170,7 +170,7 @@ impl Purger {
         }
     }
 
-    /// Deletes what a lookup found to be past its time, and says what is held without it.
+    /// Deletes an entry that a lookup found to be past its time, and returns the entry that is left.
     async fn forget(
         self: &Arc<Self>,
         id: &AvatarId,

@@ -1,6 +1,6 @@
 //! [`Refresher`]: one refresh of an avatar at a time, in this process and among all instances, and not too many at once.
 //!
-//! Reading order: `begin` here, `flight` (who waits for whom), `leader` (what one refresh does), `admission` (permit and
+//! Reading order: `begin` here, `flight` (its waiters), `leader` (what one refresh does), `admission` (permit and
 //! lease), `ladder` (the attempt itself), `settle` (its result).
 
 mod admission;

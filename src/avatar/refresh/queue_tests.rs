@@ -132,7 +132,7 @@ async fn a_pace_of_which_nothing_more_is_heard_is_over_at_its_time() {
     assert_eq!(queue.next_permit(Provider::Telegram), None);
     assert!(
         queue.enter_unpaced(Provider::Facebook).is_some(),
-        "whoever does not begin with a call is not held up"
+        "a refresh that begins without a call is not held up"
     );
     clock.advance(Duration::from_secs(100));
     let (a, b) = both.await;
