@@ -86,7 +86,7 @@ where
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
         Format::Text => lines.with_ansi(wants_colour()).boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(lines).with(targets(config.level)).with(limits)
 }

@@ -21,6 +21,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::config::AvatarConfig;
 use super::purge::Purger;
@@ -116,11 +118,11 @@ impl Refresher {
             }
             Joined::Leader(leader) => {
                 let flight = leader.flight().clone();
-                let refresher = self.clone();
+                // The level of an error, so that its lines have these fields whatever `log.level` is.
+                let span = tracing::error_span!("refresh", connection = %id, provider = Empty);
+                let refresh = self.clone().lead(leader, held, urgency, budget).instrument(span);
                 // The leader runs in a task of its own: a client that leaves aborts nothing.
-                self.parts
-                    .background
-                    .spawn(async move { refresher.lead(leader, held, urgency, budget).await });
+                self.parts.background.spawn(refresh);
                 Some(flight)
             }
         }
