@@ -1,7 +1,7 @@
 //! [`Snapshot`]: how the service is at one moment, for readiness and operators.
 
 use crate::store::{Health, Status as RedisStatus};
-use crate::webhook::Status as WebhookStatus;
+use crate::webhook::WebhookStatus;
 
 /// How the service is.
 #[derive(Debug)]

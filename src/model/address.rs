@@ -1,4 +1,4 @@
-//! [`Address`]: a picture's address that travels byte for byte.
+//! [`Address`]: a picture's address that is sent byte for byte.
 
 use std::fmt;
 
@@ -7,26 +7,26 @@ use zeroize::Zeroizing;
 
 /// An `http` or `https` address whose text does not change by parsing.
 ///
-/// A signed address must reach the CDN exactly as the provider gave it (PROVIDERS 5.5): re-encoding, a lost `&` or a
-/// resolved `..` breaks its signature. So a text that the parser would change (beyond the host's case, a default port
-/// and an empty path) is refused here, and what is sent is what was given. Signed, hence as secret as a token: `Debug`
-/// shows the host alone.
+/// A signed address must reach the CDN exactly as the provider gave it: re-encoding, a lost `&` or a resolved `..` breaks its
+/// signature (docs/providers.md, "Signed addresses"). So a text that the parser would change, beyond the host's case, a
+/// default port and an empty path, is refused here. A signed address is as secret as a token, so `Debug` shows only the
+/// host.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Address {
     text: Zeroizing<String>,
     url: Url,
 }
 
-/// The text is no usable address. The message never repeats it.
+/// The text is no usable address. The message never contains it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum AddressError {
     /// Not an absolute `http` or `https` address with a host.
     #[error("not an absolute http or https address")]
     NotAnAddress,
-    /// A user name or password stands in it.
+    /// It contains a user name or password.
     #[error("the address holds credentials")]
     Credentials,
-    /// It would be sent otherwise than it was given.
+    /// Parsing would change it.
     #[error("the address would change by parsing, so its signature would not hold")]
     WouldChange,
     /// Longer than [`Address::MAX_LEN`].
@@ -35,10 +35,13 @@ pub enum AddressError {
 }
 
 impl Address {
-    /// The longest accepted address, in bytes; Meta's pass 512 regularly.
+    /// The longest accepted address, in bytes; Meta's often pass 512.
     pub const MAX_LEN: usize = 8192;
 
-    /// Checks `text` and takes it over.
+    /// Checks the text.
+    ///
+    /// # Errors
+    /// The first rule that it breaks.
     pub fn parse(text: &str) -> Result<Self, AddressError> {
         if text.len() > Self::MAX_LEN {
             return Err(AddressError::TooLong);
@@ -56,12 +59,12 @@ impl Address {
         Ok(Self { text: Zeroizing::new(text.to_owned()), url })
     }
 
-    /// The text as it was given. Never to be logged.
+    /// The text as given. It must never be logged.
     pub fn expose(&self) -> &str {
         &self.text
     }
 
-    /// The parsed form, whose text is the same but for the host's case, a default port and an empty path.
+    /// The parsed form. Its text differs at most in the host's case, a default port and an empty path.
     pub fn url(&self) -> &Url {
         &self.url
     }
@@ -71,7 +74,7 @@ impl Address {
         self.url.host_str().unwrap_or("")
     }
 
-    /// Whether the host is that domain, or a name below it.
+    /// Whether the host is this domain or a name below it.
     pub fn is_at(&self, domain: &str) -> bool {
         let below = self.host().strip_suffix(domain);
         below.is_some_and(|label| label.is_empty() || label.ends_with('.'))
@@ -82,12 +85,12 @@ impl Address {
         self.url.scheme() == "https"
     }
 
-    /// Path and query as they were given; the query is empty where there is none.
+    /// Path and query as given; an absent query is empty.
     pub fn path_and_query(&self) -> (&str, &str) {
         (self.url.path(), self.url.query().unwrap_or(""))
     }
 
-    /// The values of a query parameter as they were given, not decoded.
+    /// The values of a query parameter as given, not decoded.
     pub fn parameters<'a>(&'a self, name: &'a str) -> impl Iterator<Item = &'a str> {
         self.path_and_query().1.split('&').filter_map(move |pair| {
             let (key, value) = pair.split_once('=')?;
@@ -96,15 +99,15 @@ impl Address {
     }
 }
 
-/// Whether everything behind the authority is still what it was, and the scheme was written in lower case.
+/// Whether parsing kept everything after the authority, and the scheme was written in lower case.
 fn survives(text: &str, url: &Url) -> bool {
     let Some(rest) = text.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://")) else {
         return false;
     };
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let (authority, tail) = rest.split_at(end);
-    // SECURITY: `http://a\b` and `http://a<TAB>b` are read differently by different parsers. The authority may hold
-    // nothing that the URL parser skips or reinterprets.
+    // SECURITY: different parsers read `http://a\b` and `http://a<TAB>b` differently. The authority must not contain anything
+    // that the URL parser skips or reinterprets.
     let plain = authority
         .bytes()
         .all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'));
@@ -150,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_that_would_be_sent_otherwise_is_refused() {
+    fn an_address_that_parsing_would_change_is_refused() {
         for text in [
             "https://example.com/a/../b.jpg",
             "https://example.com/./a.jpg",
@@ -176,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn a_domain_holds_itself_and_what_is_below_it() {
+    fn a_domain_covers_itself_and_names_below_it() {
         for (text, is_at) in [
             ("https://licdn.com/a", true),
             ("https://media.LICDN.com/a", true),
@@ -195,12 +198,12 @@ mod tests {
 
     proptest! {
         #[test]
-        fn arbitrary_text_never_panics_and_what_is_accepted_keeps_its_text(
+        fn arbitrary_text_never_panics_and_an_accepted_one_is_unchanged(
             text in r"\PC{0,80}|https?:(/|\\){0,3}[a-zA-Z0-9.:@\[\]%_-]{0,30}[/?#][!-~ ]{0,60}|https://[a-z.]{1,20}/[!-~]{0,60}",
         ) {
             if let Ok(address) = Address::parse(&text) {
                 prop_assert_eq!(address.expose(), &text);
-                // What goes into the request line is the tail of what was given.
+                // The request line gets the end of the given text.
                 let sent = &address.url()[url::Position::BeforePath..url::Position::AfterQuery];
                 let given = text.split('#').next().unwrap_or("");
                 prop_assert!(given.ends_with(sent) || given.ends_with(&sent[1..]), "{}", text);

@@ -1,61 +1,61 @@
-//! [`AvatarEvent`]: what the dashboard is told of, since somebody there may have to mend it.
+//! [`AvatarEvent`]: a change that the dashboard learns of, because its user may have to act.
 
 use super::{AvatarId, Provider, Timestamp, TroubleClass};
 
 /// What can happen to an avatar.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum EventKind {
-    /// Another picture is shown.
+    /// The avatar has another picture.
     Changed,
     /// The picture was removed at the provider.
     NoPicture,
-    /// The token is dead; nobody asks until the row has another.
+    /// The token is dead; the provider is not asked until the row has another.
     NeedsReauth,
-    /// What needed mending has been mended: the provider has confirmed the picture again.
+    /// A problem that needed action is solved: the provider has confirmed the picture again.
     Recovered,
-    /// The connection is gone, and every byte of its picture.
+    /// The connection was deleted, and every byte of its picture with it.
     Deleted,
-    /// The proxy's configuration or the row is at fault.
+    /// The configuration of this server or the row is at fault.
     Misconfigured,
     /// The token ends soon.
     ExpiresSoon,
 }
 
-/// What an event is about: of one thing only the last event counts.
+/// The subject of an event. Of each subject only the last event counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Dimension {
-    /// Which picture it is.
+    /// Which picture the avatar has.
     Picture,
-    /// Whether anything has to be mended.
+    /// Whether anything needs action.
     Trouble,
     /// How long the token lives.
     Expiry,
-    /// Whether the connection is there.
+    /// Whether the connection exists.
     Existence,
 }
 
-/// Something that has happened to an avatar.
+/// Something that happened to an avatar.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AvatarEvent {
-    /// To which.
+    /// The avatar.
     pub id: AvatarId,
-    /// Whose picture it is.
+    /// The provider of its picture.
     pub provider: Provider,
-    /// What.
+    /// What happened.
     pub kind: EventKind,
-    /// When; of an entry that all instances share the same in each of them.
+    /// When it happened. All instances derive the same time from a shared entry.
     pub at: Timestamp,
-    /// What tells it from another of its kind: the new ETag, the row's fingerprint, the end of the token in milliseconds.
-    /// Two that see one thing have one mark.
+    /// Distinguishes it from other events of its kind: the new ETag, the row's fingerprint, or the end of the token in
+    /// milliseconds. Two instances that see the same change write the same text here.
     pub discriminator: String,
-    /// Why, or what is over.
+    /// The class of the failure, or of the one that is over.
     pub reason: Option<TroubleClass>,
-    /// Of the picture that is shown now, with its quotes.
+    /// The ETag of the current picture, with its quotes.
     pub etag: Option<String>,
 }
 
 impl EventKind {
-    /// All of them, in the order in which they are documented.
+    /// All kinds, in the order of the documentation.
     pub const ALL: [Self; 7] = [
         Self::Changed,
         Self::NoPicture,
@@ -66,7 +66,7 @@ impl EventKind {
         Self::ExpiresSoon,
     ];
 
-    /// The name in ids and stored forms; behind `avatar.` the event's type.
+    /// The name in ids and stored forms; with `avatar.` before it the event's type.
     pub const fn as_str(self) -> &'static str {
         match self {
             Self::Changed => "changed",
@@ -79,12 +79,12 @@ impl EventKind {
         }
     }
 
-    /// The kind of that name.
+    /// The kind with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.as_str() == name)
     }
 
-    /// What it is about.
+    /// The subject of events of this kind.
     pub const fn dimension(self) -> Dimension {
         match self {
             Self::Changed | Self::NoPicture => Dimension::Picture,
@@ -108,13 +108,13 @@ impl Dimension {
 }
 
 impl AvatarEvent {
-    /// When the token ends that ends soon.
+    /// When the token ends, for an event that says so.
     pub fn token_expires_at(&self) -> Option<Timestamp> {
-        let is_about_it = self.kind == EventKind::ExpiresSoon;
-        is_about_it.then(|| self.discriminator.parse().ok().map(Timestamp::from_millis)).flatten()
+        let names_end = self.kind == EventKind::ExpiresSoon;
+        names_end.then(|| self.discriminator.parse().ok().map(Timestamp::from_millis)).flatten()
     }
 
-    /// What it is, in one text: what has the same is the same thing.
+    /// Kind and discriminator in one text: two events of an avatar with the same key are the same event.
     pub fn dedup_key(&self) -> String {
         format!("{} {}", self.kind.as_str(), self.discriminator)
     }
@@ -133,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn no_kinds_name_ends_in_anothers_so_that_an_id_made_of_them_is_unambiguous() {
+    fn no_kinds_name_ends_in_anothers_so_an_id_made_of_them_is_unambiguous() {
         for kind in EventKind::ALL {
             for other in EventKind::ALL.into_iter().filter(|other| *other != kind) {
                 assert!(!kind.as_str().ends_with(&format!("_{}", other.as_str())), "{kind:?} {other:?}");

@@ -1,23 +1,23 @@
-//! [`CacheStatus`]: how an answer came about, for the `Cache-Status` header.
+//! [`CacheStatus`]: where an answer came from, for the `Cache-Status` header.
 
 /// RFC 9211, with a `detail` that says why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CacheStatus {
-    /// From memory or disk, without a thought.
+    /// From memory or disk, still fresh.
     Hit,
-    /// From memory or disk, past S1.
+    /// From memory or disk, past `fresh_for`.
     Stale,
-    /// Held bytes, since the last attempt to refresh them failed or may not start.
+    /// The last good bytes, because the last attempt to refresh them failed or none may start yet.
     LastGood,
-    /// Held bytes were confirmed or replaced while the client waited.
+    /// The cached bytes were confirmed or replaced while the client waited.
     Refreshed,
-    /// Nothing was held; the picture was fetched for this client.
+    /// Nothing was cached; the picture was fetched for this client.
     Miss,
-    /// Nothing was held; the picture is still coming in.
+    /// Nothing was cached; the picture is passed on while it arrives.
     Streamed,
     /// The account is known to have no picture.
     NoPicture,
-    /// Nothing is held and nothing could be fetched, for that reason if it was not the provider.
+    /// Nothing is cached and nothing could be fetched; the reason is there where the provider is not at fault.
     Unavailable(Option<FlightFailure>),
     /// The directory has no such connection.
     Unknown,

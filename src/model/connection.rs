@@ -10,45 +10,45 @@ use super::{AvatarId, Provider, Secret, Timestamp};
 /// A connected account as the directory knows it.
 #[derive(Debug, Clone)]
 pub struct Connection {
-    /// The id in the address; with the table's prefix, if it has one.
+    /// The id in the address, with the table's prefix if it has one.
     pub id: AvatarId,
-    /// Whose API to ask.
+    /// The provider whose API knows the picture.
     pub provider: Provider,
-    /// The account at the provider (page id, chat id); `None` = the one that the token belongs to.
+    /// The account at the provider (page id, chat id); `None` means the one that the token belongs to.
     pub account: Option<String>,
     /// The access token as the dashboard stored it.
     pub token: SealedToken,
     /// The name from which initials are made.
     pub name: Option<Arc<str>>,
-    /// The address that the dashboard last stored; may be long dead. Signed, so as secret as a token.
+    /// The address that the dashboard last stored. It may have expired long ago. It is signed, so as secret as a token.
     pub picture_url: Option<Secret>,
-    /// When the token ends, as far as the dashboard wrote it down.
+    /// When the token ends, if the dashboard recorded it.
     pub token_expires_at: Option<Timestamp>,
-    /// Which configured table the row came from; `None` for a `[[connection]]` entry. Only `directory` reads it.
+    /// The configured table of the row; `None` for a `[[connection]]` entry. Only `directory` reads it.
     pub table: Option<usize>,
 }
 
-/// A token at rest: one text, or three where iv and tag are columns of their own.
+/// A token as stored: one text, or three where iv and tag have columns of their own.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SealedToken {
     /// The sealed value, or `plain:...` in the configuration.
     pub value: Secret,
-    /// The column with the initialisation vector, if it is one of its own.
+    /// The initialisation vector, if it has a column of its own.
     pub iv: Option<Secret>,
-    /// The column with the authentication tag, if it is one of its own.
+    /// The authentication tag, if it has a column of its own.
     pub tag: Option<Secret>,
 }
 
 impl SealedToken {
-    /// A token that is one text.
+    /// A token in one text.
     pub fn of(value: impl Into<String>) -> Self {
         Self { value: Secret::new(value), iv: None, tag: None }
     }
 }
 
-/// What must stay the same for a trouble to stay true: provider, account and sealed token, as a hash.
+/// A hash of provider, account and sealed token. A trouble holds only while this stays the same.
 ///
-/// Troubles carry it, so that a new token in the row ends every pause; being a hash it may lie in a store.
+/// Every trouble carries it, so that a new token in the row ends its pause. A store may keep it because it is a hash.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Fingerprint(pub [u8; 32]);
 
@@ -59,8 +59,8 @@ impl fmt::Debug for Fingerprint {
 }
 
 impl Connection {
-    /// The hash of provider, account and sealed token; every part goes in with its length, so that no two rows collide
-    /// by shifting characters from one part to the next.
+    /// The hash of provider, account and sealed token. Each part is hashed with its length, so that no two rows collide by
+    /// moving characters from one part to the next.
     pub fn fingerprint(&self) -> Fingerprint {
         let optional =
             |secret: &Option<Secret>| secret.as_ref().map_or(String::new(), |s| s.expose().to_owned());

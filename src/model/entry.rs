@@ -1,21 +1,18 @@
-//! [`Entry`]: all that is held of one avatar.
+//! [`Entry`]: everything that is cached of one avatar.
 
 use std::sync::Arc;
-use std::time::Duration;
 
-use super::{
-    Fingerprint, LONGEST_PAUSE, Link, Picture, Provider, Timestamp, TokenEnd, Trouble, TroubleClass, Windows,
-};
+use super::{Fingerprint, LONGEST_PAUSE, Link, Picture, Provider, Timestamp, TokenEnd, Trouble};
 
-/// How often an avatar has been purged or deleted. A store refuses an entry of an older generation, so that a refresh
-/// under way cannot bring deleted bytes back.
+/// Counts purges and deletions. A store refuses an entry of an older generation, so that a running refresh cannot bring
+/// deleted bytes back.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub struct Generation(pub u64);
 
 impl Generation {
-    /// Reads one that somebody else wrote.
+    /// Parses a generation from outside this process.
     ///
-    /// SECURITY: one beyond what a counter of milliseconds can reach would purge everything for ever, so it is none.
+    /// SECURITY: one beyond the range of a counter of milliseconds would purge everything for ever, so it is refused.
     pub fn parse(text: &str) -> Option<Self> {
         text.parse().ok().filter(|generation| *generation < 1 << 53).map(Self)
     }
@@ -24,15 +21,15 @@ impl Generation {
 /// What is known of the account's picture.
 #[derive(Debug, Clone)]
 pub enum Content {
-    /// There is one, and these are its bytes.
+    /// There is a picture, with these bytes.
     Picture(Arc<Picture>),
-    /// The provider says that the account has none.
+    /// The provider says that the account has no picture.
     NoPicture,
-    /// Nothing yet: only trouble has been met.
+    /// Nothing is known yet: every attempt has failed.
     Nothing,
 }
 
-/// What is held of one avatar: a value, replaced as a whole.
+/// What is cached of one avatar: a value that is replaced as a whole.
 #[derive(Debug, Clone)]
 pub struct Entry {
     /// The picture, or that there is none.
@@ -43,26 +40,26 @@ pub struct Entry {
     pub link: Option<Link>,
     /// Why the last refresh failed; `None` after a success.
     pub trouble: Option<Trouble>,
-    /// Replies in a row that had the account but not its picture's field, with the time of the first.
+    /// The number of replies in a row that knew the account but left the picture's field out, with the time of the first.
     pub field_missing: Option<(u32, Timestamp)>,
-    /// Until when the account is left alone, since its own quota is nearly used up.
+    /// Until when the account is left alone, because its own quota is nearly used up.
     pub rest_until: Option<Timestamp>,
-    /// When the token ends, where row or provider say.
+    /// When the token ends, if row or provider say.
     pub token_end: Option<TokenEnd>,
-    /// Whose picture.
+    /// The provider of the picture.
     pub provider: Provider,
     /// The row's name, for initials.
     pub name: Option<Arc<str>>,
-    /// Of the row that it was made from.
+    /// The fingerprint of the row that the entry was made from.
     pub fingerprint: Fingerprint,
-    /// The avatar's generation when it was made.
+    /// The avatar's generation when the entry was made.
     pub generation: Generation,
-    /// The last soft purge that has made it stale; 0 = none.
+    /// The generation of the last soft purge that made it stale; 0 for none.
     pub soft_purged_at: Generation,
 }
 
 impl Entry {
-    /// The picture, if one is held.
+    /// The cached picture.
     pub fn picture(&self) -> Option<&Arc<Picture>> {
         match &self.content {
             Content::Picture(picture) => Some(picture),
@@ -70,25 +67,12 @@ impl Entry {
         }
     }
 
-    /// The time since the provider confirmed the content. What was confirmed in the future by a wrong clock counts as old:
-    /// a picture is shown while a refresh runs, and "there is none" is asked for again.
-    ///
-    /// After a soft purge it is at least `fresh_for`. A purge also moves `verified_at` back, but by the clock of its own
-    /// moment: a view that took its time earlier, or a clock that is set back afterwards, would find the entry younger.
-    pub fn age(&self, now: Timestamp, windows: &Windows) -> Duration {
-        let age = self.verified_at.age(now).unwrap_or(match self.content {
-            Content::Picture(_) | Content::Nothing => windows.fresh_until,
-            Content::NoPicture => windows.no_picture,
-        });
-        if self.is_soft_purged() { age.max(windows.fresh_until) } else { age }
-    }
-
-    /// Until when the account is left alone, while that lies ahead.
+    /// Until when the account is left alone, while that time lies ahead.
     pub fn rests_until(&self, now: Timestamp) -> Option<Timestamp> {
         self.rest_until.filter(|until| until.is_ahead(LONGEST_PAUSE, now))
     }
 
-    /// Why the last refresh failed, unless that was forgiven since.
+    /// Why the last refresh failed, unless a purge has cleared the failure.
     pub fn failure(&self) -> Option<&Trouble> {
         self.trouble.as_ref().filter(|trouble| !trouble.is_cleared())
     }
@@ -96,13 +80,5 @@ impl Entry {
     /// Whether the content is older than the last soft purge.
     pub fn is_soft_purged(&self) -> bool {
         self.generation < self.soft_purged_at
-    }
-
-    /// Whether last good bytes are shown after a refresh failed: until they are forgotten, but without the person's
-    /// consent only until S3.
-    pub fn shows_last_good(&self, now: Timestamp, windows: &Windows) -> bool {
-        let age = self.age(now, windows);
-        let consent = self.trouble.as_ref().is_none_or(|trouble| trouble.class != TroubleClass::NoConsent);
-        self.picture().is_some() && age < windows.forget && (consent || age < windows.stale_if_error_until)
     }
 }

@@ -1,4 +1,4 @@
-//! When a signed address ends, read out of its own parameters (PROVIDERS 8).
+//! When a signed address ends, read from its own parameters (docs/providers.md, "Signed addresses").
 
 use std::borrow::Cow;
 use std::time::Duration;
@@ -8,23 +8,23 @@ use base64::engine::general_purpose::STANDARD_NO_PAD;
 
 use super::{Address, Timestamp};
 
-/// Which parameter tells the end, and where that is true.
+/// A parameter that names the end, and the condition for it.
 struct Rule {
     name: &'static str,
     only: Only,
     read: Read,
 }
 
-/// Names that are too general count only under a condition.
+/// The condition: a name that is too general counts only under one.
 enum Only {
     Always,
-    /// On that domain and below it.
+    /// On this domain and below it.
     Host(&'static str),
-    /// Where all these parameters stand beside it.
+    /// Beside all these parameters.
     With(&'static [&'static str]),
 }
 
-/// How the value is written.
+/// The form of the value.
 enum Read {
     Hex,
     Decimal,
@@ -36,7 +36,7 @@ enum Read {
     Iso8601,
     /// CloudFront's JSON in base64.
     Policy,
-    /// Seconds after the date of that other parameter, `YYYYMMDDTHHMMSSZ`.
+    /// Seconds after the date in this other parameter, `YYYYMMDDTHHMMSSZ`.
     SecondsAfter(&'static str),
 }
 
@@ -44,9 +44,9 @@ const fn rule(name: &'static str, only: Only, read: Read) -> Rule {
     Rule { name, only, read }
 }
 
-/// PROVIDERS 8 line by line; `/vp/<md5>/<HEX>/` is no parameter and has [`in_path`]. Cloudflare's `verify` names the
-/// time of issue, so no end can be derived; LinkedIn's `identifierExpiresInSeconds` stands in the reply, which
-/// is what [`end_of`] is for.
+/// The families of signed addresses. Not here: `/vp/<md5>/<HEX>/` is no parameter ([`in_path`] reads it); Cloudflare's
+/// `verify` names the time of issue, from which no end follows; LinkedIn's `identifierExpiresInSeconds` stands in the reply
+/// ([`end_of`] checks it).
 const RULES: [Rule; 15] = [
     rule("oe", Only::Always, Read::Hex), // Meta: fbcdn, cdninstagram, whatsapp
     rule("ext", Only::Always, Read::Decimal), // Meta's lookaside
@@ -65,22 +65,22 @@ const RULES: [Rule; 15] = [
     rule("expires", Only::Always, Read::Decimal), // imgix and others, sometimes in milliseconds
 ];
 
-/// Parameters that sign an address without telling when it ends: Cloudflare's `verify`, and what stands beside an end that
-/// may be left out or not be sane. In lower case; everybody writes them otherwise.
+/// Parameters that sign an address without naming its end: Cloudflare's `verify`, and those beside an end that may be absent
+/// or not plausible. In lower case; each CDN has a case of its own.
 const SIGNATURES: [&str; 8] =
     ["verify", "signature", "sig", "hmac", "oh", "x-signature", "x-amz-signature", "x-goog-signature"];
 
 const YEAR: Duration = Duration::from_secs(366 * 86_400);
-/// S3, GCS and R2 refuse a signature of version 4 that is to hold longer than a week, in seconds.
+/// S3, GCS and R2 refuse a version 4 signature with a life of more than a week, in seconds.
 const LONGEST_V4: i64 = 604_800;
-/// A longer policy is not read, in characters; CloudFront takes no longer address than 8192 bytes, and a policy of one
+/// A longer policy is not read, in characters. CloudFront takes addresses of at most 8192 bytes, and a policy of one
 /// statement has a few hundred.
 const LONGEST_POLICY: usize = 4096;
-/// Above it a number is milliseconds: as seconds it would be the year 5138.
+/// A number above this one is milliseconds: in seconds it would be the year 5138.
 const MILLIS_ABOVE: i64 = 100_000_000_000;
 
-/// The end of the address's signature; the earliest if it names several, `None` if it names none that is sane: more
-/// than a year past or ten years ahead.
+/// The end of the address's signature; the earliest if it names several. `None` if it names none, or only ends more than a
+/// year ago or ten years ahead.
 pub fn expires_at(address: &Address, now: Timestamp) -> Option<Timestamp> {
     RULES
         .iter()
@@ -91,8 +91,8 @@ pub fn expires_at(address: &Address, now: Timestamp) -> Option<Timestamp> {
         .min()
 }
 
-/// Whether the address is signed, as far as the names of its parameters tell: no character of it may be changed. It may be
-/// without an end for all that.
+/// Whether the names of its parameters say that the address is signed, so that no character of it may change. A signed
+/// address need not name an end.
 pub fn is_signed(address: &Address) -> bool {
     let mut names = address.path_and_query().1.split('&').map(|pair| pair.split('=').next().unwrap_or(""));
     let is_signature = |name: &str| SIGNATURES.iter().any(|known| known.eq_ignore_ascii_case(name));
@@ -100,7 +100,7 @@ pub fn is_signed(address: &Address) -> bool {
     names.any(is_signature) || RULES.iter().any(tells) || in_path(address).is_some()
 }
 
-/// A number that somebody calls an end, in seconds or milliseconds since the epoch; `None` if it is not sane.
+/// An end in seconds or milliseconds since the epoch; `None` if it is more than a year ago or ten years ahead.
 pub fn end_of(number: i64, now: Timestamp) -> Option<Timestamp> {
     let end =
         if number > MILLIS_ABOVE { Timestamp::from_millis(number) } else { Timestamp::from_secs(number) };
@@ -139,7 +139,7 @@ fn parameter<'a>(address: &'a Address, name: &'a str) -> Option<Cow<'a, str>> {
     parameters(address, name).next()
 }
 
-/// All values of a parameter, percent-decoded: nobody says which of them is obeyed.
+/// All values of a parameter, percent-decoded: which of them the CDN uses is unknown.
 fn parameters<'a>(address: &'a Address, name: &'a str) -> impl Iterator<Item = Cow<'a, str>> {
     let values = address.parameters(name);
     values.filter_map(|value| percent_encoding::percent_decode_str(value).decode_utf8().ok())
@@ -167,7 +167,7 @@ fn decimal(text: &str) -> Option<i64> {
 /// (<https://docs.aws.amazon.com/AmazonCloudFront/latest/DeveloperGuide/private-content-creating-signed-url-custom-policy.html>).
 ///
 /// Some libraries write the url-safe alphabet instead, with `_` for `/` and often without padding. JSON ends with a brace,
-/// so its base64 never ends with `/`: a `_` at the end is padding, and one before is `/`.
+/// so its base64 never ends with `/`: a `_` at the end is padding, and an earlier one is `/`.
 fn policy(value: &str) -> Option<i64> {
     if value.len() > LONGEST_POLICY {
         return None;
@@ -197,7 +197,7 @@ fn compact(text: &str) -> Option<i64> {
     Some(day * 86_400 + seconds(part(time, 0, 2)?, part(time, 2, 4)?, part(time, 4, 6)?)?)
 }
 
-/// `YYYY-MM-DD`, with `THH:MM:SSZ`, `THH:MMZ` or nothing behind it; a fraction of a second is left out.
+/// `YYYY-MM-DD`, with `THH:MM:SSZ`, `THH:MMZ` or nothing after it; a fraction of a second is ignored.
 fn iso8601(text: &str) -> Option<i64> {
     let (date, time) = text.split_once('T').map_or((text, None), |(date, time)| (date, Some(time)));
     let mut date = date.splitn(3, '-').map(decimal);
@@ -209,16 +209,12 @@ fn iso8601(text: &str) -> Option<i64> {
     Some(day * 86_400 + seconds(hour, minute, second)?)
 }
 
-/// Days from 1970-01-01 in the Gregorian calendar (Howard Hinnant, `days_from_civil`): years begin in March, so that
-/// the leap day comes last.
+/// Days from 1970-01-01; `None` for a date that the calendar does not have.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
-    if !(1970..=9999).contains(&year) || !(1..=12).contains(&month) || !(1..=31).contains(&day) {
-        return None;
-    }
-    let year = if month <= 2 { year - 1 } else { year };
-    let (era, of_era) = (year / 400, year % 400);
-    let of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
-    Some(era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719_468)
+    let date =
+        jiff::civil::Date::new(year.try_into().ok()?, month.try_into().ok()?, day.try_into().ok()?).ok()?;
+    let days = date.duration_since(jiff::civil::date(1970, 1, 1)).as_hours() / 24;
+    (days >= 0).then_some(days)
 }
 
 fn seconds(hour: i64, minute: i64, second: i64) -> Option<i64> {
@@ -366,7 +362,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cloudfront_policy_that_tells_no_end_tells_nothing_and_harms_nobody() {
+    fn a_cloudfront_policy_without_a_valid_end_is_ignored() {
         let end_of = |json: &str| end(&with_policy(json, as_cloudfront), "2023-11-14");
         let until = |time: &str| {
             format!(r#"{{"Statement":[{{"Condition":{{"DateLessThan":{{"AWS:EpochTime":{time}}}}}}}]}}"#)
@@ -406,7 +402,7 @@ mod tests {
     }
 
     #[test]
-    fn pictures_of_whatsapp_and_names_that_hold_under_a_condition_are_read() {
+    fn whatsapps_ends_and_names_that_count_under_a_condition_are_read() {
         for (address, seen, expected) in [
             (
                 "https://pps.whatsapp.net/v/t61.24694-24/1_n.jpg?ccb=1&oh=01_A&oe=630F8F9D",
@@ -435,7 +431,7 @@ mod tests {
     }
 
     #[test]
-    fn a_number_out_of_a_reply_is_held_to_the_same_rules() {
+    fn a_number_from_a_reply_follows_the_same_rules() {
         let now = Timestamp::from_secs(1_660_000_000);
         for (number, expected) in [
             (1_664_409_600, Some(1_664_409_600_000)),
@@ -451,7 +447,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_is_sane_within_a_year_past_and_ten_years_ahead_and_a_number_is_seconds_up_to_1e11() {
+    fn an_end_is_plausible_from_a_year_ago_to_ten_years_ahead_and_a_number_is_seconds_up_to_1e11() {
         let (year, first_millis) = (366 * 86_400, 100_000_000_001);
         for (now, number, is_end) in [
             (1_660_000_000, 1_660_000_000 - year, false),
@@ -484,7 +480,7 @@ mod tests {
         assert_eq!(
             end("https://a.example/a.jpg?expires=1700000000500&Expires=1700000001&Signature=x", "2023-11-14"),
             Some(1_700_000_000_500),
-            "milliseconds are held against seconds"
+            "milliseconds are compared with seconds"
         );
         assert_ends(
             "https://a.example/a.jpg?Expires=1700000500&Signature=x&oe=6553F100&ext=1700000900",
@@ -494,7 +490,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_end_or_not_sane_tells_nothing() {
+    fn a_malformed_or_implausible_end_is_ignored() {
         for address in [
             "https://pbs.twimg.com/profile_images/1/a_400x400.jpg",
             "https://a.example/a.jpg?e=1700000000",
@@ -516,6 +512,9 @@ mod tests {
             "https://a.example/a.jpg?hdnts=st=1700000000~acl=/*",
             "https://a.example/vp/0123456789abcdef0123456789abcdef",
             "https://a.example/a.jpg?X-Amz-Date=20231399T000000Z&X-Amz-Expires=3600",
+            "https://a.example/a.jpg?X-Amz-Date=20230230T000000Z&X-Amz-Expires=3600",
+            "https://a.example/a.jpg?se=2023-02-29&sig=x&sv=1",
+            "https://a.example/a.jpg?se=2023-00-10&sig=x&sv=1",
             "https://a.example/a.jpg?Policy=e30_&Signature=x",
             "https://a.example/vp/short/5DA39AF1/a.jpg",
         ] {
@@ -524,7 +523,7 @@ mod tests {
     }
 
     #[test]
-    fn an_address_is_signed_by_the_names_of_its_parameters_whether_or_not_they_tell_an_end() {
+    fn the_names_of_its_parameters_say_that_an_address_is_signed_with_or_without_an_end() {
         let is_signed = |text: &str| is_signed(&Address::parse(text).unwrap());
         for text in [
             "https://a.example/a.jpg?verify=1700000000-mac",
@@ -549,7 +548,7 @@ mod tests {
     }
 
     #[test]
-    fn an_end_within_the_last_year_is_still_told() {
+    fn an_end_within_the_last_year_is_still_read() {
         assert_ends("https://a.example/a.jpg?oe=6553F100", "2024-11-01", "2023-11-14T22:13:20Z");
         assert_eq!(end("https://a.example/a.jpg?oe=6553F100", "2024-11-20"), None);
     }

@@ -1,4 +1,4 @@
-//! [`AvatarId`]: the connection's id as it stands in the address.
+//! [`AvatarId`]: the connection's id in the address.
 
 use std::borrow::Borrow;
 use std::fmt;
@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 /// The id in `/avatar/<id>`: 1 to 64 characters of `[A-Za-z0-9_-]`.
 ///
-/// Parsed once at the door and trusted from there on: it needs no escaping in a header, a log line or a key.
+/// Parsed once at the entrance and trusted afterwards: it needs no escaping in a header, a log line or a key.
 /// Prisma's `cuid()`, `uuid()`, `nanoid()` and `autoincrement()` all fit.
 #[derive(Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct AvatarId(Arc<str>);
@@ -20,18 +20,18 @@ impl AvatarId {
     /// The longest id, in characters.
     pub const MAX_LEN: usize = 64;
 
-    /// Checks `text` and takes it over.
+    /// Checks the text.
     pub fn parse(text: &str) -> Result<Self, InvalidId> {
         Self::check(text).then(|| Self(text.into())).ok_or(InvalidId)
     }
 
-    /// Whether `text` is an id, without allocating: what the hit path asks.
+    /// Whether `text` is an id. Does not allocate: the hit path uses it.
     pub fn check(text: &str) -> bool {
         (1..=Self::MAX_LEN).contains(&text.len())
             && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_' || byte == b'-')
     }
 
-    /// The id's text.
+    /// The text.
     pub fn as_str(&self) -> &str {
         &self.0
     }

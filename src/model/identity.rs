@@ -1,19 +1,20 @@
-//! [`Identity`]: which picture an address leads to, whatever its signature.
+//! [`Identity`]: which picture an address leads to, independent of its signature.
 
 use sha2::{Digest, Sha256};
 
 use super::Address;
 
-/// Same identity = same picture, so only the clocks move and nothing is downloaded.
+/// Two addresses with the same identity lead to the same picture, so a refresh updates the times and downloads nothing.
 ///
-/// For Meta it is the last path segment with the `stp` parameter: hosts vary by place and signatures rotate
-/// (PROVIDERS 5.4). For Telegram it is `file_unique_id`. A lookaside path holds no file name, so it has none.
+/// Meta's identity is the last path segment with the `stp` parameter: hosts vary by place and signatures rotate
+/// (docs/providers.md, "Signed addresses"). Telegram's is `file_unique_id`. A path of Meta's lookaside has no file name, so
+/// its identity is unknown.
 #[derive(Clone, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(transparent)]
 pub struct Identity(Option<String>);
 
 impl Identity {
-    /// Unknown: never the same as another.
+    /// Unknown: not the same as any other.
     pub const UNKNOWN: Self = Self(None);
 
     /// An identity that the provider names itself.
@@ -21,12 +22,12 @@ impl Identity {
         Self(Some(name.into()))
     }
 
-    /// Of a text that names the picture and may hold a secret, or be long.
+    /// The hash of a text that names the picture. The text may be long or contain a secret.
     pub fn hashed(text: &str) -> Self {
         Self(Some(hex::encode(Sha256::digest(text.as_bytes()))))
     }
 
-    /// Read out of a picture's address.
+    /// The identity in a picture's address.
     pub fn of(address: &Address) -> Self {
         let (path, query) = address.path_and_query();
         let segment = path.rsplit('/').next().unwrap_or("");
@@ -47,7 +48,7 @@ impl Identity {
         self.0.as_deref()
     }
 
-    /// The last path segment, for placeholder file names.
+    /// The last path segment, to recognise placeholders by.
     pub fn file_name(&self) -> Option<&str> {
         self.0.as_deref().map(|name| name.split('?').next().unwrap_or(name))
     }
@@ -96,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_lookaside_address_names_no_picture_so_it_is_never_the_same() {
+    fn a_lookaside_address_names_no_picture_so_it_equals_no_other() {
         let lookaside = of("https://platform-lookaside.fbsbx.com/platform/profilepic/?asid=1&ext=1715208892");
         assert!(!lookaside.same(&lookaside.clone()));
     }

@@ -11,21 +11,21 @@ pub struct Link {
     pub address: Address,
     /// When the provider gave it.
     pub resolved_at: Timestamp,
-    /// When it must not be used any more: the end of its own signature less the margin, or the default.
+    /// When it must no longer be used: the end of its own signature less the margin, or the default.
     pub expires_at: Timestamp,
     /// Which picture it leads to.
     pub identity: Identity,
-    /// Whether the address itself holds a credential (Telegram's holds the bot token): never written back, never
-    /// shown, and stored under a seal only.
+    /// Whether the address contains a credential, as Telegram's contains the bot token. Such a link is never written back or
+    /// shown, and is stored only encrypted.
     pub is_secret: bool,
 }
 
 /// Section `[link]`.
 #[derive(Debug, Clone, Copy)]
 pub struct LinkConfig {
-    /// A link is dropped so long before its own signature ends, at most a quarter of its life.
+    /// A link is dropped this long before its own signature ends, but at most a quarter of its life before.
     pub margin: Duration,
-    /// How long one lives whose address does not tell its end.
+    /// The life of a link whose address names no end.
     pub default_ttl: Duration,
 }
 
@@ -75,15 +75,15 @@ impl Link {
         Self { address, resolved_at, expires_at, identity, is_secret }
     }
 
-    /// The same, of which the provider says beside the address when it ends: the earlier of that and the address's own.
+    /// The same link with the end that the provider names beside the address, if that is earlier than the address's own.
     pub fn ending(self, end: Timestamp, config: &LinkConfig) -> Self {
-        let told = config.before(end, self.resolved_at);
+        let named = config.before(end, self.resolved_at);
         let own = expires_at(&self.address, self.resolved_at).map(|_| self.expires_at);
-        Self { expires_at: own.map_or(told, |own| own.min(told)), ..self }
+        Self { expires_at: own.map_or(named, |own| own.min(named)), ..self }
     }
 
-    /// Whether the bytes may still be fetched by it. The life of a link that was given in the future, by a wrong clock, may
-    /// be over.
+    /// Whether the bytes may still be fetched with it. A link that a wrong clock dated into the future counts as ended,
+    /// because nobody knows how much of its life is left.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at && self.resolved_at.age(now).is_some()
     }

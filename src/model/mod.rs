@@ -1,7 +1,17 @@
-//! WORDS: the values this server speaks of. No I/O, no async, no clock: time is an argument.
+//! WORDS: the values of this server's domain and their pure rules. No I/O, no async, no clock: time is an argument.
+//!
+//! | question | file |
+//! |---|---|
+//! | who is behind an id | `id`, `connection`, `provider`, `secret`, `token` |
+//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `identity`, `trouble`, `token_end` |
+//! | what a request gets | `freshness`, `cache_status`, `tags` |
+//! | what an address or its bytes say | `address`, `expiry`, `sniff` |
+//! | what the dashboard learns | `avatar_event` |
+//! | how values are configured, and when to retry | `units`, `invalid`, `backoff` |
 
 mod address;
 mod avatar_event;
+mod backoff;
 mod cache_status;
 mod connection;
 mod corrected;
@@ -14,6 +24,7 @@ mod identity;
 mod invalid;
 mod link;
 mod picture;
+mod picture_kind;
 mod provider;
 mod secret;
 mod sniff;
@@ -26,6 +37,7 @@ pub mod units;
 pub use crate::clock::Timestamp;
 pub use address::{Address, AddressError};
 pub use avatar_event::{AvatarEvent, Dimension, EventKind};
+pub use backoff::Backoff;
 pub use cache_status::{CacheStatus, FlightFailure};
 pub use connection::{Connection, Fingerprint, SealedToken};
 pub use entry::{Content, Entry, Generation};
@@ -35,10 +47,11 @@ pub use id::{AvatarId, InvalidId};
 pub use identity::Identity;
 pub use invalid::Invalid;
 pub use link::{Link, LinkConfig, LinkWritten};
-pub use picture::{ETag, Picture, PictureKind};
+pub use picture::{ETag, Picture};
+pub use picture_kind::PictureKind;
 pub use provider::{Provider, ProviderName};
 pub use secret::Secret;
 pub use sniff::{ImageHeader, SniffError, looks_complete, sniff};
 pub use tags::Tags;
 pub use token_end::TokenEnd;
-pub use trouble::{LONGEST_PAUSE, Scope, Trouble, TroubleClass, own_pause, transient_pause};
+pub use trouble::{LONGEST_PAUSE, Scope, Trouble, TroubleClass, own_pause};

@@ -1,4 +1,4 @@
-//! [`Picture`]: bytes that have been checked, and what is known of them.
+//! [`Picture`]: checked bytes and their properties.
 
 use std::fmt;
 
@@ -7,56 +7,9 @@ use sha2::{Digest, Sha256};
 
 use super::{Identity, ImageHeader, Timestamp};
 
-/// The raster formats that are served. Never SVG or HTML: they can carry scripts.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum PictureKind {
-    /// JPEG.
-    Jpeg,
-    /// PNG.
-    Png,
-    /// GIF.
-    Gif,
-    /// WebP.
-    Webp,
-    /// AVIF.
-    Avif,
-}
-
-impl PictureKind {
-    /// The `Content-Type`.
-    pub const fn content_type(self) -> &'static str {
-        match self {
-            Self::Jpeg => "image/jpeg",
-            Self::Png => "image/png",
-            Self::Gif => "image/gif",
-            Self::Webp => "image/webp",
-            Self::Avif => "image/avif",
-        }
-    }
-
-    /// The usual file extension, without the dot; also the name in stored forms.
-    pub const fn extension(self) -> &'static str {
-        match self {
-            Self::Jpeg => "jpg",
-            Self::Png => "png",
-            Self::Gif => "gif",
-            Self::Webp => "webp",
-            Self::Avif => "avif",
-        }
-    }
-
-    /// The kind of that extension.
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Avif]
-            .into_iter()
-            .find(|kind| kind.extension() == extension)
-    }
-}
-
 /// A strong entity tag (RFC 9110 8.8.3): the first 16 bytes of the SHA-256 of the picture's bytes, in hex and quotes.
 ///
-/// Held as shared bytes, so that a header is made of it without copying.
+/// Shared bytes, so that a header needs no copy.
 #[derive(Clone, PartialEq, Eq, Hash)]
 pub struct ETag(Bytes);
 
@@ -67,7 +20,7 @@ impl ETag {
         Self(format!("\"{}\"", hex::encode(&hash[..16])).into())
     }
 
-    /// The tag with its quotes, as it stands in the header.
+    /// The tag with its quotes, as in the header.
     pub fn as_bytes(&self) -> &Bytes {
         &self.0
     }
@@ -87,22 +40,22 @@ impl fmt::Debug for ETag {
 /// A complete, checked picture.
 #[derive(Clone)]
 pub struct Picture {
-    /// All of it.
+    /// The whole file.
     pub bytes: Bytes,
-    /// Its format and dimensions, read out of the bytes.
+    /// Format and dimensions, read from the bytes.
     pub header: ImageHeader,
     /// The hash of the bytes.
     pub etag: ETag,
     /// Which picture it is at the provider.
     pub identity: Identity,
-    /// The origin's `Last-Modified` if it was valid and not in the future, else when these bytes were first stored.
+    /// The origin's `Last-Modified` if it was valid and not in the future, else the time when these bytes were first stored.
     pub last_modified: Timestamp,
     /// The same as an HTTP date (RFC 9110 5.6.7), formatted once.
     pub last_modified_date: Bytes,
 }
 
 impl Picture {
-    /// A picture of bytes whose header has been read.
+    /// A picture from bytes whose header has been read.
     pub fn new(bytes: Bytes, header: ImageHeader, identity: Identity, last_modified: Timestamp) -> Self {
         let last_modified_date = http_date(last_modified);
         Self { etag: ETag::of(&bytes), bytes, header, identity, last_modified, last_modified_date }

@@ -1,11 +1,11 @@
-//! [`Provider`]: whose API knows the picture.
+//! [`Provider`]: the network whose API knows the picture.
 
 use std::fmt;
 
 /// The networks this server speaks to.
 ///
-/// Stored forms carry the name of one, and an entry outlives the configuration: a provider that nobody configures any
-/// more is still a provider, whose avatars can be read, purged and swept.
+/// Stored entries name their provider and outlive the configuration: a provider that is no longer configured is still a
+/// provider, whose avatars can be read, purged and swept.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Provider {
     /// Instagram with Instagram Login or through Facebook Login.
@@ -14,22 +14,22 @@ pub enum Provider {
     Facebook,
     /// The Telegram Bot API.
     Telegram,
-    /// An API that answers JSON, described by the operator under this name.
+    /// An API that answers JSON, configured under this name.
     Json(ProviderName),
 }
 
-/// The name that an operator gave a provider: up to [`ProviderName::MAX_LEN`] of a-z, 0-9 and -, a letter first.
+/// The configured name of a provider: up to [`ProviderName::MAX_LEN`] of a-z, 0-9 and -, a letter first.
 ///
-/// The text lies within, so that a hit copies it and allocates nothing.
+/// The text is stored inline, so that a hit copies it without an allocation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ProviderName {
-    /// Filled up with NUL, which no name holds, so that the order is that of the texts.
+    /// Padded with NUL, which no name contains, so that names are ordered as their texts are.
     text: [u8; Self::MAX_LEN],
     len: u8,
 }
 
 impl Provider {
-    /// Those that need no description, in the order in which they are documented. Their names are taken.
+    /// The providers that need no block, in the order of the documentation. No block may use their names.
     pub const BUILT_IN: [Self; 3] = [Self::Instagram, Self::Facebook, Self::Telegram];
 
     /// The name in configuration, logs, tags and stored forms.
@@ -42,7 +42,7 @@ impl Provider {
         }
     }
 
-    /// The provider of that name, configured or not; `None` if nobody can be called so.
+    /// The provider with this name, configured or not; `None` if the text is no name.
     pub fn from_name(name: &str) -> Option<Self> {
         let built_in = Self::BUILT_IN.into_iter().find(|provider| provider.as_str() == name);
         built_in.or_else(|| ProviderName::parse(name).map(Self::Json))
@@ -53,7 +53,7 @@ impl ProviderName {
     /// The longest name, in bytes.
     pub const MAX_LEN: usize = 31;
 
-    /// Checks a text and takes it over. Whether it is one of the built-in names is the caller's affair.
+    /// Checks the text. The caller excludes the built-in names.
     fn parse(text: &str) -> Option<Self> {
         let allowed = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-';
         let well_formed =
@@ -68,7 +68,7 @@ impl ProviderName {
 
     /// The text.
     pub fn as_str(&self) -> &str {
-        // Only ASCII is ever taken, so this never falls back.
+        // `parse` accepts only ASCII, so the fallback is never used.
         std::str::from_utf8(&self.text[..usize::from(self.len)]).unwrap_or("")
     }
 }
@@ -96,7 +96,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn whatever_could_be_called_so_is_a_provider() {
+    fn every_well_formed_name_is_a_provider() {
         for (name, provider) in Provider::BUILT_IN.map(|provider| (provider.to_string(), provider)) {
             assert_eq!(Provider::from_name(&name), Some(provider));
         }
@@ -108,7 +108,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_name_is_no_provider() {
+    fn a_malformed_name_is_no_provider() {
         for name in ["", "Threads", "2x", "-a", "a b", "a_b", "a:b", "a*", "a{b}", "ä", &"a".repeat(32)] {
             assert_eq!(Provider::from_name(name), None, "{name}");
         }

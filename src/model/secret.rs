@@ -5,24 +5,24 @@ use std::sync::Arc;
 
 use zeroize::Zeroizing;
 
-/// A token, key or sealed value. Its `Debug` prints no part of it, it has no `Display`, and it is wiped when the last
-/// copy goes.
+/// A token, key or sealed value. `Debug` prints no part of it, there is no `Display`, and the memory is wiped when the last
+/// copy is dropped.
 #[derive(Clone, serde::Deserialize)]
 #[serde(from = "String")]
 pub struct Secret(Arc<Zeroizing<String>>);
 
 impl Secret {
-    /// Takes the text over.
+    /// Wraps the text.
     pub fn new(text: impl Into<String>) -> Self {
         Self(Arc::new(Zeroizing::new(text.into())))
     }
 
-    /// The text itself. Every caller is a place to look at in a review.
+    /// The text itself. A review should look at every caller.
     pub fn expose(&self) -> &str {
         &self.0
     }
 
-    /// Whether nothing was written.
+    /// Whether the text is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

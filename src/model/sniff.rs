@@ -1,14 +1,14 @@
-//! What bytes are, decided by the bytes alone.
+//! The format and dimensions of a picture, decided by its bytes alone.
 //!
-//! Five small readers of our own, since "not yet" and "never" must be told apart while a picture is still coming in,
-//! and since hostile bytes reach this first. Each looks at a header only; nothing is decoded and nothing allocated.
+//! Five small readers of our own: while a picture is arriving, "not yet" and "never" must be distinguished, and hostile
+//! bytes reach this code first. Each reads only a header; nothing is decoded or allocated.
 
 use super::PictureKind;
 
 #[cfg(test)]
 mod tests;
 
-/// Format and dimensions, read out of a picture's first bytes.
+/// Format and dimensions, read from a picture's first bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ImageHeader {
     /// The format.
@@ -25,7 +25,7 @@ pub enum SniffError {
     /// The first bytes are of no served format (text, HTML, SVG, ...), or the header contradicts itself.
     #[error("the bytes are no JPEG, PNG, GIF, WebP or AVIF")]
     NotAPicture,
-    /// The format is known, or still possible, but the dimensions have not come yet.
+    /// The format is known, or still possible, but the dimensions have not arrived yet.
     #[error("the dimensions have not been read yet")]
     Incomplete,
     /// A dimension is zero, or the image has more pixels than allowed.
@@ -40,9 +40,10 @@ pub enum SniffError {
 
 use SniffError::{Incomplete, NotAPicture};
 
-/// Reads format and dimensions out of the first bytes; more than `max_pixels` is refused.
+/// Reads format and dimensions from the first bytes; a picture of more than `max_pixels` is refused.
 ///
-/// [`SniffError::Incomplete`] of a whole file means that it was cut: more bytes could still make it a picture.
+/// # Errors
+/// [`SniffError::Incomplete`] where more bytes could still make it a picture; for a whole file this means that it was cut off.
 pub fn sniff(bytes: &[u8], max_pixels: u64) -> Result<ImageHeader, SniffError> {
     let kind = kind_of(bytes)?;
     let (width, height) = match kind {
@@ -59,13 +60,14 @@ pub fn sniff(bytes: &[u8], max_pixels: u64) -> Result<ImageHeader, SniffError> {
     Ok(ImageHeader { kind, width, height })
 }
 
-/// Whether a file ends as its format says, for a body whose length nobody declared: a cut one has most often lost that.
+/// Whether a file ends the way its format ends, for a body without a declared length: a file that was cut off usually does
+/// not.
 ///
-/// JPEG: an end-of-image mark somewhere (an embedded thumbnail has one too); PNG: an IEND chunk somewhere; GIF: the
-/// trailer, zeros behind it aside; WebP: at least as long as RIFF says; AVIF: `true`, since its boxes may stand in any
-/// order. So `false` is sure to be cut or odd, and `true` proves nothing.
+/// JPEG: an end-of-image marker anywhere (an embedded thumbnail has one too); PNG: an IEND chunk anywhere; GIF: the trailer,
+/// apart from zeros after it; WebP: at least the length in its RIFF header; AVIF: always `true`, because its boxes have no
+/// fixed order. So `false` means that the file is cut off or malformed, and `true` proves nothing.
 pub fn looks_complete(kind: PictureKind, bytes: &[u8]) -> bool {
-    let holds = |mark: &[u8]| bytes.windows(mark.len()).rev().any(|window| window == mark);
+    let holds = |marker: &[u8]| bytes.windows(marker.len()).rev().any(|window| window == marker);
     match kind {
         PictureKind::Jpeg => holds(b"\xFF\xD9"),
         PictureKind::Png => holds(b"\0\0\0\0IEND\xAE\x42\x60\x82"),
@@ -79,8 +81,9 @@ pub fn looks_complete(kind: PictureKind, bytes: &[u8]) -> bool {
 
 const PNG: &[u8] = b"\x89PNG\r\n\x1A\n";
 
-/// The format by its signature; SECURITY: by nothing else, neither name nor Content-Type, so that no SVG or HTML can
-/// pass for a picture.
+/// The format by its signature.
+///
+/// SECURITY: neither name nor Content-Type counts, so that no SVG or HTML can pass as a picture.
 fn kind_of(bytes: &[u8]) -> Result<PictureKind, SniffError> {
     for (signature, kind) in [
         (b"\xFF\xD8\xFF".as_slice(), PictureKind::Jpeg),
@@ -98,20 +101,20 @@ fn kind_of(bytes: &[u8]) -> Result<PictureKind, SniffError> {
     if begins(bytes, 0, b"RIFF")? {
         return begins(bytes, 8, b"WEBP")?.then_some(PictureKind::Webp).ok_or(NotAPicture);
     }
-    // The box's length comes first, and is short.
+    // The box begins with its length, which is small.
     if begins(bytes, 0, b"\0\0")? && begins(bytes, 4, b"ftyp")? && is_avif(bytes)? {
         return Ok(PictureKind::Avif);
     }
     Err(NotAPicture)
 }
 
-/// Whether `mark` stands at that place; `Incomplete` if what has come agrees so far.
-fn begins(bytes: &[u8], at: usize, mark: &[u8]) -> Result<bool, SniffError> {
+/// Whether `signature` stands at this place; `Incomplete` if the bytes so far agree with it.
+fn begins(bytes: &[u8], at: usize, signature: &[u8]) -> Result<bool, SniffError> {
     let come = bytes.get(at..).unwrap_or(&[]);
-    if come.len() < mark.len() && mark.starts_with(come) {
+    if come.len() < signature.len() && signature.starts_with(come) {
         return Err(Incomplete);
     }
-    Ok(come.starts_with(mark))
+    Ok(come.starts_with(signature))
 }
 
 /// Whether AVIF is among the brands of the `ftyp` box (ISO 14496-12 4.3), major or compatible.
@@ -133,14 +136,14 @@ type Dimensions = Result<(u32, u32), SniffError>;
 fn jpeg(bytes: &[u8]) -> Dimensions {
     let mut at = 2;
     loop {
-        let mark = byte(bytes, at)?;
-        if mark != 0xFF {
+        let marker = byte(bytes, at)?;
+        if marker != 0xFF {
             return Err(NotAPicture);
         }
         match byte(bytes, at + 1)? {
             // Any number of fill bytes may stand before a marker's code (B.1.1.2).
             0xFF => at += 1,
-            // Frame headers; C4, C8 and CC are none.
+            // Frame headers; C4, C8 and CC are other segments.
             0xC0..=0xC3 | 0xC5..=0xC7 | 0xC9..=0xCB | 0xCD..=0xCF => {
                 let height = number(bytes, at + 5, u16::from_be_bytes)?;
                 let width = number(bytes, at + 7, u16::from_be_bytes)?;
@@ -196,8 +199,8 @@ fn webp(bytes: &[u8]) -> Dimensions {
     }
 }
 
-/// The largest `ispe` in `meta/iprp/ipco` (ISO 23008-12 6.5.3): an image of tiles has one for the tile as well. A
-/// rotation may swap the two; nothing here depends on which is which.
+/// The largest `ispe` in `meta/iprp/ipco` (ISO 23008-12 6.5.3): an image of tiles has one for its tiles too. A rotation may
+/// swap width and height; nothing here depends on which is which.
 fn avif(bytes: &[u8]) -> Dimensions {
     let meta = boxed(bytes, b"meta", Incomplete)?;
     let iprp = boxed(meta.get(4..).ok_or(NotAPicture)?, b"iprp", NotAPicture)?;
@@ -214,7 +217,7 @@ fn avif(bytes: &[u8]) -> Dimensions {
     largest.map(|(_, found)| found).ok_or(NotAPicture)
 }
 
-/// The body of the first box of that name; boxes before it are skipped.
+/// The body of the first box with this name.
 fn boxed<'a>(mut bytes: &'a [u8], name: &[u8; 4], missing: SniffError) -> Result<&'a [u8], SniffError> {
     while let Some((found, body, rest)) = next_box(bytes)? {
         if found == *name {
@@ -227,8 +230,8 @@ fn boxed<'a>(mut bytes: &'a [u8], name: &[u8; 4], missing: SniffError) -> Result
 
 type Part<'a> = ([u8; 4], &'a [u8], &'a [u8]);
 
-/// Name, body and what follows it (ISO 14496-12 4.2); `None` at the end. A box that runs to the end of the file or has
-/// a 64-bit length does not stand before the properties, so it is refused.
+/// Name, body and the bytes after it (ISO 14496-12 4.2); `None` at the end. A box that reaches to the end of the file or has
+/// a 64-bit length never stands before the properties, so it is refused.
 fn next_box(bytes: &[u8]) -> Result<Option<Part<'_>>, SniffError> {
     if bytes.is_empty() {
         return Ok(None);

@@ -4,12 +4,12 @@ use bytes::Bytes;
 
 use super::{AvatarId, Provider};
 
-/// `avatar-<id>` and the provider, written once for each of the two headers that carry them.
+/// `avatar-<id>` and the provider, formatted once for each of the two headers.
 #[derive(Debug, Clone)]
 pub struct Tags {
-    /// Separated by a space, for `Surrogate-Key` (Fastly).
+    /// Separated by spaces, for `Surrogate-Key` (Fastly).
     pub surrogate_key: Bytes,
-    /// Separated by a comma, for `Cache-Tag` (Cloudflare, Akamai).
+    /// Separated by commas, for `Cache-Tag` (Cloudflare, Akamai).
     pub cache_tag: Bytes,
 }
 

@@ -4,57 +4,57 @@ use std::time::Duration;
 
 use super::Timestamp;
 
-/// So long before its end a token ends soon: Instagram's live for 60 days and are renewed by the dashboard (PROVIDERS 1.1).
-const AHEAD: Duration = Duration::from_secs(7 * 24 * 3600);
+/// A token ends soon when this much of its life is left. Instagram's tokens live for 60 days, and the dashboard renews them.
+const SOON: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// The end of a token, and whether it has been seen to be near.
+/// The end of a token, and whether it was noticed that it is near.
 ///
-/// It changes nothing of what is shown or of who is asked: only the provider knows whether a token is dead.
+/// It has no effect on what is served or asked: only the provider knows whether a token is dead.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub struct TokenEnd {
     /// The end.
     pub at: Timestamp,
-    /// When somebody first saw that it is near, and the dashboard was told.
+    /// When it was first noticed that the end is near; the dashboard gets an event then.
     pub noted_at: Option<Timestamp>,
-    /// Whether it is the provider's word, since the row names none. It came after the first release: what was kept before
-    /// counts as the row's until the provider is asked again.
-    #[serde(default)]
-    pub told: bool,
+    /// Whether the provider named the end, because the row has none. Entries stored before this field existed count as named
+    /// by the row until the provider is asked again.
+    #[serde(default, rename = "told")]
+    pub is_from_provider: bool,
 }
 
 impl TokenEnd {
-    /// The end as it is seen now: the row's word, else the provider's. `before` is what was known until then.
-    pub fn seen(
+    /// The end as known now: the row's, else the provider's. `before` is what was known until now.
+    pub fn observe(
         row: Option<Timestamp>,
-        told: Option<Timestamp>,
+        provider: Option<Timestamp>,
         before: Option<Self>,
         now: Timestamp,
     ) -> Option<Self> {
-        let at = row.or(told)?;
+        let at = row.or(provider)?;
         let noted_at = before.filter(|before| before.at == at).and_then(|before| before.noted_at);
         let noted_at = noted_at.or(is_soon(at, now).then_some(now));
-        Some(Self { at, noted_at, told: row.is_none() })
+        Some(Self { at, noted_at, is_from_provider: row.is_none() })
     }
 
-    /// The end, if it is the provider's word.
+    /// The end, if the provider named it.
     pub fn named_by_provider(self) -> Option<Timestamp> {
-        self.told.then_some(self.at)
+        self.is_from_provider.then_some(self.at)
     }
 
-    /// Whether it has been noted that it is near, and had not been before.
-    pub fn is_news(self, before: Option<Self>) -> bool {
+    /// Whether it was noticed that this end is near, and had not been noticed before.
+    pub fn is_newly_near(self, before: Option<Self>) -> bool {
         let known = before.filter(|before| before.noted_at.is_some());
         self.noted_at.is_some() && known.is_none_or(|known| known.at != self.at)
     }
 
-    /// Whether it is near, or over.
+    /// Whether it is near or past.
     pub fn is_soon(self, now: Timestamp) -> bool {
         is_soon(self.at, now)
     }
 }
 
 fn is_soon(at: Timestamp, now: Timestamp) -> bool {
-    at - AHEAD <= now
+    at - SOON <= now
 }
 
 #[cfg(test)]
@@ -84,36 +84,36 @@ mod tests {
     }
 
     #[test]
-    fn it_is_noted_once_for_each_end() {
+    fn a_near_end_is_noted_once() {
         let noted = of_row(day(100), None, day(95));
         assert_eq!(of_row(day(100), Some(noted), day(96)), noted);
-        assert!(noted.is_news(None) && !noted.is_news(Some(noted)));
+        assert!(noted.is_newly_near(None) && !noted.is_newly_near(Some(noted)));
         assert_eq!(of_row(day(160), Some(noted), day(96)).noted_at, None);
         assert_eq!(of_row(day(101), Some(noted), day(96)).noted_at, Some(day(96)));
     }
 
     #[test]
-    fn the_rows_word_comes_first_and_who_said_it_does_not_make_it_news() {
-        let (row, told) = (Some(day(100)), Some(day(200)));
-        let seen = |row, told, before| TokenEnd::observe(row, told, before, day(95));
+    fn the_rows_end_overrides_the_providers_and_a_change_of_source_is_no_news() {
+        let (row, provider) = (Some(day(100)), Some(day(200)));
+        let seen = |row, provider, before| TokenEnd::observe(row, provider, before, day(95));
         assert_eq!(seen(None, None, None), None);
         assert_eq!(
-            seen(row, told, None).map(|end| (end.at, end.named_by_provider())),
+            seen(row, provider, None).map(|end| (end.at, end.named_by_provider())),
             Some((day(100), None))
         );
         let by_provider = seen(None, row, seen(row, None, None)).unwrap();
         assert_eq!(by_provider.named_by_provider(), row);
-        assert!(!by_provider.is_news(seen(row, None, None)));
+        assert!(!by_provider.is_newly_near(seen(row, None, None)));
     }
 
     #[test]
-    fn what_was_kept_before_anybody_noted_whose_word_it_is_is_read_as_the_rows() {
-        let kept: TokenEnd = serde_json::from_str(r#"{"at":5,"noted_at":null}"#).unwrap();
-        assert_eq!((kept.at, kept.named_by_provider()), (Timestamp::from_millis(5), None));
-        let written = serde_json::to_string(&TokenEnd { told: true, ..kept }).unwrap();
+    fn an_end_stored_before_its_source_was_recorded_counts_as_the_rows() {
+        let stored: TokenEnd = serde_json::from_str(r#"{"at":5,"noted_at":null}"#).unwrap();
+        assert_eq!((stored.at, stored.named_by_provider()), (Timestamp::from_millis(5), None));
+        let written = serde_json::to_string(&TokenEnd { is_from_provider: true, ..stored }).unwrap();
         assert_eq!(
             written, r#"{"at":5,"noted_at":null,"told":true}"#,
-            "older programs skip what they do not know"
+            "older versions skip a field that they do not know"
         );
     }
 }

@@ -2,32 +2,33 @@
 
 use std::time::Duration;
 
-use super::{AvatarId, Fingerprint, Timestamp};
+use super::{AvatarId, Backoff, Fingerprint, Timestamp};
 
-/// A pause that a provider names is cut to this: its longest quotas count over 24 hours, the rest is room.
+/// A longer pause that a provider names is cut to this one. The longest quotas count over 24 hours; the rest is slack.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(7 * 24 * 3600);
 
-/// What a failure means for the next attempts. Decided by the provider's code and subcode, never by HTTP status or
-/// `type` alone (PROVIDERS 4, 6).
+/// What a failure means for the next attempts. The provider's code and subcode decide it, never the HTTP status or `type`
+/// alone.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum TroubleClass {
-    /// May be gone at the next attempt: time-outs, 5xx, codes 1 and 2.
+    /// May be over at the next attempt: time-outs, 5xx, codes 1 and 2.
     Transient,
     /// Too many calls: codes 4, 17, 32, 613, 80000 to 80014; Telegram's 429.
     Throttled,
-    /// The token is dead: 102, 190; Telegram's 401. Nobody asks until the row's sealed token changes.
+    /// The token is dead: 102, 190; Telegram's 401. No attempt is made until the row's sealed token changes.
     NeedsReauth,
-    /// The account or a permission says no: 3, 10, 200 to 299, 341, 368.
+    /// The account or a permission forbids it: 3, 10, 200 to 299, 341, 368.
     Denied,
-    /// The person has not consented, or no longer does: 230. Denied, and beyond S3 not even last good bytes are shown.
+    /// The person has not consented, or no longer does: 230. As `Denied`, and past `stale_if_error_until` not even the last
+    /// good bytes are served.
     NoConsent,
-    /// The proxy's own configuration or the row is at fault: 100, 803, 2500, a token that no key opens.
+    /// The configuration of this server or the row is at fault: 100, 803, 2500, a token that no key opens.
     Misconfigured,
 }
 
 impl TroubleClass {
-    /// All of them.
+    /// All classes.
     pub const ALL: [Self; 6] = [
         Self::Transient,
         Self::Throttled,
@@ -49,7 +50,7 @@ impl TroubleClass {
         }
     }
 
-    /// The class, if it stays until somebody mends something.
+    /// The class, if it lasts until a person acts.
     pub const fn needs_action(self) -> Option<Self> {
         match self {
             Self::NeedsReauth | Self::Misconfigured => Some(self),
@@ -57,17 +58,17 @@ impl TroubleClass {
         }
     }
 
-    /// The class of that name.
+    /// The class with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|class| class.as_str() == name)
     }
 }
 
-/// How far a throttle reaches.
+/// What a throttle applies to.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Scope {
-    /// This account alone.
+    /// Only this account.
     Account,
     /// Every account of the same app: Meta's code 4.
     App,
@@ -76,20 +77,20 @@ pub enum Scope {
 /// The last failure of an avatar's refresh.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
-    /// What it means.
+    /// What it means for the next attempts.
     pub class: TroubleClass,
-    /// What happened, in words without a secret: `code 190/463`, `HTTP 500`, `timed out`.
+    /// What happened, without a secret: `code 190/463`, `HTTP 500`, `timed out`.
     pub reason: String,
     /// When the attempt failed.
     pub at: Timestamp,
-    /// No attempt before then; `None` = not until the row changes.
+    /// The earliest time of the next attempt; `None`: not until the row changes.
     pub retry_at: Option<Timestamp>,
     /// How many attempts have failed in a row; the transient pause doubles with each.
     pub failures: u32,
-    /// Of the row that failed: a row with another one starts afresh.
+    /// The fingerprint of the row that failed. A row with another one starts afresh.
     pub fingerprint: Option<Fingerprint>,
-    /// The last class since all was well that somebody has to mend: of its end the dashboard is told, whatever has failed
-    /// in between.
+    /// The last class that needed action since the last success. The dashboard gets an event when it is over, whatever else
+    /// has failed in between.
     pub needs_action: Option<TroubleClass>,
 }
 
@@ -99,14 +100,14 @@ impl Trouble {
         self.retry_at.is_some_and(|at| at <= now || self.at.age(now).is_none())
     }
 
-    /// The same, but it holds no attempt back and counts for none: the next one begins afresh. What the dashboard was told
-    /// is not forgotten.
+    /// The same trouble after a purge: it delays no attempt, and the count of failures starts again. `needs_action` stays, so
+    /// that the dashboard still learns when it is over.
     pub fn cleared(self) -> Self {
         Self { retry_at: Some(Timestamp::EPOCH), failures: 0, ..self }
     }
 
-    /// What a purge of the whole provider or of all leaves of it: nobody has said that this token or this quota is mended,
-    /// so neither is tried.
+    /// The trouble after a purge of a whole provider or of everything. Such a purge does not mean that this token or quota is
+    /// usable again, so those are not retried.
     pub fn cleared_with_all(self) -> Self {
         match self.class {
             TroubleClass::NeedsReauth | TroubleClass::Throttled => self,
@@ -117,26 +118,19 @@ impl Trouble {
         }
     }
 
-    /// Whether it was forgiven.
+    /// Whether a purge has cleared it.
     pub fn is_cleared(&self) -> bool {
         self.retry_at == Some(Timestamp::EPOCH)
     }
 }
 
-/// An avatar's own pause after so many transient failures in a row: `min` doubling to `max`, less up to a quarter. How
-/// much less is taken from its id and the number of the failure, so that a herd does not return in step.
+/// An avatar's own pause after this many transient failures in a row: `min` doubling to `max`, less up to a quarter. The
+/// id and the number of the failure decide how much less, so that avatars which failed together do not return together.
 pub fn own_pause(id: &AvatarId, failures: u32, min: Duration, max: Duration) -> Duration {
-    transient_pause(failures, min, max, jitter(id, failures))
+    Backoff::new(min, max).after(failures.max(1)).pause(jitter(id, failures))
 }
 
-/// The pause after `failures` failures in a row: `min` doubling to `max`, less up to a quarter, for a `jitter` in 0..=255.
-pub fn transient_pause(failures: u32, min: Duration, max: Duration, jitter: u8) -> Duration {
-    let doubled =
-        min.saturating_mul(1u32.checked_shl(failures.saturating_sub(1)).unwrap_or(u32::MAX)).min(max);
-    doubled - doubled.mul_f64(f64::from(jitter) / 255.0 / 4.0)
-}
-
-/// Spreads avatars that failed together: FNV-1a of the id and the number of the failure.
+/// FNV-1a of the id and the number of the failure: spreads avatars that failed together.
 fn jitter(id: &AvatarId, failures: u32) -> u8 {
     let bytes = id.as_str().bytes().chain(failures.to_be_bytes());
     let hash = bytes.fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
@@ -150,24 +144,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_transient_pause_doubles_up_to_its_maximum() {
-        let (min, max) = (Duration::from_secs(5), Duration::from_secs(3600));
-        let pauses: Vec<u64> = (1..=11).map(|n| transient_pause(n, min, max, 0).as_secs()).collect();
-        assert_eq!(pauses, [5, 10, 20, 40, 80, 160, 320, 640, 1280, 2560, 3600]);
-        assert_eq!(transient_pause(u32::MAX, min, max, 0), max);
-    }
-
-    #[test]
-    fn jitter_takes_at_most_a_quarter() {
-        let second = Duration::from_secs(4);
-        assert_eq!(transient_pause(1, second, second, 255), Duration::from_secs(3));
-    }
-
-    #[test]
     fn avatars_that_failed_together_come_back_spread_over_a_quarter_of_the_pause() {
         let (min, max) = (Duration::from_secs(4), Duration::from_secs(3600));
         for failures in 1..4 {
-            let whole = transient_pause(failures, min, max, 0);
+            let whole = Backoff::new(min, max).after(failures).pause(0);
             let mut quarters = [0; 5];
             for n in 0..1000 {
                 let pause = own_pause(&AvatarId::parse(&format!("id-{n}")).unwrap(), failures, min, max);

@@ -1,4 +1,4 @@
-//! Durations and sizes as they are written in the configuration: `"6h"`, `"64KiB"`.
+//! Durations and sizes as written in the configuration: `"6h"`, `"64KiB"`.
 
 use std::time::Duration;
 
@@ -76,7 +76,7 @@ impl Size {
     }
 }
 
-/// The shortest exact way to write a duration: `"1h"`, `"90s"`.
+/// The shortest exact notation of a duration: `"1h"`, `"90s"`.
 pub fn show_duration(span: Duration) -> String {
     show(
         u64::try_from(span.as_millis()).unwrap_or(u64::MAX),
@@ -85,7 +85,7 @@ pub fn show_duration(span: Duration) -> String {
     )
 }
 
-/// The shortest exact way to write a size: `"64KiB"`.
+/// The shortest exact notation of a size: `"64KiB"`.
 pub fn show_size(bytes: u64) -> String {
     show(bytes, &[SIZES[2], SIZES[1], SIZES[0], SIZES[3]], "0B")
 }

@@ -1,9 +1,9 @@
-//! [`BaseUrl`]: an address that the operator wrote himself.
+//! [`BaseUrl`]: the address of an API, as the operator wrote it.
 
 use url::Url;
 
-/// The `base_url` of a provider. It may be plain HTTP and private, for exactly this scheme, host and port; addresses out
-/// of a reply, a row or a redirect never profit from it.
+/// The `base_url` of a provider. It may be plain HTTP and private, with exactly this scheme, host and port. Addresses from
+/// replies, rows and redirects never profit from that.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BaseUrl {
     text: String,
@@ -11,7 +11,7 @@ pub struct BaseUrl {
 }
 
 impl BaseUrl {
-    /// `http` or `https` with a host, without credentials, query or fragment; a slash at the end is dropped.
+    /// Parses `http` or `https` with a host, without credentials, query or fragment. A slash at the end is dropped.
     pub fn parse(text: &str) -> Option<Self> {
         let text = text.trim_end_matches('/').to_owned();
         let url = Url::parse(&text).ok()?;
@@ -21,12 +21,12 @@ impl BaseUrl {
         good.then_some(Self { text, url })
     }
 
-    /// The text, without a slash at its end.
+    /// The text, without a slash at the end.
     pub fn as_str(&self) -> &str {
         &self.text
     }
 
-    /// The host, as [`Url`] has it.
+    /// The host, as [`Url`] normalises it.
     pub(super) fn host(&self) -> &str {
         self.url.host_str().unwrap_or("")
     }
@@ -44,7 +44,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_operators_address_may_be_plain_and_private_but_holds_nothing_else() {
+    fn an_operators_address_may_be_plain_and_private_without_credentials_query_or_fragment() {
         assert_eq!(
             BaseUrl::parse("http://telegram-bot-api:8081/").unwrap().as_str(),
             "http://telegram-bot-api:8081"
@@ -55,7 +55,7 @@ mod tests {
     }
 
     #[test]
-    fn it_vouches_for_its_own_scheme_host_and_port_alone() {
+    fn only_an_address_with_its_scheme_host_and_port_is_trusted() {
         let base = BaseUrl::parse("http://bots:8081").unwrap();
         for (text, same) in [
             ("http://bots:8081/file/x", true),

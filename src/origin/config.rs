@@ -7,24 +7,24 @@ use ipnet::IpNet;
 
 use crate::model::{Invalid, units};
 
-/// Section `[origin]`, with the bound on pixels from `[images]`.
+/// Section `[origin]`, with the limit on pixels from `[images]`.
 #[derive(Debug, Clone)]
 pub struct OriginConfig {
-    /// A PEM file with further roots to trust.
+    /// A PEM file with additional roots to trust.
     pub ca: Option<PathBuf>,
-    /// For a TCP and TLS connection.
+    /// The time limit for a TCP and TLS connection.
     pub connect_timeout: Duration,
-    /// For a whole call, or a whole download.
+    /// The time limit for a whole call or download.
     pub timeout: Duration,
     /// The largest picture, in bytes.
     pub max_bytes: u64,
-    /// Redirects that are followed.
+    /// The most redirects that are followed.
     pub max_redirects: u32,
-    /// A picture of a greater declared length is streamed to a client that waits for it, in bytes.
+    /// A picture with a longer declared length, in bytes, is streamed to a client that waits for it.
     pub stream_above: u64,
     /// Development only: plain HTTP for pictures.
     pub allow_http: bool,
-    /// Development only: networks that may be dialled although they are not public.
+    /// Development only: private networks that may be dialled.
     pub allow_private: Vec<IpNet>,
     /// `images.max_pixels`: the largest picture, in pixels.
     pub max_pixels: u64,
@@ -44,7 +44,7 @@ pub struct OriginWritten {
     allow_private: Vec<String>,
 }
 
-/// Section `[images]`, so far as it is built.
+/// Section `[images]`.
 #[derive(Debug, Clone, Copy)]
 pub struct ImagesConfig {
     /// The largest picture, in pixels.
@@ -101,7 +101,7 @@ impl TryFrom<OriginWritten> for OriginConfig {
 }
 
 impl OriginConfig {
-    /// Adds the bound on pixels, which the operator finds in `[images]`.
+    /// Adds the limit on pixels from `[images]`.
     pub fn with_images(self, images: ImagesConfig) -> Self {
         Self { max_pixels: images.max_pixels, ..self }
     }
@@ -139,14 +139,14 @@ mod tests {
     }
 
     #[test]
-    fn addresses_and_networks_are_taken_alike() {
+    fn both_addresses_and_networks_are_accepted() {
         let config = parse("allow_private", "['127.0.0.1', '10.0.0.0/8', '::1', 'fd00::/8']").unwrap();
         let shown: Vec<_> = config.allow_private.iter().map(ToString::to_string).collect();
         assert_eq!(shown, ["127.0.0.1/32", "10.0.0.0/8", "::1/128", "fd00::/8"]);
     }
 
     #[test]
-    fn the_bounds_are_those_of_the_manual() {
+    fn values_are_accepted_up_to_their_documented_limits() {
         for (key, value) in [
             ("connect_timeout", "'1ms'"),
             ("timeout", "'3s'"),

@@ -1,4 +1,4 @@
-//! [`Download`]: a picture on its way in. Its bytes are hostile until type, dimensions and length have been looked at.
+//! [`Download`]: a picture while it arrives. Its bytes are hostile until type, dimensions and length have been checked.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -11,34 +11,35 @@ use tokio::time::{Instant, timeout_at};
 use super::error::FetchError;
 use crate::model::{ImageHeader, SniffError, Timestamp, looks_complete, sniff};
 
-/// Bytes in which format and dimensions must stand. A JPEG keeps them behind its EXIF block (at most 64 KiB each).
+/// Format and dimensions must stand within this many bytes. A JPEG has them after its metadata blocks, which are at most
+/// 64 KiB each.
 const HEADER_WITHIN: usize = 256 * 1024;
 
-/// What a download is held to.
+/// The limits on a download.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Bounds {
+pub(super) struct DownloadBounds {
     pub(super) max_bytes: u64,
     pub(super) max_pixels: u64,
     pub(super) stream_above: u64,
     pub(super) deadline: Instant,
 }
 
-/// A picture whose first bytes have been read and found good.
+/// A picture whose first bytes have been read and checked.
 #[derive(Debug)]
 pub struct Download {
     header: ImageHeader,
     length: Option<u64>,
     last_modified: Option<Timestamp>,
-    // Chunks that were read for the header, and then the rest.
+    // Chunks that were read for the header and not yet returned.
     first: VecDeque<Bytes>,
     response: Response,
     counted: u64,
-    bounds: Bounds,
+    bounds: DownloadBounds,
 }
 
 impl Download {
     /// Reads until format and dimensions are known.
-    pub(super) async fn begin(response: Response, bounds: Bounds) -> Result<Self, FetchError> {
+    pub(super) async fn begin(response: Response, bounds: DownloadBounds) -> Result<Self, FetchError> {
         let length = response.content_length();
         if length.is_some_and(|length| length > bounds.max_bytes) {
             return Err(FetchError::TooLarge(bounds.max_bytes));
@@ -46,7 +47,7 @@ impl Download {
         let last_modified = response.headers().get(LAST_MODIFIED).and_then(|value| {
             Some(Timestamp::from_system_time(httpdate::parse_http_date(value.to_str().ok()?).ok()?))
         });
-        // Replaced before it is returned: `read_header` succeeds or the download is dropped.
+        // A stand-in: `read_header` replaces it, or the download is dropped.
         let unread = ImageHeader { kind: crate::model::PictureKind::Jpeg, width: 0, height: 0 };
         let mut download = Self {
             header: unread,
@@ -73,14 +74,14 @@ impl Download {
             match sniff(&prefix, self.bounds.max_pixels) {
                 Ok(header) => return Ok(header),
                 Err(SniffError::Incomplete) if !ended && prefix.len() < HEADER_WITHIN => {}
-                // One byte tells no format from another; wait for more before it is called none.
+                // The first bytes may be too few to recognise a format by; wait for more before giving up.
                 Err(SniffError::NotAPicture) if !ended && prefix.len() < 16 => {}
                 Err(error) => return Err(FetchError::NotAPicture(error)),
             }
         }
     }
 
-    /// Format and dimensions, read out of the first bytes.
+    /// Format and dimensions, read from the first bytes.
     pub fn header(&self) -> ImageHeader {
         self.header
     }
@@ -95,15 +96,15 @@ impl Download {
         self.last_modified
     }
 
-    /// Whether it is long enough (`origin.stream_above`) to be passed on while it comes in.
+    /// Whether it is long enough (`origin.stream_above`) to be passed on while it arrives.
     pub fn streams(&self) -> bool {
         self.length.is_some_and(|length| length > self.bounds.stream_above)
     }
 
-    /// The next bytes, the first included; `None` at the end.
+    /// The next bytes, beginning with the first of the picture; `None` at the end.
     ///
     /// # Errors
-    /// When more or fewer bytes come than were declared or are allowed, or not in time.
+    /// More or fewer bytes arrive than were declared or are allowed, or the time limit passes.
     pub async fn chunk(&mut self) -> Result<Option<Bytes>, FetchError> {
         match self.first.pop_front() {
             Some(chunk) => Ok(Some(chunk)),
@@ -111,7 +112,8 @@ impl Download {
         }
     }
 
-    /// All of it. A body of undeclared length must also end as its format says: nothing else tells one that was cut.
+    /// Reads the whole picture. A body without a declared length must also end the way its format ends: nothing else reveals one
+    /// that was cut off.
     ///
     /// # Errors
     /// As [`Download::chunk`].
@@ -131,7 +133,7 @@ impl Download {
         let received = timeout_at(self.bounds.deadline, self.response.chunk()).await;
         let chunk =
             received.map_err(|_| FetchError::TimedOut)?.map_err(|error| match FetchError::of(&error) {
-                // Whatever broke the connection, the body did not come to its end.
+                // However the connection broke, the body is incomplete.
                 FetchError::Connection(_) => FetchError::Truncated,
                 other => other,
             })?;
@@ -151,7 +153,7 @@ impl Download {
     }
 }
 
-/// The deadline that lies `span` ahead.
+/// The time `span` from now.
 pub(super) fn deadline(span: Duration) -> Instant {
     crate::clock::monotonic() + span
 }

@@ -1,4 +1,4 @@
-//! [`Endpoint`]: where something is posted to, as the operator wrote it.
+//! [`Endpoint`]: the receiver of webhooks, as the operator wrote it.
 
 use std::fmt;
 
@@ -7,8 +7,8 @@ use url::Url;
 use super::base_url::BaseUrl;
 use crate::model::Secret;
 
-/// An address of the operator's own, with its path and query. It may be plain HTTP and private, as [`BaseUrl`] may, and
-/// is never printed: many receivers know their senders by a secret part of it.
+/// The operator's own address, with path and query. Like [`BaseUrl`] it may be plain HTTP and private. It is never printed:
+/// many receivers authenticate their senders by a secret part of it.
 #[derive(Clone)]
 pub struct Endpoint {
     base: BaseUrl,
@@ -16,7 +16,7 @@ pub struct Endpoint {
 }
 
 impl Endpoint {
-    /// `http` or `https` with a host, without credentials and fragment.
+    /// Parses `http` or `https` with a host, without credentials and fragment.
     pub fn parse(text: &str) -> Option<Self> {
         let url = Url::parse(text).ok()?;
         let base = BaseUrl::parse(&url.origin().ascii_serialization())?;
@@ -24,12 +24,12 @@ impl Endpoint {
         plain.then(|| Self { base, address: Secret::new(url.as_str()) })
     }
 
-    /// Its scheme, host and port: what may be plain and private for it.
+    /// Scheme, host and port, which may be plain HTTP and private.
     pub fn base(&self) -> &BaseUrl {
         &self.base
     }
 
-    /// The whole of it.
+    /// The whole address.
     pub(super) fn address(&self) -> &str {
         self.address.expose()
     }
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn an_endpoint_keeps_path_and_query_and_tells_neither() {
+    fn an_endpoint_keeps_path_and_query_and_prints_neither() {
         let endpoint = Endpoint::parse("http://dashboard:3000/hooks/avatars?key=hunter2").unwrap();
         assert_eq!(endpoint.address(), "http://dashboard:3000/hooks/avatars?key=hunter2");
         assert_eq!(endpoint.base().as_str(), "http://dashboard:3000");
@@ -54,7 +54,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_address_of_a_receiver_is_refused() {
+    fn an_unusable_address_of_a_receiver_is_refused() {
         for text in
             ["", "dashboard", "ftp://a/b", "https://u:p@a/b", "https://u@a/b", "https://a/b#c", "unix:/a"]
         {

@@ -1,4 +1,4 @@
-//! [`FetchError`]: why nothing usable came back. No message repeats an address: it may hold a signature or a token.
+//! [`FetchError`]: why a call or download failed. No message contains an address, which may hold a signature or a token.
 
 use crate::model::{AddressError, SniffError};
 
@@ -13,7 +13,7 @@ pub enum OriginError {
         /// Why.
         reason: String,
     },
-    /// reqwest refused the settings.
+    /// reqwest rejected the settings.
     #[error("the HTTP client could not be built: {0}")]
     Client(#[source] reqwest::Error),
 }
@@ -21,7 +21,7 @@ pub enum OriginError {
 /// Why a call or a download failed.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum FetchError {
-    /// Plain HTTP where only https is allowed.
+    /// Plain HTTP, where only https is allowed.
     #[error("the address is not https")]
     NotHttps,
     /// The host is not in the provider's list.
@@ -33,7 +33,7 @@ pub enum FetchError {
     /// The host is, or resolves to, an address that is not global.
     #[error("the host {0} leads to an address that is not public")]
     NotPublic(String),
-    /// The address would change by parsing, or is none.
+    /// Parsing would change the address, or it is no address.
     #[error("address: {0}")]
     Address(AddressError),
     /// More redirects than `origin.max_redirects`.
@@ -51,10 +51,10 @@ pub enum FetchError {
     /// More bytes than allowed, declared or counted.
     #[error("more than {0} bytes")]
     TooLarge(u64),
-    /// Other than the declared number of bytes.
+    /// Not the declared number of bytes.
     #[error("the body broke off")]
     Truncated,
-    /// No served format.
+    /// No picture in a format that is served.
     #[error("no picture: {0}")]
     NotAPicture(SniffError),
     /// Not within its deadline.
@@ -66,12 +66,13 @@ pub enum FetchError {
 }
 
 impl FetchError {
-    /// Whether the CDN says that the link is over: its signature ended, or the picture is gone (PROVIDERS 5.6).
+    /// Whether the CDN says that the link is dead: CDNs answer 403 when the signature has expired, and 404 or 410 when the
+    /// picture is gone.
     pub fn is_link_dead(&self) -> bool {
         matches!(self, Self::Status(403 | 404 | 410))
     }
 
-    /// reqwest's errors print the address, so only what kind of error it is goes on.
+    /// reqwest's errors print the address, so only the kind of the error is passed on.
     pub(super) fn of(error: &reqwest::Error) -> Self {
         if error.is_timeout() {
             return Self::TimedOut;
@@ -99,7 +100,7 @@ impl FetchError {
     }
 }
 
-/// The first cause of that type. An `io::Error` hides what it wraps from `source`, so it is opened.
+/// The first cause of this type. `source` of an `io::Error` skips the error that it wraps, so that one is looked at first.
 fn find<'e, E: std::error::Error + 'static>(error: &'e (dyn std::error::Error + 'static)) -> Option<&'e E> {
     let mut next = Some(error);
     while let Some(error) = next {

@@ -1,4 +1,4 @@
-//! [`Origin`]: the one client, and the two things that are asked of it: an API call and a picture.
+//! [`Origin`]: the one HTTP client, with its API calls and its downloads of pictures.
 
 use std::collections::HashSet;
 use std::net::IpAddr;
@@ -11,18 +11,18 @@ use reqwest::{Client, Response, redirect};
 use tokio::time::{Instant, timeout_at};
 use url::{Host, Url};
 
+use super::allowed_hosts::AllowedHosts;
 use super::base_url::BaseUrl;
 use super::config::OriginConfig;
-use super::download::{Bounds, Download, deadline};
+use super::download::{Download, DownloadBounds, deadline};
 use super::error::{FetchError, OriginError};
 use super::guard::Guard;
-use super::hosts::HostList;
 use super::resolver::Resolver;
 use crate::model::{Address, Secret};
 
 /// The largest reply of an API call. A profile is a few hundred bytes.
 const MAX_REPLY: usize = 1 << 20;
-/// Fixed, since whether it changes the picture is unknown (PROVIDERS 5.7).
+/// Always the same, because it is not known whether CDNs choose the picture's format by it.
 const PICTURES: HeaderValue = HeaderValue::from_static("image/jpeg,image/png,image/webp;q=0.9");
 pub(super) const JSON: HeaderValue = HeaderValue::from_static("application/json");
 const IDENTITY: HeaderValue = HeaderValue::from_static("identity");
@@ -31,20 +31,20 @@ const USER_AGENT: &str = concat!("avatar-proxy/", env!("CARGO_PKG_VERSION"));
 /// A call of a provider's API.
 #[derive(Debug, Clone, Copy)]
 pub struct ApiCall<'a> {
-    /// Where, as the operator wrote it.
+    /// The API, as the operator wrote it.
     pub base: &'a BaseUrl,
-    /// What, from its slash on, encoded already. It may hold a secret (Telegram's holds the token).
+    /// Everything from the first slash on, already encoded. It may contain a secret: Telegram's contains the token.
     pub path_and_query: &'a str,
     /// The token for the `Authorization` header.
     pub bearer: Option<&'a Secret>,
-    /// Further headers. They may hold a secret.
+    /// Further headers. They may contain a secret.
     pub headers: &'a [(HeaderName, HeaderValue)],
 }
 
-/// A provider's reply, whatever its status.
+/// A provider's reply of any status.
 #[derive(Debug, Clone)]
 pub struct ApiReply {
-    /// The HTTP status. It decides nothing (PROVIDERS 4).
+    /// The HTTP status. Providers also send errors with status 200, so it alone decides nothing.
     pub status: u16,
     /// All headers.
     pub headers: HeaderMap,
@@ -52,41 +52,7 @@ pub struct ApiReply {
     pub body: Bytes,
 }
 
-/// Where a picture may come from.
-#[derive(Debug, Clone, Copy)]
-pub enum AllowedHosts<'a> {
-    /// From these hosts: the address is foreign.
-    Listed(&'a HostList),
-    /// From what the operator wrote, by exactly its scheme, host and port.
-    TrustedBase(&'a BaseUrl),
-    /// From these hosts; one of them that the operator wrote as well is his own, by exactly its scheme, host and port.
-    ListedWithTrustedBase(&'a HostList, &'a BaseUrl),
-}
-
-impl AllowedHosts<'_> {
-    /// Whether an address, the first one or one that a redirect leads to, is the operator's own.
-    ///
-    /// SECURITY: it may be plain HTTP and private, so nothing but scheme, host and port decides, each time anew.
-    fn trusts(self, address: &Address) -> bool {
-        match self {
-            Self::Listed(_) => false,
-            Self::TrustedBase(base) => base.is_origin_of(address.url()),
-            Self::ListedWithTrustedBase(hosts, base) => {
-                base.is_origin_of(address.url()) && hosts.allows(address.host())
-            }
-        }
-    }
-
-    /// Whether a foreign address lies where it may.
-    fn lists(self, address: &Address) -> bool {
-        match self {
-            Self::Listed(hosts) | Self::ListedWithTrustedBase(hosts, _) => hosts.allows(address.host()),
-            Self::TrustedBase(_) => false,
-        }
-    }
-}
-
-/// The door to the outside.
+/// The way to the outside.
 pub struct Origin {
     client: Client,
     guard: Arc<Guard>,
@@ -95,10 +61,10 @@ pub struct Origin {
 }
 
 impl Origin {
-    /// Builds the client. `operators` are the addresses that the operator wrote himself.
+    /// Builds the client. `trusted_bases` are the addresses that the operator wrote: their hosts may be private.
     ///
     /// # Errors
-    /// When `origin.ca` cannot be read.
+    /// `origin.ca` cannot be read, or the client cannot be built.
     pub fn new(config: OriginConfig, trusted_bases: &[BaseUrl]) -> Result<Self, OriginError> {
         let guard = Arc::new(Guard { allowed: config.allow_private.clone() });
         let trusted_hosts: Arc<HashSet<String>> =
@@ -108,20 +74,20 @@ impl Origin {
             trusted_hosts: trusted_hosts.clone(),
             timeout: config.connect_timeout,
         };
-        // One TLS provider in the whole tree. An error means that it is installed already.
+        // The whole program has one TLS provider. An error means that it is already installed.
         let _ = rustls::crypto::ring::default_provider().install_default();
         #[expect(clippy::disallowed_methods, reason = "this is the one client")]
         let builder = Client::builder()
             .user_agent(USER_AGENT)
-            // Without the header every coding would be welcome (RFC 9110 12.5.3), and nothing here unpacks one.
+            // Without this header any coding is acceptable (RFC 9110 12.5.3), and nothing here decodes one.
             .default_headers(HeaderMap::from_iter([(ACCEPT_ENCODING, IDENTITY)]))
             .connect_timeout(config.connect_timeout)
             .redirect(redirect::Policy::none())
             .referer(false)
-            // SECURITY: a proxy from the environment would resolve and dial names that nobody judged.
+            // SECURITY: a proxy from the environment would resolve and dial names past the guard.
             .no_proxy()
             .pool_max_idle_per_host(8)
-            .tls_certs_merge(further_roots(&config)?)
+            .tls_certs_merge(additional_roots(&config)?)
             .dns_resolver(resolver);
         let client = builder.build().map_err(OriginError::Client)?;
         Ok(Self { client, guard, trusted_hosts, config })
@@ -136,10 +102,10 @@ impl Origin {
         self.config.timeout
     }
 
-    /// Asks a provider. Redirects are not followed: an API has none, and the token must not travel.
+    /// Calls a provider's API. Redirects are not followed: an API has none, and one would carry the token to another host.
     ///
     /// # Errors
-    /// When no complete reply of at most 1 MiB comes within `origin.timeout`.
+    /// No complete reply of at most 1 MiB comes within `origin.timeout`.
     pub async fn call(&self, call: ApiCall<'_>) -> Result<ApiReply, FetchError> {
         let deadline = deadline(self.config.timeout);
         let text = format!("{}{}", call.base.as_str(), call.path_and_query);
@@ -166,13 +132,13 @@ impl Origin {
         Ok(ApiReply { status, headers, body: body.freeze() })
     }
 
-    /// Opens a picture: follows redirects by hand with every check again, and reads as far as its dimensions.
+    /// Opens a picture: follows redirects, repeating every check on each, and reads up to its dimensions.
     ///
     /// # Errors
-    /// When an address may not be asked, or what comes is no picture within the bounds.
+    /// An address is not allowed, or the reply is no picture within the bounds.
     pub async fn open(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<Download, FetchError> {
         let deadline = deadline(self.config.timeout);
-        let bounds = Bounds {
+        let bounds = DownloadBounds {
             max_bytes: self.config.max_bytes,
             max_pixels: self.config.max_pixels,
             stream_above: self.config.stream_above,
@@ -180,10 +146,10 @@ impl Origin {
         };
         let mut address = address.clone();
         for _ in 0..=self.config.max_redirects {
-            self.judge(&address, allowed)?;
+            self.check(&address, allowed)?;
             let request = self.client.get(address.url().clone()).header(ACCEPT, PICTURES);
             let response = send(request, deadline).await?;
-            self.judge_dialled(&address, allowed, &response)?;
+            self.check_dialled(&address, allowed, &response)?;
             match response.status().as_u16() {
                 200 if !is_identity(&response) => return Err(FetchError::Encoded),
                 200 => return Download::begin(response, bounds).await,
@@ -194,8 +160,8 @@ impl Origin {
         Err(FetchError::TooManyRedirects)
     }
 
-    /// Whether an address may be asked at all. The same for the first one and for every redirect.
-    fn judge(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<(), FetchError> {
+    /// Checks an address before it is requested, the first one and that of every redirect.
+    fn check(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<(), FetchError> {
         if allowed.trusts(address) {
             return Ok(());
         }
@@ -213,7 +179,7 @@ impl Origin {
         match literal(url) {
             Some(ip) if !self.guard.allows(ip) => Err(FetchError::NotPublic(address.host().to_owned())),
             Some(_) => Ok(()),
-            // SECURITY: the resolver lets an operator's own host be private. A foreign address may not borrow that.
+            // SECURITY: the resolver lets a trusted host be private. A foreign address must not profit from that.
             None if self.trusted_hosts.contains(address.host()) => {
                 Err(FetchError::HostNotAllowed(address.host().to_owned()))
             }
@@ -221,8 +187,8 @@ impl Origin {
         }
     }
 
-    /// Whether what was really dialled may be. A second lock behind the resolver.
-    fn judge_dialled(
+    /// Checks the address that was really dialled: a second line of defence behind the resolver.
+    fn check_dialled(
         &self,
         address: &Address,
         allowed: AllowedHosts<'_>,
@@ -236,8 +202,9 @@ impl Origin {
     }
 }
 
-/// Whether the body comes as it is. SECURITY: a few bytes can unpack to gigabytes, past every length that was counted; the
-/// header may stand there more than once.
+/// Whether the body is not encoded.
+///
+/// SECURITY: a few encoded bytes can unpack to gigabytes, past every length check. The header may occur more than once.
 fn is_identity(response: &Response) -> bool {
     let codings = response.headers().get_all(CONTENT_ENCODING);
     codings.iter().all(|coding| coding.as_bytes().eq_ignore_ascii_case(b"identity"))
@@ -251,7 +218,7 @@ fn literal(url: &Url) -> Option<IpAddr> {
     }
 }
 
-/// Where a redirect leads; its text must survive parsing as every other address.
+/// The target of a redirect. Parsing must not change its text, as with every other address.
 fn location(from: &Address, response: &Response) -> Result<Address, FetchError> {
     let location = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let location = location.ok_or(FetchError::BadRedirect)?;
@@ -278,7 +245,7 @@ pub(super) async fn chunk(response: &mut Response, deadline: Instant) -> Result<
     received.map_err(|error| FetchError::of(&error))
 }
 
-fn further_roots(config: &OriginConfig) -> Result<Vec<reqwest::Certificate>, OriginError> {
+fn additional_roots(config: &OriginConfig) -> Result<Vec<reqwest::Certificate>, OriginError> {
     let Some(path) = &config.ca else { return Ok(Vec::new()) };
     let wrong = |reason: String| OriginError::Ca { path: path.display().to_string(), reason };
     let pem = std::fs::read(path).map_err(|error| wrong(error.to_string()))?;

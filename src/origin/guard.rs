@@ -1,13 +1,13 @@
-//! Which IP addresses may be dialled: global unicast alone.
+//! Which IP addresses may be dialled: only global unicast.
 //!
-//! SECURITY: every proxy of pictures that listed "private" ranges has missed some (PEERS 6: CGNAT, `0.0.0.0`, `::`,
-//! embedded IPv4). So what is not known to be global is refused.
+//! SECURITY: image proxies that list "private" ranges have missed some: carrier-grade NAT, `0.0.0.0`, `::`, embedded IPv4.
+//! So every address that is not known to be global is refused.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 
 use ipnet::IpNet;
 
-/// Refuses every address that is not global unicast, but for the networks that a developer allows.
+/// Refuses every address that is not global unicast, except in networks that a developer allows.
 #[derive(Debug, Clone, Default)]
 pub(super) struct Guard {
     /// `origin.allow_private`.
@@ -76,16 +76,16 @@ fn is_assigned(ip: Ipv6Addr) -> bool {
     unicast && !special
 }
 
-/// The IPv4 address inside an IPv6 address: where its packets end, whatever stands around it.
+/// The IPv4 address inside an IPv6 address, which is where its packets arrive.
 enum Embedded {
-    /// Another way to write it, or a translator's or tunnel's.
+    /// Another notation of it, or the form of a translator or tunnel.
     Wrapped(Ipv4Addr),
-    /// The packets go to either.
+    /// The packets go to one of the two.
     Teredo {
         server: Ipv4Addr,
         client: Ipv4Addr,
     },
-    /// An interface identifier: the network before it may be a local one, so it is judged too.
+    /// As an interface identifier. The network before it may be a local one, so it is checked too.
     Isatap(Ipv4Addr),
     Nothing,
 }
@@ -100,8 +100,8 @@ fn embedded(ip: Ipv6Addr) -> Embedded {
         [0, 0, 0, 0, 0xffff, 0, ..] => Wrapped(at(6)), // RFC 2765: translated
         [0, 0, 0, 0, 0, 0, ..] => Wrapped(at(6)),      // RFC 4291: compatible; also :: and ::1
         [0x64, 0xff9b, 0, 0, 0, 0, ..] => Wrapped(at(6)), // RFC 6052: NAT64
-        // RFC 8215: NAT64 for local use. Where the address stands depends on the network's prefix length, which we do not
-        // know, so only the plain form counts; every other is not global, as IANA has the whole range.
+        // RFC 8215: NAT64 for local use. The place of the address depends on the network's prefix length, which is unknown
+        // here. So only the plain form counts, and all others are not global, as IANA says of the whole range.
         [0x64, 0xff9b, 1, 0, 0, 0, ..] => Wrapped(at(6)),
         [0x2002, ..] => Wrapped(at(1)), // RFC 3056: 6to4
         // RFC 4380: Teredo; the client's is inverted
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_developers_networks_may_be_dialled_in_either_form() {
+    fn an_allowed_network_may_be_dialled_in_either_form() {
         let guard = Guard { allowed: vec!["127.0.0.0/8".parse().unwrap()] };
         assert!(guard.allows("127.0.0.1".parse().unwrap()));
         assert!(guard.allows("::ffff:127.0.0.1".parse().unwrap()));
@@ -208,7 +208,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn an_ipv4_address_is_judged_alike_in_every_wrapping(bits: u32, high: u64) {
+        fn an_ipv4_address_gets_the_same_verdict_in_every_wrapping(bits: u32, high: u64) {
             let v4 = Ipv4Addr::from_bits(bits);
             let [a, b, c, d] = v4.octets();
             let (left, right) = (u16::from_be_bytes([a, b]), u16::from_be_bytes([c, d]));

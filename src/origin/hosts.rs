@@ -1,12 +1,12 @@
-//! [`HostList`]: the hosts that a provider may send us to.
+//! [`HostList`]: the hosts that may serve a provider's pictures.
 
 use std::net::IpAddr;
 
-/// Allowed hosts, matched on labels: `fbcdn.net` allows itself and `x.fbcdn.net`, never `xfbcdn.net`. An IP address is
-/// allowed by itself alone.
+/// Allowed hosts, matched by labels: `fbcdn.net` allows itself and `x.fbcdn.net`, never `xfbcdn.net`. An IP address allows
+/// only itself.
 ///
-/// SECURITY: an address from a provider's API is as foreign as any other (an OAuth `picture` can be an attacker's), and
-/// a suffix match without the dot is the classic hole (PEERS 6).
+/// SECURITY: an address from a provider's API is as foreign as any other, since an attacker can choose an OAuth `picture`.
+/// And a suffix match without the dot is the classic mistake of host lists.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct HostList(Vec<Allowed>);
 
@@ -17,10 +17,11 @@ enum Allowed {
 }
 
 impl HostList {
-    /// At least one: names of two labels or more (or `localhost`) without wildcard, port or scheme, or IP addresses.
+    /// Parses at least one host: names of two labels or more (or `localhost`) without wildcard, port or scheme, or IP
+    /// addresses.
     ///
     /// # Errors
-    /// The first entry that is none.
+    /// The first entry that is no host.
     pub fn parse(hosts: &[String]) -> Result<Self, String> {
         if hosts.is_empty() {
             return Err("[]".to_owned());
@@ -28,7 +29,7 @@ impl HostList {
         hosts.iter().map(|host| entry(host).ok_or_else(|| host.clone())).collect::<Result<_, _>>().map(Self)
     }
 
-    /// Whether a host is in the list, or a name below one that is.
+    /// Whether the list has this host, or a name that it lies below.
     pub fn allows(&self, host: &str) -> bool {
         let host = normal(host);
         let ip = host.parse::<IpAddr>().ok();
@@ -49,7 +50,7 @@ fn entry(text: &str) -> Option<Allowed> {
         (1..=63).contains(&label.len())
             && label.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
     };
-    // SECURITY: `0x7f.1` and `127.1` are addresses to the URL parser, so what ends in a number is no name.
+    // SECURITY: the URL parser takes `0x7f.1` and `127.1` for addresses, so a name must not end in a number.
     let last = host.rsplit('.').next().unwrap_or("");
     let is_name = host.split('.').all(is_label)
         && !last.starts_with(|first: char| first.is_ascii_digit())
@@ -57,7 +58,7 @@ fn entry(text: &str) -> Option<Allowed> {
     is_name.then_some(Allowed::Name(host))
 }
 
-/// In lower case, without the dot of a fully qualified name and the brackets of an IPv6 address.
+/// Lower case, without the dot of a fully qualified name and the brackets of an IPv6 address.
 fn normal(host: &str) -> String {
     let host = host.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')).unwrap_or(host);
     host.strip_suffix('.').unwrap_or(host).to_ascii_lowercase()
@@ -77,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_allows_itself_and_what_is_below_it() {
+    fn a_name_allows_itself_and_names_below_it() {
         let hosts = list(&["FBCDN.net", "lookaside.instagram.com.", "127.0.0.1", "::1", "localhost"]);
         for (host, allowed) in [
             ("fbcdn.net", true),
@@ -106,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_plain_host_is_refused() {
+    fn anything_but_a_plain_host_is_refused() {
         for host in [
             "",
             ".",
@@ -130,7 +131,7 @@ mod tests {
 
     proptest::proptest! {
         #[test]
-        fn whatever_is_allowed_ends_in_an_allowed_name_behind_a_dot(host in "[a-z.]{0,12}(fbcdn\\.net)?[a-z.]{0,6}") {
+        fn every_allowed_host_is_a_listed_name_or_ends_in_a_dot_and_one(host in "[a-z.]{0,12}(fbcdn\\.net)?[a-z.]{0,6}") {
             let allowed = list(&["fbcdn.net"]).allows(&host);
             let normal = host.strip_suffix('.').unwrap_or(&host);
             let below = normal.strip_suffix(".fbcdn.net").is_some_and(|below| !below.is_empty());

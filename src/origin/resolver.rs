@@ -1,7 +1,7 @@
-//! [`Resolver`]: names become addresses that have been judged, and those are dialled.
+//! [`Resolver`]: resolves names and checks their addresses before they are dialled.
 //!
-//! SECURITY: a name that is resolved once to be checked and once more to be dialled can answer differently (DNS
-//! rebinding). Here the checked answer is the dialled one.
+//! SECURITY: a name that is resolved once for the check and again for dialling can resolve differently the second time (DNS
+//! rebinding). Here the checked addresses are the ones that are dialled.
 
 use std::collections::HashSet;
 use std::net::SocketAddr;
@@ -12,12 +12,12 @@ use reqwest::dns::{Addrs, Name, Resolve, Resolving};
 
 use super::guard::Guard;
 
-/// A name with an address that is not public. One is enough: an attacker could add a good one beside it.
+/// A name with an address that is not public. One such address is enough: an attacker can add a public one beside it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} leads to an address that is not public")]
 pub(super) struct Refused(pub(super) String);
 
-/// The system knows no address, or not in time.
+/// The system found no address, or not in time.
 #[derive(Debug, thiserror::Error)]
 #[error("the name could not be resolved")]
 pub(super) struct Unresolved;
@@ -25,7 +25,7 @@ pub(super) struct Unresolved;
 /// The system's resolver behind the guard.
 pub(super) struct Resolver {
     pub(super) guard: Arc<Guard>,
-    /// Hosts that the operator wrote himself: they may be private.
+    /// Hosts that the operator wrote: they may be private.
     pub(super) trusted_hosts: Arc<HashSet<String>>,
     pub(super) timeout: Duration,
 }

@@ -1,4 +1,4 @@
-//! A peer of raw sockets: it keeps what came over the wire byte for byte and answers what it was told to.
+//! A peer on raw sockets: it records requests byte for byte and sends scripted answers.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -9,9 +9,9 @@ use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::{BaseUrl, HostList, Origin, OriginConfig};
 
-/// What happens after a request's head has come.
-pub(super) enum Answer {
-    /// These bytes, then the connection is closed.
+/// What happens after the head of a request.
+pub(super) enum RawAnswer {
+    /// These bytes, then the connection closes.
     Say(Vec<u8>),
     /// These bytes, then silence.
     SayAndHang(Vec<u8>),
@@ -19,20 +19,20 @@ pub(super) enum Answer {
     Reset,
 }
 
-pub(super) struct Peer {
+pub(super) struct RawPeer {
     pub(super) address: SocketAddr,
     requests: Arc<Mutex<Vec<String>>>,
-    /// The file to trust it by, if it speaks TLS.
+    /// The file with its root certificate, if it speaks TLS.
     pub(super) ca: Option<tempfile::NamedTempFile>,
 }
 
-impl Peer {
-    /// `answer` is asked with the path and query of each request.
-    pub(super) fn plain(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+impl RawPeer {
+    /// `answer` gets the path and query of each request.
+    pub(super) fn plain(answer: impl Fn(&str) -> RawAnswer + Send + Sync + 'static) -> Self {
         Self::start(None, None, answer)
     }
 
-    pub(super) fn tls(answer: impl Fn(&str) -> Answer + Send + Sync + 'static) -> Self {
+    pub(super) fn tls(answer: impl Fn(&str) -> RawAnswer + Send + Sync + 'static) -> Self {
         let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
         let mut ca = tempfile::NamedTempFile::new().unwrap();
         ca.write_all(made.cert.pem().as_bytes()).unwrap();
@@ -50,22 +50,22 @@ impl Peer {
     fn start(
         tls: Option<Arc<rustls::ServerConfig>>,
         ca: Option<tempfile::NamedTempFile>,
-        answer: impl Fn(&str) -> Answer + Send + Sync + 'static,
+        answer: impl Fn(&str) -> RawAnswer + Send + Sync + 'static,
     ) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap();
         let requests = Arc::new(Mutex::new(Vec::new()));
-        let (kept, answer) = (requests.clone(), Arc::new(answer));
+        let (recorded, answer) = (requests.clone(), Arc::new(answer));
         std::thread::spawn(move || {
             for stream in listener.incoming() {
-                let (kept, answer, tls) = (kept.clone(), answer.clone(), tls.clone());
+                let (recorded, answer, tls) = (recorded.clone(), answer.clone(), tls.clone());
                 std::thread::spawn(move || {
                     let stream = stream.unwrap();
                     match tls {
-                        None => serve(stream, &kept, &*answer),
+                        None => serve(stream, &recorded, &*answer),
                         Some(config) => {
                             let session = rustls::ServerConnection::new(config).unwrap();
-                            serve(rustls::StreamOwned::new(session, stream), &kept, &*answer);
+                            serve(rustls::StreamOwned::new(session, stream), &recorded, &*answer);
                         }
                     }
                 });
@@ -74,7 +74,7 @@ impl Peer {
         Self { address, requests, ca }
     }
 
-    /// An address on it.
+    /// An address on this peer.
     pub(super) fn at(&self, path_and_query: &str) -> String {
         let scheme = if self.ca.is_some() { "https" } else { "http" };
         format!("{scheme}://{}{path_and_query}", self.address)
@@ -111,42 +111,42 @@ impl Wire for rustls::StreamOwned<rustls::ServerConnection, TcpStream> {
     }
 }
 
-fn serve(mut wire: impl Wire, kept: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> Answer) {
+fn serve(mut wire: impl Wire, recorded: &Mutex<Vec<String>>, answer: &dyn Fn(&str) -> RawAnswer) {
     let mut head = Vec::new();
     while !head.ends_with(b"\r\n\r\n") {
         let mut byte = [0];
         match wire.read(&mut byte) {
             Ok(1) => head.push(byte[0]),
-            // A client that does not trust us, or left.
+            // The client does not trust this peer, or has left.
             Ok(_) | Err(_) => return,
         }
     }
     let head = String::from_utf8(head).unwrap();
     let target = head.split(' ').nth(1).unwrap().to_owned();
-    kept.lock().unwrap().push(head);
+    recorded.lock().unwrap().push(head);
     match answer(&target) {
-        // A client that has read enough closes first.
-        Answer::Say(bytes) => drop(wire.write_all(&bytes)),
-        Answer::SayAndHang(bytes) => {
+        // A client that has read enough may close first.
+        RawAnswer::Say(bytes) => drop(wire.write_all(&bytes)),
+        RawAnswer::SayAndHang(bytes) => {
             drop(wire.write_all(&bytes));
             std::thread::sleep(Duration::from_secs(3));
         }
-        Answer::Reset => reset_on_close(wire.socket()),
+        RawAnswer::Reset => reset_on_close(wire.socket()),
     }
 }
 
-/// The standard library has no way to reset a connection; tokio's socket has, and shares this one's descriptor.
+/// The standard library cannot reset a connection; tokio's socket can, and shares the descriptor.
 fn reset_on_close(socket: &TcpStream) {
     let socket = tokio::net::TcpSocket::from_std_stream(socket.try_clone().unwrap());
     socket.set_zero_linger().unwrap();
 }
 
 /// A whole reply with its declared length.
-pub(super) fn reply(status: &str, headers: &str, body: &[u8]) -> Answer {
-    Answer::Say(head(status, &format!("{headers}Content-Length: {}\r\n", body.len()), body))
+pub(super) fn reply(status: &str, headers: &str, body: &[u8]) -> RawAnswer {
+    RawAnswer::Say(head(status, &format!("{headers}Content-Length: {}\r\n", body.len()), body))
 }
 
-/// A head of these lines, and what follows it.
+/// A head of these lines, and the bytes after it.
 pub(super) fn head(status: &str, headers: &str, rest: &[u8]) -> Vec<u8> {
     let mut bytes = format!("HTTP/1.1 {status}\r\nConnection: close\r\n{headers}\r\n").into_bytes();
     bytes.extend_from_slice(rest);

@@ -1,19 +1,19 @@
-//! The door over real sockets.
+//! [`Origin`] over real sockets.
 
 use proptest::prelude::*;
 
-use super::testing::{Answer, Peer, config, head, hosts, origin, png, reply};
+use super::testing::{RawAnswer, RawPeer, config, head, hosts, origin, png, reply};
 use super::{AllowedHosts, ApiCall, BaseUrl, FetchError, Origin, OriginConfig, OriginError};
 use crate::model::{Address, AddressError, PictureKind, Secret, SniffError, Timestamp};
 
-/// Opens and gathers, as on the word of a provider whose list has 127.0.0.1 and localhost.
+/// Downloads a picture for a provider whose list has 127.0.0.1 and localhost.
 async fn fetch(origin: &Origin, text: &str) -> Result<Vec<u8>, FetchError> {
     let hosts = hosts(&["127.0.0.1", "localhost", "10.0.0.1"]);
     let download = origin.open(&Address::parse(text).unwrap(), AllowedHosts::Listed(&hosts)).await?;
     download.gather().await.map(|bytes| bytes.to_vec())
 }
 
-async fn fetch_from(peer: &Peer) -> Result<Vec<u8>, FetchError> {
+async fn fetch_from(peer: &RawPeer) -> Result<Vec<u8>, FetchError> {
     fetch(&origin(config(), &[]), &peer.at("/a.png?oh=SIGNED")).await
 }
 
@@ -21,13 +21,13 @@ fn picture() -> Vec<u8> {
     png(32, 32, 1000)
 }
 
-fn redirect(to: String) -> Answer {
+fn redirect(to: String) -> RawAnswer {
     reply("302 Found", &format!("Location: {to}\r\n"), b"")
 }
 
 #[tokio::test]
 async fn a_signed_address_goes_over_the_wire_byte_for_byte() {
-    let peer = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let peer = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     let targets = [
         "/v/t51.2885-19/4_n.jpg?stp=dst-jpg_s200x200&efg=eyJ2%3D%3D&_nc_ohc=a-b_C&oh=00_AfC&oe=66648E8A",
         "/tos/0a~c5_100x100.jpeg?x-expires=1700000000&x-signature=a%2Bb%2fc%3D",
@@ -46,11 +46,11 @@ async fn a_signed_address_goes_over_the_wire_byte_for_byte() {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
     #[test]
-    fn whatever_the_address_type_accepts_is_sent_unchanged(
+    fn every_accepted_address_is_sent_unchanged(
         path in "/[A-Za-z0-9%&=+;:@!$()*,./_~|-]{0,30}",
         query in "([?][A-Za-z0-9%&=+;:@!$()*,./?_~|{}\\[\\]`^-]{0,30})?",
     ) {
-        let peer = Peer::plain(|_| reply("200 OK", "", &picture()));
+        let peer = RawPeer::plain(|_| reply("200 OK", "", &picture()));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         let text = peer.at(&format!("{path}{query}"));
         prop_assume!(Address::parse(&text).is_ok());
@@ -61,8 +61,8 @@ proptest! {
 }
 
 #[tokio::test]
-async fn nothing_is_said_that_would_change_the_bytes_or_tell_who_looks() {
-    let peer = Peer::plain(|_| reply("200 OK", "", &picture()));
+async fn a_download_sends_no_header_that_changes_the_bytes_or_identifies_the_viewer() {
+    let peer = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     fetch_from(&peer).await.unwrap();
     let head = peer.requests()[0].to_ascii_lowercase();
     let mut names: Vec<_> = head.lines().skip(1).filter_map(|line| line.split_once(": ")).collect();
@@ -80,8 +80,8 @@ async fn nothing_is_said_that_would_change_the_bytes_or_tell_who_looks() {
 }
 
 #[tokio::test]
-async fn a_download_tells_type_length_and_date_before_its_bytes() {
-    let peer = Peer::plain(|target| {
+async fn a_download_knows_type_length_and_date_before_its_bytes() {
+    let peer = RawPeer::plain(|target| {
         let date = if target == "/old" { "Sun, 06 Nov 1994 08:49:37 GMT" } else { "yesterday" };
         let length = if target == "/old" { 4097 } else { 4096 };
         reply(
@@ -109,8 +109,8 @@ async fn a_download_tells_type_length_and_date_before_its_bytes() {
 }
 
 #[tokio::test]
-async fn redirects_are_followed_up_to_their_bound() {
-    let peer = Peer::plain(|target| match target {
+async fn redirects_are_followed_up_to_the_limit() {
+    let peer = RawPeer::plain(|target| match target {
         "/1?a" => redirect("/2?oh=%2F".to_owned()),
         "/2?oh=%2F" => redirect("3".to_owned()),
         "/3" => reply("200 OK", "", &picture()),
@@ -125,8 +125,8 @@ async fn redirects_are_followed_up_to_their_bound() {
 }
 
 #[tokio::test]
-async fn every_hop_is_judged_again() {
-    let peer = Peer::plain(|target| match target {
+async fn every_hop_is_checked_again() {
+    let peer = RawPeer::plain(|target| match target {
         "/private" => redirect("https://10.0.0.1/a.png".to_owned()),
         "/host" => redirect("https://evil.example/a.png".to_owned()),
         "/changed" => redirect("https://127.0.0.1/a/../b.png".to_owned()),
@@ -151,9 +151,9 @@ async fn every_hop_is_judged_again() {
 
 #[tokio::test]
 async fn tls_is_trusted_by_the_configured_roots_and_a_redirect_to_http_is_refused() {
-    let plain = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let plain = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     let down = plain.at("/a.png");
-    let peer = Peer::tls(move |target| match target {
+    let peer = RawPeer::tls(move |target| match target {
         "/down" => redirect(down.clone()),
         _ => reply("200 OK", "", &picture()),
     });
@@ -167,7 +167,7 @@ async fn tls_is_trusted_by_the_configured_roots_and_a_redirect_to_http_is_refuse
 }
 
 #[tokio::test]
-async fn a_file_of_roots_that_holds_none_is_refused_by_name() {
+async fn a_file_without_root_certificates_is_refused_by_name() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let build = |ca: &std::path::Path| {
         Origin::new(OriginConfig { ca: Some(ca.to_owned()), ..config() }, &[]).err().unwrap()
@@ -180,9 +180,9 @@ async fn a_file_of_roots_that_holds_none_is_refused_by_name() {
 
 #[tokio::test]
 async fn a_foreign_address_profits_from_no_exception() {
-    let peer = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let peer = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     let by_name = peer.at("/a.png").replace("127.0.0.1", "localhost");
-    // The system's resolver may be slow on a busy machine, and no time-out is meant here.
+    // The system's resolver may be slow on a busy machine, and this test is not about time limits.
     let (connect_timeout, timeout) = (std::time::Duration::from_secs(5), std::time::Duration::from_secs(5));
     let closed = || OriginConfig { allow_private: Vec::new(), connect_timeout, timeout, ..config() };
     let not_public = |host: &str| Err(FetchError::NotPublic(host.to_owned()));
@@ -203,7 +203,7 @@ async fn a_foreign_address_profits_from_no_exception() {
     assert_eq!(peer.requests().len(), 2);
 }
 
-/// As on the word of an API that the operator wrote with its host in the list, or without.
+/// Downloads a picture for an API whose base the operator wrote, with these hosts in its list.
 async fn fetch_both(
     origin: &Origin,
     listed: &[&str],
@@ -219,14 +219,14 @@ async fn fetch_both(
 
 #[tokio::test]
 async fn a_redirect_leads_from_the_operators_own_host_to_a_listed_one_and_back() {
-    let files = Peer::plain(|_| reply("200 OK", "", &picture()));
+    let files = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     let file = files.at("/a.png");
-    let own = Peer::plain(move |target| match target {
+    let own = RawPeer::plain(move |target| match target {
         "/a.png" => reply("200 OK", "", &picture()),
         _ => redirect(file.clone()),
     });
     let home = own.at("/a.png");
-    let back = Peer::plain(move |_| redirect(home.clone()));
+    let back = RawPeer::plain(move |_| redirect(home.clone()));
     let base = own.base();
     let origin = origin(config(), std::slice::from_ref(&base));
     for (from, asked) in [(own.at("/moved"), &files), (back.at("/"), &own)] {
@@ -236,10 +236,10 @@ async fn a_redirect_leads_from_the_operators_own_host_to_a_listed_one_and_back()
 }
 
 #[tokio::test]
-async fn the_operators_exemption_is_his_hosts_alone_on_every_hop() {
-    let inner = Peer::plain(|_| reply("200 OK", "", &picture()));
+async fn the_exemption_holds_for_the_trusted_base_alone_on_every_hop() {
+    let inner = RawPeer::plain(|_| reply("200 OK", "", &picture()));
     let (other_port, other_scheme) = (inner.at("/a.png"), inner.at("/a.png").replace("http:", "https:"));
-    let own = Peer::plain(move |target| match target {
+    let own = RawPeer::plain(move |target| match target {
         "/port" => redirect(other_port.clone()),
         "/scheme" => redirect(other_scheme.clone()),
         _ => reply("200 OK", "", &picture()),
@@ -265,9 +265,9 @@ async fn the_operators_exemption_is_his_hosts_alone_on_every_hop() {
 }
 
 #[tokio::test]
-async fn only_200_with_the_bytes_of_a_picture_is_one() {
+async fn only_a_200_with_the_bytes_of_a_picture_is_accepted() {
     let refused = |status: &'static str, headers: &'static str, body: Vec<u8>| {
-        Peer::plain(move |_| reply(status, headers, &body))
+        RawPeer::plain(move |_| reply(status, headers, &body))
     };
     let jpeg = "Content-Type: image/jpeg\r\n";
     for (peer, expected) in [
@@ -309,9 +309,9 @@ async fn only_200_with_the_bytes_of_a_picture_is_one() {
 }
 
 #[tokio::test]
-async fn a_body_is_as_long_as_declared_and_no_longer_than_allowed() {
+async fn a_body_must_have_the_declared_length_and_stay_within_the_limit() {
     let said = |headers: &'static str, body: Vec<u8>| {
-        Peer::plain(move |_| Answer::Say(head("200 OK", headers, &body)))
+        RawPeer::plain(move |_| RawAnswer::Say(head("200 OK", headers, &body)))
     };
     let chunked = |whole: bool| {
         let mut body = format!("{:x}\r\n", picture().len()).into_bytes();
@@ -344,7 +344,7 @@ async fn a_body_is_as_long_as_declared_and_no_longer_than_allowed() {
 }
 
 #[tokio::test]
-async fn what_happens_on_the_wire_is_told_apart() {
+async fn each_network_failure_has_an_error_of_its_own() {
     let nobody = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let refused = fetch(&origin(config(), &[]), &format!("http://{nobody}/a.png?oh=SIGNED")).await;
     assert_eq!(refused, Err(FetchError::Connection("connection refused")));
@@ -363,20 +363,20 @@ async fn what_happens_on_the_wire_is_told_apart() {
         (3, FetchError::Connection("the connection broke off")),
         (4, FetchError::Connection("the connection broke off")),
     ] {
-        let peer = Peer::plain(move |_| match answer {
-            0 => Answer::Reset,
-            1 => Answer::SayAndHang(Vec::new()),
-            2 => Answer::SayAndHang(head("200 OK", "Content-Length: 1000\r\n", &picture()[..500])),
-            3 => Answer::Say(Vec::new()),
-            _ => Answer::Say(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
+        let peer = RawPeer::plain(move |_| match answer {
+            0 => RawAnswer::Reset,
+            1 => RawAnswer::SayAndHang(Vec::new()),
+            2 => RawAnswer::SayAndHang(head("200 OK", "Content-Length: 1000\r\n", &picture()[..500])),
+            3 => RawAnswer::Say(Vec::new()),
+            _ => RawAnswer::Say(b"SSH-2.0-OpenSSH_9.2\r\n".to_vec()),
         });
         assert_eq!(fetch_from(&peer).await, Err(expected));
     }
 }
 
 #[tokio::test]
-async fn a_call_carries_its_token_in_the_header_and_brings_the_body_whatever_the_status() {
-    let peer = Peer::plain(|_| reply("400 Bad Request", "X-App-Usage: {}\r\n", b"{\"error\":{}}"));
+async fn a_call_sends_its_token_in_the_header_and_returns_the_body_of_any_status() {
+    let peer = RawPeer::plain(|_| reply("400 Bad Request", "X-App-Usage: {}\r\n", b"{\"error\":{}}"));
     let base = peer.base();
     let origin = origin(config(), std::slice::from_ref(&base));
     let token = Secret::new("EAAB-secret");
@@ -395,11 +395,11 @@ async fn a_call_carries_its_token_in_the_header_and_brings_the_body_whatever_the
 }
 
 #[tokio::test]
-async fn a_call_is_bounded_and_follows_no_redirect() {
-    let peer = Peer::plain(|target| match target {
+async fn a_call_has_a_size_limit_and_follows_no_redirect() {
+    let peer = RawPeer::plain(|target| match target {
         "/large" => reply("200 OK", "", &vec![b' '; (1 << 20) + 1]),
         "/gzip" => reply("200 OK", "Content-Encoding: gzip\r\n", b"{}"),
-        "/hang" => Answer::SayAndHang(head("200 OK", "Content-Length: 10\r\n", b"{}")),
+        "/hang" => RawAnswer::SayAndHang(head("200 OK", "Content-Length: 10\r\n", b"{}")),
         _ => redirect("/elsewhere".to_owned()),
     });
     let base = peer.base();

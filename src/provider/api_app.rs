@@ -1,61 +1,71 @@
-//! [`App`]: one app at an API: the bounds on its calls, and what is left of its quota.
+//! [`ApiApp`]: one app at an API, with the limits on its calls and the state of its quota.
 
-use std::time::Duration;
-
-use hyper::HeaderMap;
+use parking_lot::Mutex;
 use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::error::ProviderError;
-use super::meta::usage::{FULL_PAUSE, Usage, rest};
+use super::quota::{QUOTA_WINDOW, Quota, QuotaState};
 use super::rate::{CallLimits, Rate};
 use crate::model::{Scope, Timestamp, TroubleClass};
 
-/// All calls of one app, whichever of the providers' rows they are for: Instagram accounts may be asked through Facebook's.
+/// All calls of one app. Rows of two providers may share it: Instagram accounts can be asked for through Facebook's app.
 #[derive(Debug)]
-pub(super) struct App {
-    places: Semaphore,
+pub(super) struct ApiApp {
+    limits: CallLimits,
+    permits: Semaphore,
     rate: Rate,
-    usage: Usage,
+    // Locked to read or to replace a few numbers, never across an await.
+    quota: Mutex<QuotaState>,
 }
 
-impl App {
-    /// Nothing is known of its quota yet.
+impl ApiApp {
+    /// An app whose quota is not known yet.
     pub(super) fn new(limits: CallLimits) -> Self {
-        let places = Semaphore::new(limits.at_once.max(1));
-        Self { places, rate: Rate::new(limits), usage: Usage::default() }
+        let permits = Semaphore::new(limits.at_once.max(1));
+        Self { limits, permits, rate: Rate::new(limits), quota: Mutex::default() }
     }
 
-    /// How much of its quota is used up.
-    pub(super) fn usage(&self) -> &Usage {
-        &self.usage
+    pub(super) fn limits(&self) -> CallLimits {
+        self.limits
     }
 
-    /// Waits for the turn of a call, which lasts until what is returned is dropped.
+    /// Waits until a call may start. The call counts as running until the permit is dropped.
     ///
     /// # Errors
-    /// The app has been refused, or has said that its quota is used up; be it while the turn was waited for.
-    pub(super) async fn turn(&self, now: Timestamp) -> Result<SemaphorePermit<'_>, ProviderError> {
-        let place = self.places.acquire().await.map_err(|_| ProviderError::unexpected())?;
-        self.rate.turn().await;
-        match self.usage.stopped_until(now) {
+    /// The app is stopped, or was stopped while this call waited.
+    pub(super) async fn permit(&self, now: Timestamp) -> Result<SemaphorePermit<'_>, ProviderError> {
+        let permit = self.permits.acquire().await.map_err(|_| ProviderError::unexpected())?;
+        self.rate.wait().await;
+        match self.quota.lock().stopped_until(now) {
             Some(until) => {
                 let error = ProviderError::new(TroubleClass::Throttled, "the whole app is paused");
                 Err(error.after(until.since(now)))
             }
-            None => Ok(place),
+            None => Ok(permit),
         }
     }
 
-    /// Notes what one of Meta's replies says of the app. Returns for how long it asks to leave the account alone.
-    pub(super) fn heard(&self, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-        self.usage.note(headers, now);
-        rest(headers)
+    /// Records the share of the app's quota that a reply names; `None` changes nothing.
+    pub(super) fn record(&self, percent: Option<u32>, now: Timestamp) {
+        if let Some(percent) = percent {
+            self.quota.lock().record(percent, now);
+        }
     }
 
-    /// Notes an error that stops the whole app.
-    pub(super) fn failed(&self, error: &ProviderError, now: Timestamp) {
+    /// Records an error; one that concerns the whole app stops it.
+    pub(super) fn record_error(&self, error: &ProviderError, now: Timestamp) {
         if error.class == TroubleClass::Throttled && error.scope == Scope::App {
-            self.usage.refused(error.retry_after.unwrap_or(FULL_PAUSE), now);
+            self.quota.lock().stop_for(error.retry_after.unwrap_or(QUOTA_WINDOW), now);
         }
+    }
+
+    /// The used share of the quota, where a recent reply named it.
+    pub(super) fn quota(&self, now: Timestamp) -> Option<Quota> {
+        self.quota.lock().quota(now)
+    }
+
+    /// The end of a stop that began or grew since the last call.
+    pub(super) fn take_new_stop(&self) -> Option<Timestamp> {
+        self.quota.lock().take_new_stop()
     }
 }

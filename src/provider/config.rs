@@ -1,54 +1,18 @@
-//! `[providers.*]`.
+//! `[providers]`: a section for each built-in provider, and a block for each other one.
 
 use super::json::JsonConfig;
-use super::rate::CallLimits;
-use crate::model::{Invalid, Provider, Secret};
-use crate::origin::{BaseUrl, HostList};
+use super::meta::{FacebookConfig, FacebookWritten, InstagramConfig, InstagramWritten};
+use super::telegram::{TelegramConfig, TelegramWritten};
+use crate::model::{Invalid, Provider};
+use crate::origin::BaseUrl;
 
-/// Edges of a picture that Facebook may be asked for, in pixels.
-const SIZES: std::ops::RangeInclusive<u16> = 16..=2048;
-
-/// `[providers]` as written: a section for each provider.
+/// `[providers]` as written: a section for each built-in provider.
 #[derive(Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProvidersWritten {
     instagram: InstagramWritten,
     facebook: FacebookWritten,
     telegram: TelegramWritten,
-}
-
-/// `[providers.instagram]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct InstagramWritten {
-    base_url: String,
-    max_calls: usize,
-    calls_per_second: u32,
-    version: String,
-    app_secret: Secret,
-    hosts: Vec<String>,
-}
-
-/// `[providers.facebook]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct FacebookWritten {
-    base_url: String,
-    max_calls: usize,
-    calls_per_second: u32,
-    version: String,
-    app_secret: Secret,
-    size: u64,
-    hosts: Vec<String>,
-}
-
-/// `[providers.telegram]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TelegramWritten {
-    base_url: String,
-    max_calls: usize,
-    calls_per_second: u32,
 }
 
 /// `[providers]`.
@@ -60,64 +24,29 @@ pub struct ProvidersConfig {
     pub facebook: FacebookConfig,
     /// `[providers.telegram]`
     pub telegram: TelegramConfig,
-    /// `[[providers.json]]`, each of another name
+    /// `[[providers.json]]`, each with another name
     pub json: Vec<JsonConfig>,
 }
 
-/// `[providers.instagram]`.
-#[derive(Debug, Clone)]
-pub struct InstagramConfig {
-    /// Where its API is.
-    pub graph: GraphConfig,
-    /// Where its pictures may lie; subdomains are meant too.
-    pub hosts: HostList,
-}
-
-/// `[providers.facebook]`.
-#[derive(Debug, Clone)]
-pub struct FacebookConfig {
-    /// Where its API is.
-    pub graph: GraphConfig,
-    /// The edge of the picture that is asked for, in pixels.
-    pub size: u16,
-    /// Where its pictures may lie; subdomains are meant too.
-    pub hosts: HostList,
-}
-
-/// `[providers.telegram]`.
-#[derive(Debug, Clone)]
-pub struct TelegramConfig {
-    /// Where its API is, and its pictures.
-    pub base_url: BaseUrl,
-    /// How it may be asked.
-    pub limits: CallLimits,
-}
-
-/// What one of Meta's two Graph hosts needs.
-#[derive(Debug, Clone)]
-pub struct GraphConfig {
-    /// The host.
-    pub base_url: BaseUrl,
-    /// The version in every path, such as `v25.0`.
-    pub version: String,
-    /// Signs every call (`appsecret_proof`, PROVIDERS 2.4); `None` = calls are not signed.
-    pub app_secret: Option<Secret>,
-    /// How it may be asked.
-    pub limits: CallLimits,
-}
-
 impl ProvidersConfig {
-    /// Those that a row may name.
+    /// The providers that a row may name.
     pub fn names(&self) -> Vec<Provider> {
         Provider::BUILT_IN.into_iter().chain(self.json.iter().map(|json| Provider::Json(json.name))).collect()
     }
 
-    /// Whether a row's token is needed; of a provider that is not configured, too.
+    /// Whether a row's token is needed; `true` for a provider that is not configured.
     pub fn needs_token(&self, provider: Provider) -> bool {
         self.json.iter().all(|json| Provider::Json(json.name) != provider || json.needs_token())
     }
 
-    /// With the blocks, which stand in lists of their own.
+    /// The addresses that the operator wrote: they may be plain HTTP and private.
+    pub fn trusted_bases(&self) -> Vec<BaseUrl> {
+        let built_in =
+            [&self.instagram.graph.base_url, &self.facebook.graph.base_url, &self.telegram.base_url];
+        built_in.into_iter().chain(self.json.iter().map(JsonConfig::base)).cloned().collect()
+    }
+
+    /// Adds the blocks, which the configuration reads apart from the sections.
     pub fn with_json(self, json: Vec<JsonConfig>) -> Self {
         Self { json, ..self }
     }
@@ -127,81 +56,20 @@ impl TryFrom<ProvidersWritten> for ProvidersConfig {
     type Error = Invalid;
 
     fn try_from(written: ProvidersWritten) -> Result<Self, Invalid> {
-        let ProvidersWritten { instagram, facebook, telegram } = written;
         Ok(Self {
-            instagram: InstagramConfig {
-                graph: GraphConfig {
-                    base_url: base_url("instagram.base_url", instagram.base_url)?,
-                    version: version("instagram.version", instagram.version)?,
-                    app_secret: optional(instagram.app_secret),
-                    limits: CallLimits::checked(
-                        ["instagram.max_calls", "instagram.calls_per_second"],
-                        instagram.max_calls,
-                        instagram.calls_per_second,
-                    )?,
-                },
-                hosts: hosts("instagram.hosts", &instagram.hosts)?,
-            },
-            facebook: FacebookConfig {
-                graph: GraphConfig {
-                    base_url: base_url("facebook.base_url", facebook.base_url)?,
-                    version: version("facebook.version", facebook.version)?,
-                    app_secret: optional(facebook.app_secret),
-                    limits: CallLimits::checked(
-                        ["facebook.max_calls", "facebook.calls_per_second"],
-                        facebook.max_calls,
-                        facebook.calls_per_second,
-                    )?,
-                },
-                size: size("facebook.size", facebook.size)?,
-                hosts: hosts("facebook.hosts", &facebook.hosts)?,
-            },
-            telegram: TelegramConfig {
-                base_url: base_url("telegram.base_url", telegram.base_url)?,
-                limits: CallLimits::checked(
-                    ["telegram.max_calls", "telegram.calls_per_second"],
-                    telegram.max_calls,
-                    telegram.calls_per_second,
-                )?,
-            },
+            instagram: written.instagram.try_into()?,
+            facebook: written.facebook.try_into()?,
+            telegram: written.telegram.try_into()?,
             json: Vec::new(),
         })
     }
 }
 
-fn base_url(key: &'static str, text: String) -> Result<BaseUrl, Invalid> {
-    BaseUrl::parse(&text).ok_or_else(|| {
-        Invalid::new(key, text, "an address without a query, such as \"https://graph.facebook.com\"")
-    })
-}
-
-fn version(key: &'static str, text: String) -> Result<String, Invalid> {
-    let number = |part: &str| !part.is_empty() && part.len() <= 4 && part.bytes().all(|b| b.is_ascii_digit());
-    let parts = text.strip_prefix('v').and_then(|rest| rest.split_once('.'));
-    if parts.is_some_and(|(major, minor)| number(major) && number(minor)) {
-        return Ok(text);
-    }
-    Err(Invalid::new(key, text, "a Graph version, such as \"v25.0\""))
-}
-
-fn optional(secret: Secret) -> Option<Secret> {
-    (!secret.is_empty()).then_some(secret)
-}
-
-fn size(key: &'static str, pixels: u64) -> Result<u16, Invalid> {
-    u16::try_from(pixels).ok().filter(|pixels| SIZES.contains(pixels)).ok_or_else(|| {
-        let expected = format!("a number of pixels from {} to {}", SIZES.start(), SIZES.end());
-        Invalid::new(key, pixels.to_string(), expected)
-    })
-}
-
-fn hosts(key: &'static str, written: &[String]) -> Result<HostList, Invalid> {
-    HostList::parse(written).map_err(|bad| Invalid::new(key, bad, "names of hosts, such as \"fbcdn.net\""))
-}
-
 #[cfg(test)]
 mod tests {
+    use super::super::rate::CallLimits;
     use super::*;
+    use crate::model::Secret;
 
     const DEFAULTS: &str = r#"
         [instagram]
@@ -229,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_written_becomes_what_is_meant() {
+    fn each_section_as_written_becomes_its_config() {
         let config = config(DEFAULTS).unwrap();
         assert_eq!(config.instagram.graph.base_url.as_str(), "https://graph.instagram.com");
         assert_eq!(config.instagram.graph.app_secret, None);
@@ -243,7 +111,7 @@ mod tests {
     }
 
     #[test]
-    fn a_broken_bound_is_named_by_its_whole_key() {
+    fn a_broken_rule_is_reported_with_its_whole_key() {
         for (from, to, key, value) in [
             (
                 "https://graph.instagram.com",
@@ -275,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn a_key_that_is_none_of_ours_is_refused() {
+    fn an_unknown_key_is_refused() {
         for (from, to) in [("size = 640", "sise = 640"), ("[telegram]", "[telegram]\nhosts = []")] {
             assert!(toml::from_str::<ProvidersWritten>(&DEFAULTS.replace(from, to)).is_err(), "{to}");
         }

@@ -1,4 +1,4 @@
-//! [`ProviderError`]: why a provider named no picture, and what that means for the next attempt.
+//! [`ProviderError`]: why a provider gave no answer about a picture, and what that means for the next attempt.
 
 use std::time::Duration;
 
@@ -9,15 +9,15 @@ use crate::origin::FetchError;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{reason}")]
 pub struct ProviderError {
-    /// What it means; decided by the provider's code and subcode (PROVIDERS 4, 6).
+    /// What it means for the next attempt; the provider's code and subcode decide it.
     pub class: TroubleClass,
-    /// How far it reaches.
+    /// Whether it concerns the account or the whole app.
     pub scope: Scope,
-    /// The pause that the provider or its documentation names; `None` leaves it to the class.
+    /// The pause that the provider or its documentation names; `None` leaves the pause to the class.
     pub retry_after: Option<Duration>,
-    /// For how long the reply asks to leave the account alone beside that, since its quota is nearly used up.
+    /// How long the reply asks to leave the account alone besides, because its quota is nearly used up.
     pub rest: Option<Duration>,
-    /// What happened, such as `code 190/463`. Never a secret, and never the provider's own text, which may repeat one.
+    /// What happened, such as `code 190/463`. Never a secret, and never the provider's own text, which may contain one.
     pub reason: String,
 }
 
@@ -30,7 +30,7 @@ impl ProviderError {
         Self { retry_after: Some(pause), ..self }
     }
 
-    /// A reply that is none of those which PROVIDERS describes.
+    /// A reply of a shape that the provider's documentation does not describe.
     pub(super) fn unexpected() -> Self {
         Self::new(TroubleClass::Transient, "unexpected reply")
     }

@@ -1,306 +1,209 @@
 //! PROVIDERS: from a connection to its picture's address.
 //!
-//! | provider | what it is asked |
+//! | provider | what is asked |
 //! |---|---|
-//! | Instagram | `/me`, or the account through Facebook Login |
-//! | Facebook | the page's `picture` in the configured size |
-//! | Telegram | `getChat` or `getUserProfilePhotos`, then `getFile` |
-//! | any other | what its `[[providers.json]]` block says |
+//! | [`meta`] Instagram | `/me`, or the account through Facebook Login |
+//! | [`meta`] Facebook | the page's `picture` in the configured size |
+//! | [`telegram`] | `getChat` or `getUserProfilePhotos`, then `getFile` |
+//! | [`json`], any other API | what its `[[providers.json]]` block says |
+//!
+//! Each is a struct of one shape: `ask`, `allowed_hosts`, `needs_token`, `app`. They share `api_app` (the limits on an
+//! app's calls), `rate`, `quota` (what an app says is used), `resolution` (what a reply comes to), `row_link` (the address
+//! in the row), `path_segment` and `rules` (of settings).
 
 mod api_app;
 mod config;
 mod error;
 mod json;
 mod meta;
+mod path_segment;
+mod quota;
 mod rate;
+mod resolution;
+mod row_link;
+mod rules;
 mod telegram;
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
-use std::time::Duration;
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, utf8_percent_encode};
-
-pub use config::{
-    FacebookConfig, FacebookWritten, GraphConfig, InstagramConfig, InstagramWritten, ProvidersConfig,
-    ProvidersWritten, TelegramConfig, TelegramWritten,
-};
+pub use config::{ProvidersConfig, ProvidersWritten};
 pub use error::ProviderError;
 pub use json::{JsonConfig, JsonWritten};
-pub use meta::usage::Quota;
+pub use meta::{FacebookConfig, FacebookWritten, GraphConfig, InstagramConfig, InstagramWritten};
+pub use quota::Quota;
 pub use rate::CallLimits;
+pub use resolution::{Resolution, Resolved};
+pub use telegram::{TelegramConfig, TelegramWritten};
 
-use crate::model::{
-    Address, Connection, Identity, Link, LinkConfig, Provider, ProviderName, Secret, Timestamp, TroubleClass,
-    expires_at,
-};
-use crate::origin::{AllowedHosts, BaseUrl, Download, FetchError, HostList, Origin};
-use api_app::App;
+use crate::model::{Address, Connection, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass};
+use crate::origin::{AllowedHosts, Download, FetchError, Origin};
+use api_app::ApiApp;
 use json::JsonProvider;
-use meta::graph::Graph;
-use meta::{facebook, instagram};
+use meta::{Facebook, Instagram};
+use row_link::{is_valid, names_no_end, row_link};
 use telegram::Telegram;
 
-/// Everything but the characters that RFC 3986 (2.3) calls unreserved.
-const RESERVED: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'.').remove(b'_').remove(b'~');
-
-/// All providers that this server asks.
+/// All configured providers.
 pub struct Providers {
-    instagram: Graph,
-    instagram_hosts: HostList,
-    facebook: Graph,
-    facebook_size: u16,
-    facebook_hosts: HostList,
-    telegram: Telegram,
-    json: HashMap<ProviderName, JsonProvider>,
-    limits: HashMap<Provider, CallLimits>,
-    link: LinkConfig,
+    apis: BTreeMap<Provider, Api>,
+    links: LinkConfig,
     origin: Arc<Origin>,
 }
 
-/// What a provider says about an account, its owner and its quota.
-#[derive(Debug)]
-pub struct Resolved {
-    /// Whether there is a picture.
-    pub resolution: Resolution,
-    /// The account's name there, for a row that has none.
-    pub name: Option<Arc<str>>,
-    /// For how long it asks to leave the account alone, since its quota is nearly used up.
-    pub rest: Option<Duration>,
-    /// When the token ends, if it says.
-    pub token_expires_at: Option<Timestamp>,
-}
-
-/// What a provider says about an account's picture.
-#[derive(Debug)]
-pub enum Resolution {
-    /// Its picture is there.
-    Picture(Link),
-    /// It has none.
-    NoPicture,
-    /// The account is known, but the field is not in the reply: no proof that the picture is gone (DESIGN 3).
-    FieldMissing,
-}
-
-/// What one of Meta's replies says, and for how long it asks to leave the account alone.
-struct Asked {
-    said: Said,
-    rest: Option<Duration>,
-}
-
-/// What a reply says.
-#[derive(Debug, PartialEq, Eq)]
-enum Said {
-    Address(String),
-    NoPicture,
-    FieldMissing,
+/// The API behind a provider.
+enum Api {
+    Instagram(Instagram),
+    Facebook(Facebook),
+    Telegram(Telegram),
+    Json(Box<JsonProvider>),
 }
 
 impl Providers {
     /// Nothing is asked yet.
-    pub fn new(config: ProvidersConfig, link: LinkConfig, origin: Arc<Origin>) -> Self {
-        let ProvidersConfig { instagram, facebook, telegram, json } = config;
-        let of_json = json.iter().map(|config| (Provider::Json(config.name), config.limits));
-        let limits = [
-            (Provider::Instagram, instagram.graph.limits),
-            (Provider::Facebook, facebook.graph.limits),
-            (Provider::Telegram, telegram.limits),
+    pub fn new(config: ProvidersConfig, links: LinkConfig, origin: Arc<Origin>) -> Self {
+        let facebook = Facebook::new(config.facebook);
+        let instagram = Instagram::new(config.instagram, &facebook);
+        let telegram = Telegram::new(config.telegram);
+        let built_in = [
+            (Provider::Instagram, Api::Instagram(instagram)),
+            (Provider::Facebook, Api::Facebook(facebook)),
+            (Provider::Telegram, Api::Telegram(telegram)),
         ];
-        let limits = limits.into_iter().chain(of_json).collect();
-        Self {
-            limits,
-            instagram: Graph::new(Provider::Instagram, instagram.graph),
-            instagram_hosts: instagram.hosts,
-            facebook: Graph::new(Provider::Facebook, facebook.graph),
-            facebook_size: facebook.size,
-            facebook_hosts: facebook.hosts,
-            telegram: Telegram::new(telegram),
-            json: json.into_iter().map(|config| (config.name, JsonProvider::new(config))).collect(),
-            link,
-            origin,
-        }
+        let json = config.json.into_iter();
+        let json =
+            json.map(|block| (Provider::Json(block.name), Api::Json(Box::new(JsonProvider::new(block)))));
+        Self { apis: built_in.into_iter().chain(json).collect(), links, origin }
     }
 
-    /// What the operator wrote himself, which may be plain HTTP and private (DESIGN 6).
-    pub fn trusted_bases(config: &ProvidersConfig) -> Vec<BaseUrl> {
-        let ProvidersConfig { instagram, facebook, telegram, json } = config;
-        let built_in = [&instagram.graph.base_url, &facebook.graph.base_url, &telegram.base_url];
-        built_in.into_iter().chain(json.iter().map(JsonConfig::base)).cloned().collect()
-    }
-
-    /// Those that are configured.
+    /// The configured providers, the built-in ones first.
     pub fn names(&self) -> Vec<Provider> {
-        Provider::BUILT_IN.into_iter().chain(self.json.keys().copied().map(Provider::Json)).collect()
+        self.apis.keys().copied().collect()
     }
 
-    /// Whether a row's token has to be opened. An API that asks for none needs no right one.
+    /// Whether a row's token has to be opened before [`Providers::resolve`].
     pub fn needs_token(&self, provider: Provider) -> bool {
-        match provider {
-            Provider::Instagram | Provider::Facebook | Provider::Telegram => true,
-            Provider::Json(name) => self.json.get(&name).is_none_or(JsonProvider::needs_token),
-        }
+        self.apis.get(&provider).is_none_or(Api::needs_token)
     }
 
     /// Asks the connection's provider where its picture is; `token` is the opened one.
     ///
     /// # Errors
-    /// Whatever keeps the provider from saying; its class decides about the next attempt.
+    /// The provider gave no answer; the error's class decides about the next attempt.
     pub async fn resolve(
         &self,
         connection: &Connection,
         token: &Secret,
         now: Timestamp,
     ) -> Result<Resolved, ProviderError> {
-        let Asked { said, rest } = match connection.provider {
-            Provider::Instagram => {
-                instagram::ask(&self.origin, &self.instagram, &self.facebook, connection, token, now).await?
-            }
-            Provider::Facebook => {
-                facebook::ask(&self.origin, &self.facebook, self.facebook_size, connection, token, now)
-                    .await?
-            }
-            Provider::Telegram => {
-                let account = connection.account.as_deref();
-                let asked = telegram::ask(&self.origin, &self.telegram, account, token, now, &self.link);
-                return Ok(Resolved {
-                    resolution: asked.await?,
-                    name: None,
-                    rest: None,
-                    token_expires_at: None,
-                });
-            }
-            Provider::Json(name) => {
-                let provider = self.json.get(&name).ok_or_else(|| nobody(name))?;
-                return provider.ask(&self.origin, connection, token, now, &self.link).await;
-            }
-        };
-        let resolution = resolution(&said, now, &self.link)?;
-        Ok(Resolved { resolution, name: None, rest, token_expires_at: None })
+        let api = self.apis.get(&connection.provider).ok_or_else(|| not_configured(connection.provider))?;
+        let (origin, links) = (&*self.origin, &self.links);
+        match api {
+            Api::Instagram(api) => api.ask(origin, connection, token, now, links).await,
+            Api::Facebook(api) => api.ask(origin, connection, token, now, links).await,
+            Api::Telegram(api) => api.ask(origin, connection, token, now, links).await,
+            Api::Json(api) => api.ask(origin, connection, token, now, links).await,
+        }
     }
 
-    /// How much of its app's quota a provider says is used up, if it has said so lately. Instagram accounts may be asked by
-    /// either of Meta's hosts, so the one that is fuller counts.
+    /// The used share of the quota of the apps that are asked for this provider's accounts, where recent replies named
+    /// it; of two apps the fuller one counts.
     pub fn quota(&self, provider: Provider, now: Timestamp) -> Option<Quota> {
-        let apps = match provider {
-            Provider::Instagram => vec![self.instagram.app(), self.facebook.app()],
-            Provider::Facebook => vec![self.facebook.app()],
-            Provider::Telegram => Vec::new(),
-            Provider::Json(name) => self.json.get(&name).map(JsonProvider::app).into_iter().collect(),
+        let apis = self.apis.iter().filter(|(owner, _)| uses_app(provider, **owner));
+        apis.filter_map(|(_, api)| api.app().quota(now)).max_by_key(|quota| quota.percent)
+    }
+
+    /// The providers whose app was stopped since the last call, each with the end of its stop.
+    pub fn take_new_stops(&self) -> Vec<(Provider, Timestamp)> {
+        let stops = self.apis.iter().filter_map(|(owner, api)| Some((*owner, api.app().take_new_stop()?)));
+        let of_users = |(owner, until)| {
+            let users = self.apis.keys().copied().filter(move |user| uses_app(*user, owner));
+            users.map(move |user| (user, until))
         };
-        apps.into_iter().filter_map(|app| app.usage().quota(now)).max_by_key(|quota| quota.percent)
+        stops.flat_map(of_users).collect()
     }
 
-    /// Whose app must not be asked, and until when; told once. Instagram accounts may hang on either of Meta's two.
-    pub fn stopped(&self) -> Vec<(Provider, Timestamp)> {
-        let news = |app: &App| app.usage().take_news();
-        let facebook = news(self.facebook.app()).into_iter();
-        let mut stopped: Vec<_> = facebook
-            .flat_map(|until| [(Provider::Facebook, until), (Provider::Instagram, until)])
-            .chain(news(self.instagram.app()).map(|until| (Provider::Instagram, until)))
-            .collect();
-        let of_json = self.json.iter();
-        stopped.extend(of_json.filter_map(|(name, json)| Some((Provider::Json(*name), news(json.app())?))));
-        stopped
-    }
-
-    /// How many refreshes of each provider may ask at one time.
+    /// How many calls each provider's app may have running at one time.
     pub fn at_once(&self) -> HashMap<Provider, usize> {
-        self.limits.iter().map(|(provider, limits)| (*provider, limits.at_once)).collect()
+        self.apis.iter().map(|(provider, api)| (*provider, api.app().limits().at_once)).collect()
     }
 
-    /// Opens a picture's address as far as its provider's pictures may lie.
+    /// Opens a picture's address, if it lies on one of the provider's hosts.
     ///
     /// # Errors
     /// As [`Origin::open`].
     pub async fn open(&self, provider: Provider, address: &Address) -> Result<Download, FetchError> {
-        let reach = match provider {
-            Provider::Instagram => AllowedHosts::Listed(&self.instagram_hosts),
-            Provider::Facebook => AllowedHosts::Listed(&self.facebook_hosts),
-            Provider::Telegram => AllowedHosts::TrustedBase(&self.telegram.base),
-            Provider::Json(name) => match self.json.get(&name) {
-                Some(provider) => provider.reach(),
-                None => return Err(FetchError::HostNotAllowed(address.host().to_owned())),
-            },
-        };
-        self.origin.open(address, reach).await
+        match self.apis.get(&provider) {
+            Some(api) => self.origin.open(address, api.allowed_hosts()).await,
+            None => Err(FetchError::HostNotAllowed(address.host().to_owned())),
+        }
     }
 
-    /// The address that the dashboard last stored, if it is one of its provider's and its own signature says that it
-    /// still lives.
+    /// The address that the dashboard last stored, while its own signature is valid.
     pub fn stored_link(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
-        let link = self.stored_address(connection, now)?;
-        expires_at(&link.address, now)?;
-        Some(link).filter(|link| link.is_live(now))
+        self.row_link(connection, now).filter(|link| is_valid(link, now))
     }
 
-    /// The same, if it tells no end, or one that cannot be: nobody knows whether it lives, so it is for the time when nothing
-    /// else is left.
+    /// The address that the dashboard last stored, if it names no plausible end. Nobody knows whether it still shows the
+    /// picture, so it is for the case that nothing else is left.
     pub fn stored_link_without_end(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
-        self.stored_address(connection, now).filter(|link| expires_at(&link.address, now).is_none())
+        self.row_link(connection, now).filter(|link| names_no_end(link, now))
     }
 
-    /// The address that the dashboard last stored, if it is one of its provider's. Telegram's hold a token and are never
-    /// believed.
-    fn stored_address(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
-        let hosts = match connection.provider {
-            Provider::Instagram => &self.instagram_hosts,
-            Provider::Facebook => &self.facebook_hosts,
-            Provider::Telegram => return None,
-            Provider::Json(name) => {
-                let provider = self.json.get(&name)?;
-                let link = stored_address(connection, provider.hosts(), now, &self.link)?;
-                let identity = json::identity_of(&link.address);
-                return Some(Link { identity, ..link })
-                    .filter(|link| !provider.is_no_picture(link.address.expose()));
-            }
+    fn row_link(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
+        let api = self.apis.get(&connection.provider)?;
+        let hosts = match api.allowed_hosts() {
+            AllowedHosts::Listed(hosts) | AllowedHosts::ListedWithTrustedBase(hosts, _) => hosts,
+            // Such an address contains the token, and no signature says when it ends.
+            AllowedHosts::TrustedBase(_) => return None,
         };
-        stored_address(connection, hosts, now, &self.link)
+        let link = row_link(connection, hosts, now, &self.links)?;
+        match api {
+            Api::Instagram(_) | Api::Facebook(_) | Api::Telegram(_) => Some(link),
+            Api::Json(api) => api.row_link(link),
+        }
     }
 }
 
-/// Rows of a provider that nobody configures are refused at start, so this is told of nothing but a mistake of ours.
-fn nobody(name: ProviderName) -> ProviderError {
-    let reason = format!("there is no [[providers.json]] block named {:?}", name.as_str());
+impl Api {
+    fn allowed_hosts(&self) -> AllowedHosts<'_> {
+        match self {
+            Self::Instagram(api) => api.allowed_hosts(),
+            Self::Facebook(api) => api.allowed_hosts(),
+            Self::Telegram(api) => api.allowed_hosts(),
+            Self::Json(api) => api.allowed_hosts(),
+        }
+    }
+
+    fn needs_token(&self) -> bool {
+        match self {
+            Self::Instagram(api) => api.needs_token(),
+            Self::Facebook(api) => api.needs_token(),
+            Self::Telegram(api) => api.needs_token(),
+            Self::Json(api) => api.needs_token(),
+        }
+    }
+
+    fn app(&self) -> &ApiApp {
+        match self {
+            Self::Instagram(api) => api.app(),
+            Self::Facebook(api) => api.app(),
+            Self::Telegram(api) => api.app(),
+            Self::Json(api) => api.app(),
+        }
+    }
+}
+
+/// Whether calls for `provider`'s accounts may count for `owner`'s app: Instagram accounts with a token of Facebook Login
+/// are asked for through Facebook's.
+fn uses_app(provider: Provider, owner: Provider) -> bool {
+    provider == owner || (provider, owner) == (Provider::Instagram, Provider::Facebook)
+}
+
+/// The server refuses rows of such a provider when it starts, so only a fault of its own leads here.
+fn not_configured(provider: Provider) -> ProviderError {
+    let reason = format!("there is no [[providers.json]] block named {:?}", provider.as_str());
     ProviderError::new(TroubleClass::Misconfigured, reason)
-}
-
-fn resolution(said: &Said, now: Timestamp, config: &LinkConfig) -> Result<Resolution, ProviderError> {
-    let address = match said {
-        Said::Address(text) => Address::parse(text)
-            .map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))?,
-        Said::NoPicture => return Ok(Resolution::NoPicture),
-        Said::FieldMissing => return Ok(Resolution::FieldMissing),
-    };
-    let identity = Identity::of(&address);
-    Ok(Resolution::Picture(Link::new(address, identity, false, now, config)))
-}
-
-fn stored_address(
-    connection: &Connection,
-    hosts: &HostList,
-    now: Timestamp,
-    config: &LinkConfig,
-) -> Option<Link> {
-    let address = Address::parse(connection.picture_url.as_ref()?.expose()).ok()?;
-    if !hosts.allows(address.host()) || instagram::is_anonymous(address.expose()) {
-        return None;
-    }
-    let identity = Identity::of(&address);
-    Some(Link::new(address, identity, false, now, config))
-}
-
-/// An account as one segment of a path; `None` where the row names none.
-fn node(account: Option<&str>) -> Result<Option<String>, ProviderError> {
-    match account {
-        None | Some("") => Ok(None),
-        // SECURITY: dots are unreserved, so encoding would not keep such a segment from climbing to another path.
-        Some("." | "..") => Err(ProviderError::new(TroubleClass::Misconfigured, "the account is no id")),
-        Some(account) => Ok(Some(encoded(account))),
-    }
-}
-
-fn encoded(text: &str) -> String {
-    utf8_percent_encode(text, RESERVED).to_string()
 }
 
 #[cfg(test)]

@@ -1,9 +1,9 @@
-//! [`Rate`]: how many calls a second an app's API is given.
+//! [`Rate`]: the limit on how many of an app's calls start within a second.
 
 use std::collections::VecDeque;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::time::Instant;
 
 use crate::clock::monotonic;
@@ -11,20 +11,20 @@ use crate::model::Invalid;
 
 const SECOND: Duration = Duration::from_secs(1);
 
-/// The bounds on the calls to one provider's app, by this instance.
+/// The limits on this instance's calls for one provider's app.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct CallLimits {
-    /// At one time; a refresh makes one call after the other.
+    /// Calls that may run at one time. A refresh makes its calls one after the other.
     pub at_once: usize,
-    /// In a second.
+    /// Calls that may start within a second.
     pub per_second: u32,
 }
 
 impl CallLimits {
-    /// From two keys of one section.
+    /// Checks the values of two keys of one section.
     ///
     /// # Errors
-    /// The key whose number is out of bounds.
+    /// The first key whose number is out of bounds.
     pub(super) fn checked(
         [max_calls, calls_per_second]: [&'static str; 2],
         at_once: usize,
@@ -41,11 +41,11 @@ impl CallLimits {
     }
 }
 
-/// Holds calls back so that no second begins more of them than allowed.
+/// Delays calls so that no more than the limit start within any second.
 #[derive(Debug)]
 pub(super) struct Rate {
     per_second: usize,
-    /// When the last calls began or will begin, the oldest first; no more than `per_second`.
+    /// When the last calls started or will start, the oldest first; at most `per_second` of them.
     last: Mutex<VecDeque<Instant>>,
 }
 
@@ -54,19 +54,19 @@ impl Rate {
         Self { per_second: limits.per_second.max(1) as usize, last: Mutex::default() }
     }
 
-    /// Waits for the next call's turn. Those who wait are bounded by [`CallLimits::at_once`].
-    pub(super) async fn turn(&self) {
-        let turn = {
-            let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Waits until the next call may start. At most [`CallLimits::at_once`] calls wait here.
+    pub(super) async fn wait(&self) {
+        let start = {
+            let mut last = self.last.lock();
             let now = monotonic();
-            let turn = match last.len() < self.per_second {
+            let start = match last.len() < self.per_second {
                 true => now,
                 false => last.pop_front().map_or(now, |first| now.max(first + SECOND)),
             };
-            last.push_back(turn);
-            turn
+            last.push_back(start);
+            start
         };
-        tokio::time::sleep_until(turn).await;
+        tokio::time::sleep_until(start).await;
     }
 }
 
@@ -75,20 +75,20 @@ mod tests {
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn so_many_calls_come_at_once_and_the_next_a_second_after_the_first() {
+    async fn the_limit_starts_at_once_and_the_next_call_a_second_after_the_first() {
         let rate = Rate::new(CallLimits { at_once: 8, per_second: 2 });
         let began = monotonic();
-        let turn = async || {
-            rate.turn().await;
+        let start = async || {
+            rate.wait().await;
             (monotonic() - began).as_millis()
         };
-        let turns = tokio::join!(turn(), turn(), turn(), turn(), turn());
-        assert_eq!(turns, (0, 0, 1000, 1000, 2000));
+        let starts = tokio::join!(start(), start(), start(), start(), start());
+        assert_eq!(starts, (0, 0, 1000, 1000, 2000));
         tokio::time::sleep(Duration::from_secs(5)).await;
         assert_eq!(
-            tokio::join!(turn(), turn(), turn()),
+            tokio::join!(start(), start(), start()),
             (7000, 7000, 8000),
-            "what was not used is not saved up"
+            "unused calls are not saved up"
         );
     }
 }

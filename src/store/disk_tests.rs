@@ -121,7 +121,11 @@ fn an_entry() -> impl Strategy<Value = Entry> {
     let row = (proptest::option::of("[^\0]{0,20}"), any::<[u8; 32]>());
     let token_end =
         (any::<i64>(), proptest::option::of(any::<i64>()), any::<bool>()).prop_map(|(at, noted, told)| {
-            TokenEnd { at: Timestamp::from_millis(at), noted_at: noted.map(Timestamp::from_millis), told }
+            TokenEnd {
+                at: Timestamp::from_millis(at),
+                noted_at: noted.map(Timestamp::from_millis),
+                is_from_provider: told,
+            }
         });
     let token_end = proptest::option::of(token_end);
     (content, any::<i64>(), proptest::option::of(a_trouble()), missing, row, token_end).prop_map(

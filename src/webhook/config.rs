@@ -1,15 +1,15 @@
 //! Section `[events]`.
 
+use super::signature::SigningKey;
 use crate::model::{Invalid, Secret};
 use crate::origin::Endpoint;
-use crate::webhook::signature::SigningKey;
 
-/// Section `[events]`, where it has a URL.
+/// Section `[events]` with a URL.
 #[derive(Debug, Clone)]
 pub struct EventsConfig {
-    /// Where events are posted to.
+    /// The receiver.
     pub(super) url: Endpoint,
-    /// Signs them.
+    /// Signs the messages.
     pub(super) key: SigningKey,
 }
 
@@ -22,7 +22,8 @@ pub struct EventsWritten {
 }
 
 impl EventsWritten {
-    /// Checks the section; `None` = nobody is told of anything. `has_disk`: what was not told yet can outlive a restart.
+    /// Checks the section; `None` without a URL: then no events are sent. `has_disk`: a disk store keeps events that wait over
+    /// a restart.
     ///
     /// # Errors
     /// The first rule that is broken.
@@ -54,7 +55,7 @@ impl EventsWritten {
 }
 
 impl EventsConfig {
-    /// Where events are posted to.
+    /// The receiver.
     pub fn url(&self) -> &Endpoint {
         &self.url
     }

@@ -1,4 +1,4 @@
-//! [`Message`]: an event as it is sent.
+//! [`WebhookMessage`]: an event as it is sent.
 
 use bytes::Bytes;
 
@@ -6,14 +6,14 @@ use super::signature::SigningKey;
 use crate::model::{AvatarEvent, Timestamp};
 use crate::origin::WebhookRequest;
 
-/// An event with its number. Body and id are the same at every attempt; the signature is not, since it holds the time.
+/// An event with its number. Body and id are the same at every attempt; the signature is not, since it covers the time.
 #[derive(Debug, Clone)]
-pub(super) struct Message {
+pub(super) struct WebhookMessage {
     id: String,
     body: Bytes,
 }
 
-/// The body: the type, when it happened, and the thin data that the specification recommends.
+/// The body: type, time, and the short data that the specification recommends.
 #[derive(serde::Serialize)]
 struct Body<'a> {
     r#type: String,
@@ -32,10 +32,10 @@ struct Data<'a> {
     token_expires_at: Option<String>,
 }
 
-impl Message {
-    /// The message of an event.
-    pub(super) fn of(happened: &AvatarEvent, sequence: u64) -> Self {
-        let AvatarEvent { id, provider, kind, at, reason, etag, .. } = happened;
+impl WebhookMessage {
+    /// The message of an event with this number.
+    pub(super) fn of(event: &AvatarEvent, sequence: u64) -> Self {
+        let AvatarEvent { id, provider, kind, at, reason, etag, .. } = event;
         let body = Body {
             r#type: format!("avatar.{}", kind.as_str()),
             timestamp: rfc3339(*at),
@@ -45,12 +45,12 @@ impl Message {
                 reason: reason.map(|class| class.as_str()),
                 etag: etag.as_deref(),
                 sequence,
-                token_expires_at: happened.token_expires_at().map(rfc3339),
+                token_expires_at: event.token_expires_at().map(rfc3339),
             },
         };
         Self {
-            // Plain, so that an operator finds it in both logs. An avatar's id has no dots (a signature's text is divided
-            // by them), and no kind ends in another's name, so no two events have one id.
+            // Readable, so that an operator finds it in both logs. Dots separate the parts that the signature covers, and an
+            // avatar's id has none; and no kind's name ends in another's, so no two events share an id.
             id: format!("{id}_{}_{sequence}", kind.as_str()),
             body: serde_json::to_vec(&body).unwrap_or_default().into(),
         }
@@ -61,8 +61,8 @@ impl Message {
         &self.id
     }
 
-    /// The request of an attempt that is made now.
-    pub(super) fn letter(&self, key: &SigningKey, now: Timestamp) -> WebhookRequest {
+    /// The request of an attempt at `now`.
+    pub(super) fn request(&self, key: &SigningKey, now: Timestamp) -> WebhookRequest {
         let signature = key.sign(&self.id, now, &self.body).unwrap_or_default();
         WebhookRequest {
             body: self.body.clone(),
@@ -75,26 +75,11 @@ impl Message {
     }
 }
 
-/// A time as RFC 3339 writes it, in UTC with milliseconds.
+/// A time in RFC 3339, in UTC with milliseconds. A time that no calendar has (before 1970, after 9999) becomes the nearest
+/// one it has.
 fn rfc3339(at: Timestamp) -> String {
-    let millis = at.as_millis().max(0);
-    let (days, of_day) = (millis.div_euclid(86_400_000), millis.rem_euclid(86_400_000));
-    let (year, month, day) = civil(days);
-    let (hour, minute, second) = (of_day / 3_600_000, of_day / 60_000 % 60, of_day / 1000 % 60);
-    format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.{:03}Z", of_day % 1000)
-}
-
-/// Year, month and day of a number of days since 1970 (Howard Hinnant, "chrono-Compatible Low-Level Date Algorithms",
-/// `civil_from_days`): the year begins in March there, so that a leap day is its last.
-fn civil(days: i64) -> (i64, i64, i64) {
-    let days = days + 719_468;
-    let (era, of_era) = (days.div_euclid(146_097), days.rem_euclid(146_097));
-    let year_of_era = (of_era - of_era / 1460 + of_era / 36_524 - of_era / 146_096) / 365;
-    let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
-    let from_march = (5 * of_year + 2) / 153;
-    let day = of_year - (153 * from_march + 2) / 5 + 1;
-    let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
-    (year_of_era + era * 400 + i64::from(month <= 2), month, day)
+    let at = jiff::Timestamp::from_millisecond(at.as_millis().max(0)).unwrap_or(jiff::Timestamp::MAX);
+    format!("{at:.3}")
 }
 
 #[cfg(test)]
@@ -103,8 +88,8 @@ mod tests {
     use crate::model::{AvatarId, EventKind, Provider, TroubleClass};
 
     #[test]
-    fn a_message_says_what_happened_when_and_why() {
-        let happened = AvatarEvent {
+    fn a_message_names_the_event_its_time_and_its_reason() {
+        let event = AvatarEvent {
             id: AvatarId::parse("a-b_c").unwrap(),
             provider: Provider::Instagram,
             kind: EventKind::NeedsReauth,
@@ -113,7 +98,7 @@ mod tests {
             reason: Some(TroubleClass::NeedsReauth),
             etag: None,
         };
-        let message = Message::of(&happened, 1_767_225_600_123);
+        let message = WebhookMessage::of(&event, 1_767_225_600_123);
         assert_eq!(message.id(), "a-b_c_needs_reauth_1767225600123");
         assert_eq!(
             std::str::from_utf8(&message.body).unwrap(),
@@ -122,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn dates_are_those_of_the_calendar() {
+    fn times_are_written_in_rfc_3339() {
         for (seconds, text) in [
             (0, "1970-01-01T00:00:00.000Z"),
             (951_782_399, "2000-02-28T23:59:59.000Z"),
@@ -133,5 +118,7 @@ mod tests {
         ] {
             assert_eq!(rfc3339(Timestamp::from_secs(seconds)), text);
         }
+        assert_eq!(rfc3339(Timestamp::from_millis(-1)), "1970-01-01T00:00:00.000Z");
+        assert!(rfc3339(Timestamp::from_millis(i64::MAX)).starts_with("9999-12-30T"));
     }
 }

@@ -1,4 +1,4 @@
-//! [`Sender`]: the one task that tells the dashboard, oldest first. Nobody waits for it.
+//! [`Sender`]: the one task that delivers events, the oldest first. Nothing waits for it.
 
 use std::pin::pin;
 use std::sync::Arc;
@@ -7,29 +7,29 @@ use std::time::Duration;
 use aes_gcm::aead::Generate;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff::{Verdict, verdict};
 use super::config::EventsConfig;
-use super::message::Message;
+use super::message::WebhookMessage;
+use super::outcome::{BACKOFF, DeliveryOutcome, outcome};
 use super::sequence::{least, sequence};
-use super::status::{Events, Shared};
+use super::status::{DeliveryState, Events};
 use crate::clock::Clock;
-use crate::model::Timestamp;
+use crate::model::{Backoff, Timestamp};
 use crate::origin::Origin;
 use crate::store::{Outbox, Redis, Waiting};
 
-/// An event is sent again until it happened so long ago. Each process tries it once at least.
-const A_DAY: Duration = Duration::from_secs(24 * 3600);
-/// So many that are older may be tried and dropped without a pause: a receiver that fails is not to be stormed.
-const AT_ONCE: u32 = 100;
-/// How often a pause looks at the clock: the wall clock may be set, and a test moves it by hand.
-const TICK: Duration = Duration::from_millis(250);
-/// Before the disk store is asked again after it failed.
-const DISK_AGAIN: Duration = Duration::from_secs(5);
+/// The age at which an event is dropped instead of retried. Each process tries it at least once.
+const RETRY_FOR: Duration = Duration::from_secs(24 * 3600);
+/// Events past that age that may be tried and dropped without a pause: a failing receiver must not face a storm.
+const DROPS_WITHOUT_PAUSE: u32 = 100;
+/// How often a pause looks at the wall clock, which may be set while it runs. A test moves it by hand.
+const CLOCK_POLL: Duration = Duration::from_millis(250);
+/// The pause after the disk store has failed.
+const DISK_RETRY: Duration = Duration::from_secs(5);
 
-/// Sends what the outbox holds.
+/// Delivers the outbox.
 pub struct Sender {
     config: EventsConfig,
-    shared: Arc<Shared>,
+    state: Arc<DeliveryState>,
     outbox: Outbox,
     redis: Redis,
     origin: Arc<Origin>,
@@ -37,32 +37,30 @@ pub struct Sender {
 }
 
 /// What the sender remembers from one attempt to the next.
-#[derive(Default)]
 struct Memory {
-    /// Attempts that failed in a row.
-    failures: u32,
-    /// Events that were dropped since the start.
+    backoff: Backoff,
+    /// Events dropped since the start.
     dropped: u32,
-    /// The receiver said 410.
-    gone: bool,
-    /// Was delivered, and the disk store could not forget it yet: it is not sent once more.
+    /// The receiver has answered 410.
+    is_gone: bool,
+    /// An event that was delivered while the disk store could not delete it: it is not sent again.
     delivered: Option<i64>,
 }
 
 /// What the sender does next.
 enum Next {
-    /// Wait for news: nothing is to be sent, or the receiver wants nothing.
-    News,
-    /// Send the oldest again, so long after that time.
+    /// Wait for a new event: none is due, or the receiver wants none.
+    NewEvent,
+    /// Send the oldest event when this pause has passed since that time.
     After(Timestamp, Duration),
-    /// The disk store fails: ask it again in a moment, or when there is news.
-    Soon,
-    /// Go on at once.
+    /// Ask the failing disk store again after [`DISK_RETRY`], or when there is a new event.
+    AfterDiskRetry,
+    /// Send the oldest event at once.
     Now,
 }
 
 impl Sender {
-    /// A sender of what waits; `None` where nobody is told, or the disk store could not be opened.
+    /// A sender for this outbox; `None` where no events are sent, or the disk store could not be opened.
     pub fn new(
         config: EventsConfig,
         events: &Events,
@@ -71,11 +69,11 @@ impl Sender {
         origin: Arc<Origin>,
         clock: Clock,
     ) -> Option<Self> {
-        let (shared, outbox) = (events.shared()?.clone(), outbox?);
-        Some(Self { config, shared, outbox, redis, origin, clock })
+        let (state, outbox) = (events.state()?.clone(), outbox?);
+        Some(Self { config, state, outbox, redis, origin, clock })
     }
 
-    /// Sends until `stop`, then ends at once: what is not delivered stays on disk.
+    /// Sends until `stop`, then ends at once: undelivered events stay on disk.
     pub async fn run(self, stop: CancellationToken) {
         tokio::select! {
             () = stop.cancelled() => {}
@@ -84,27 +82,28 @@ impl Sender {
     }
 
     async fn send_all(&self) {
-        let (mut next, mut memory) = (Next::Now, Memory::default());
+        let mut memory = Memory { backoff: BACKOFF, dropped: 0, is_gone: false, delivered: None };
+        let mut next = Next::Now;
         loop {
             next = match next {
                 Next::Now => {
                     self.number_all().await;
-                    if memory.gone { Next::News } else { self.send_oldest(&mut memory).await }
+                    if memory.is_gone { Next::NewEvent } else { self.send_oldest(&mut memory).await }
                 }
-                Next::After(from, pause) => match left(from, pause, self.clock.now()) {
-                    Some(left) => {
-                        if tokio::time::timeout(left.min(TICK), self.outbox.news()).await.is_ok() {
+                Next::After(from, pause) => match rest(from, pause, self.clock.now()) {
+                    Some(rest) => {
+                        if tokio::time::timeout(rest.min(CLOCK_POLL), self.outbox.news()).await.is_ok() {
                             self.number_all().await;
                         }
                         Next::After(from, pause)
                     }
                     None => Next::Now,
                 },
-                Next::Soon => {
-                    let _ = tokio::time::timeout(DISK_AGAIN, self.outbox.news()).await;
+                Next::AfterDiskRetry => {
+                    let _ = tokio::time::timeout(DISK_RETRY, self.outbox.news()).await;
                     Next::Now
                 }
-                Next::News => {
+                Next::NewEvent => {
                     self.outbox.news().await;
                     Next::Now
                 }
@@ -112,15 +111,15 @@ impl Sender {
         }
     }
 
-    /// A number is given when a thing is seen, and not when the receiver takes it: instances that saw the same must not have
-    /// numbered something later in between.
+    /// Numbers new events. An event gets its number when it is seen and not when it is delivered: otherwise an instance
+    /// that saw the same event could have numbered a later one in between.
     async fn number_all(&self) {
         while let Some(waiting) = self.outbox.unnumbered().await {
             let now = self.clock.now();
-            let told = self.outbox.told(&waiting.happened.id, now).await;
-            let number = match self.redis.sequence(&waiting.happened, least(&told)).await {
+            let last = self.outbox.told(&waiting.happened.id, now).await;
+            let number = match self.redis.sequence(&waiting.happened, least(&last)).await {
                 Ok(number) => number,
-                Err(_) => sequence(&told, &waiting.happened, now),
+                Err(_) => sequence(&last, &waiting.happened, now),
             };
             if !self.outbox.number(waiting, number, now).await {
                 return;
@@ -128,8 +127,8 @@ impl Sender {
         }
     }
 
-    /// Does something, and numbers what comes meanwhile: a receiver that hangs would keep that for long.
-    async fn numbering<T>(&self, work: impl Future<Output = T>) -> T {
+    /// Runs `work` and numbers new events meanwhile: a receiver that hangs would delay their numbers.
+    async fn number_during<T>(&self, work: impl Future<Output = T>) -> T {
         let mut work = pin!(work);
         loop {
             tokio::select! {
@@ -141,37 +140,43 @@ impl Sender {
 
     async fn send_oldest(&self, memory: &mut Memory) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
-            return if self.outbox.waiting() == 0 { Next::News } else { Next::Soon };
+            return if self.outbox.waiting() == 0 { Next::NewEvent } else { Next::AfterDiskRetry };
         };
         if memory.delivered == Some(number) {
             return self.forget(number).await;
         }
-        let message = Message::of(&happened, sequence);
-        let letter = message.letter(&self.config.key, self.clock.now());
-        let answer = self.numbering(self.origin.post(&self.config.url, letter)).await;
+        let message = WebhookMessage::of(&happened, sequence);
+        let request = message.request(&self.config.key, self.clock.now());
+        let answer = self.number_during(self.origin.post(&self.config.url, request)).await;
         let now = self.clock.now();
-        match verdict(&answer, memory.failures + 1, random(), now) {
-            Verdict::Delivered => {
-                (memory.failures, memory.delivered) = (0, Some(number));
-                self.shared.delivered();
-                tracing::debug!(event = message.id(), "told");
+        memory.backoff.fail();
+        match outcome(&answer, memory.backoff.pause(random()), now) {
+            DeliveryOutcome::Delivered => {
+                memory.backoff.reset();
+                memory.delivered = Some(number);
+                self.state.delivered();
+                tracing::debug!(event = message.id(), "webhook delivered");
                 self.forget(number).await
             }
-            Verdict::Gone => {
-                memory.gone = true;
-                self.shared.gone();
-                Next::News
+            DeliveryOutcome::ReceiverGone => {
+                memory.is_gone = true;
+                self.state.gone();
+                Next::NewEvent
             }
-            Verdict::Again { pause, asked, why } => {
-                memory.failures = memory.failures.saturating_add(1);
-                tracing::debug!(event = message.id(), why, ?pause, "not told yet");
-                self.shared.failed(now, &why);
-                // Where a wrong clock says when it happened, the day counts from the first attempt that failed.
+            DeliveryOutcome::Retry { pause, is_requested, reason } => {
+                tracing::debug!(
+                    event = message.id(),
+                    reason,
+                    ?pause,
+                    "webhook not delivered; it will be retried"
+                );
+                self.state.failed(now, &reason);
                 let is_old = match happened.at.age(now) {
-                    Some(age) => age >= A_DAY,
-                    None => self.shared.failing_for(now) >= A_DAY,
+                    Some(age) => age >= RETRY_FOR,
+                    // A wrong clock dated the event into the future, so the day starts with the first failed attempt.
+                    None => self.state.failing_for(now) >= RETRY_FOR,
                 };
-                if is_old && self.drop(number, message.id(), memory).await && !asked {
+                if is_old && self.drop(number, message.id(), memory).await && !is_requested {
                     return Next::Now;
                 }
                 Next::After(now, pause)
@@ -179,32 +184,32 @@ impl Sender {
         }
     }
 
-    /// Drops an event that was tried in vain; those behind it were not tried yet, whatever their age. Returns whether the
-    /// next of them may be tried at once.
+    /// Drops an event that could not be delivered in time. The events after it were not tried yet, whatever their age.
+    /// Returns whether the next one may be tried at once.
     async fn drop(&self, number: i64, id: &str, memory: &mut Memory) -> bool {
         if !self.outbox.drop_old(number).await {
             return false;
         }
-        tracing::error!(event = id, "events: dropped, since it could not be delivered within a day");
-        memory.failures = 0;
+        tracing::error!(event = id, "webhooks: event dropped; it could not be delivered within a day");
+        memory.backoff.reset();
         memory.dropped = memory.dropped.wrapping_add(1);
-        !memory.dropped.is_multiple_of(AT_ONCE)
+        !memory.dropped.is_multiple_of(DROPS_WITHOUT_PAUSE)
     }
 
-    /// What was delivered need not be kept.
+    /// Deletes a delivered event.
     async fn forget(&self, number: i64) -> Next {
-        if self.outbox.delivered(number).await { Next::Now } else { Next::Soon }
+        if self.outbox.delivered(number).await { Next::Now } else { Next::AfterDiskRetry }
     }
 }
 
-/// What is left of a pause; `None` = nothing. Nor is there of one that lies ahead: the clock was set back, and nobody knows
-/// by how much.
-fn left(from: Timestamp, pause: Duration, now: Timestamp) -> Option<Duration> {
+/// The rest of a pause; `None` when it is over. A pause that starts in the future counts as over: the clock was set back, by
+/// an unknown amount.
+fn rest(from: Timestamp, pause: Duration, now: Timestamp) -> Option<Duration> {
     let at = from + pause;
     (from..at).contains(&now).then(|| at.since(now))
 }
 
-/// Spreads instances whose receiver failed at one time.
+/// Jitter: instances whose receiver failed at the same time do not retry together.
 fn random() -> u8 {
     <[u8; 1]>::try_generate().map_or(0, |[byte]| byte)
 }

@@ -1,20 +1,20 @@
-//! The number of an event where no Redis gives one: the same rule over what this instance told.
+//! The number of an event while Redis gives none: the same rule over what this instance has numbered.
 
 use crate::model::{AvatarEvent, Timestamp};
 use crate::store::Told;
 
-/// The least number that a new event of this avatar may have.
-pub(super) fn least(told: &[Told]) -> u64 {
-    told.iter().map(|told| told.sequence).max().map_or(1, |last| last + 1)
+/// The lowest number that a new event of this avatar may have. `last` holds the avatar's last numbers.
+pub(super) fn least(last: &[Told]) -> u64 {
+    last.iter().map(|last| last.sequence).max().map_or(1, |highest| highest + 1)
 }
 
-/// The number of what has happened: that of the last event about the same thing if it was this one, else a higher one than
-/// any before. It is not below the time in milliseconds, so that it rises over a memory that was lost, and among instances
-/// whose Redis is away.
-pub(super) fn sequence(told: &[Told], happened: &AvatarEvent, now: Timestamp) -> u64 {
-    let (dimension, dedup_key) = (happened.kind.dimension().as_str(), happened.dedup_key());
-    let known = told.iter().find(|told| told.dimension == dimension && told.dedup_key == dedup_key);
-    known.map_or_else(|| least(told).max(u64::try_from(now.as_millis()).unwrap_or(0)), |known| known.sequence)
+/// The number of an event. If the last event in its dimension has the same key, this is that event, and it keeps its
+/// number. Otherwise the number is higher than any before, and at least the time in milliseconds: so numbers rise after a
+/// lost disk too, and among instances that cannot reach Redis.
+pub(super) fn sequence(last: &[Told], event: &AvatarEvent, now: Timestamp) -> u64 {
+    let (dimension, dedup_key) = (event.kind.dimension().as_str(), event.dedup_key());
+    let known = last.iter().find(|last| last.dimension == dimension && last.dedup_key == dedup_key);
+    known.map_or_else(|| least(last).max(u64::try_from(now.as_millis()).unwrap_or(0)), |known| known.sequence)
 }
 
 #[cfg(test)]
@@ -35,23 +35,23 @@ mod tests {
     }
 
     #[test]
-    fn what_is_seen_again_keeps_its_number_and_what_is_new_has_a_higher_one() {
+    fn an_event_seen_again_keeps_its_number_and_a_new_one_gets_a_higher_one() {
         let now = Timestamp::from_millis(1000);
-        let told = |dimension: &str, dedup_key: &str, sequence| Told {
+        let last = |dimension: &str, dedup_key: &str, sequence| Told {
             dimension: dimension.to_owned(),
             dedup_key: dedup_key.to_owned(),
             sequence,
         };
-        let last = [told("picture", "changed b", 900), told("trouble", "recovered x", 2000)];
-        for (told, happened, expected) in [
+        let numbered = [last("picture", "changed b", 900), last("trouble", "recovered x", 2000)];
+        for (last, event, expected) in [
             (&[][..], changed("b"), 1000),
-            (&last[..1], changed("b"), 900),
-            (&last[..1], changed("a"), 1000),
-            (&last[..], changed("b"), 900),
-            (&last[..], changed("a"), 2001),
-            (&last[..], AvatarEvent { kind: EventKind::NoPicture, ..changed("b") }, 2001),
+            (&numbered[..1], changed("b"), 900),
+            (&numbered[..1], changed("a"), 1000),
+            (&numbered[..], changed("b"), 900),
+            (&numbered[..], changed("a"), 2001),
+            (&numbered[..], AvatarEvent { kind: EventKind::NoPicture, ..changed("b") }, 2001),
         ] {
-            assert_eq!(sequence(told, &happened, now), expected, "{happened:?}");
+            assert_eq!(sequence(last, &event, now), expected, "{event:?}");
         }
     }
 }

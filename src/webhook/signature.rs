@@ -1,4 +1,4 @@
-//! [`SigningKey`]: proves to the receiver who speaks, and when.
+//! [`SigningKey`]: proves to the receiver who sent a message, and when.
 
 use std::fmt;
 
@@ -13,20 +13,20 @@ use crate::model::{Secret, Timestamp};
 /// The bytes of a secret (Standard Webhooks, "Signature scheme").
 const LENGTH: std::ops::RangeInclusive<usize> = 24..=64;
 
-/// The opened `events.secret`.
+/// The decoded `events.secret`.
 #[derive(Clone)]
 pub(super) struct SigningKey(std::sync::Arc<Zeroizing<Vec<u8>>>);
 
 impl SigningKey {
-    /// `whsec_` and 24 to 64 bytes in base64.
+    /// Parses `whsec_` and 24 to 64 bytes in base64.
     pub(super) fn parse(secret: &Secret) -> Option<Self> {
         let text = secret.expose().strip_prefix("whsec_")?;
-        // Some generators leave the padding out.
+        // Some generators leave out the padding.
         let bytes = STANDARD.decode(text).or_else(|_| STANDARD_NO_PAD.decode(text)).ok()?;
         LENGTH.contains(&bytes.len()).then(|| Self(std::sync::Arc::new(Zeroizing::new(bytes))))
     }
 
-    /// The `webhook-signature` of a message that is sent now. `None` cannot be: HMAC takes a key of any length.
+    /// The `webhook-signature` of a message sent at `now`. HMAC accepts a key of any length, so this is never `None`.
     pub(super) fn sign(&self, id: &str, now: Timestamp, body: &[u8]) -> Option<String> {
         let mut mac = Hmac::<Sha256>::new_from_slice(&self.0).ok()?;
         mac.update(format!("{id}.{}.", now.as_secs()).as_bytes());
@@ -46,7 +46,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_specifications_own_example_is_signed_as_it_says() {
+    fn the_specifications_example_has_the_specified_signature() {
         let key = SigningKey::parse(&Secret::new("whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw")).unwrap();
         let signed = key.sign(
             "msg_p5jXN8AQM9LWM0D4loKWxJek",

@@ -1,176 +1,178 @@
-//! [`Events`]: whether anybody is told, and how that goes.
+//! [`Events`]: whether events are sent, and how the receiver is.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::model::Timestamp;
 use crate::store::{Disk, Health, Outbox};
 
-/// A receiver that fails for so long is worth an operator's look.
-const PATIENCE: Duration = Duration::from_secs(300);
-const NO_OUTBOX: &str = "the disk store could not be opened: nothing that happens is kept or told";
+/// A receiver that has failed this long degrades `/readyz`.
+const DEGRADED_AFTER: Duration = Duration::from_secs(300);
+const NO_OUTBOX: &str = "the disk store could not be opened: events are neither kept nor sent";
 
-/// How telling the dashboard goes. Cheap to clone.
+/// The state of the deliveries, if events are sent. Cheap to clone.
 #[derive(Debug, Clone)]
-pub struct Events(Option<Arc<Shared>>);
+pub struct Events(Option<Arc<DeliveryState>>);
 
 /// How the receiver is.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Receiver {
+enum ReceiverState {
     /// The last attempt was delivered, or there was none.
     Well,
-    /// Since then every attempt has failed, for that reason.
+    /// Every attempt since this time has failed, the last one for this reason.
     Failing(Timestamp, String),
-    /// It said 410: nothing is sent until the next start.
+    /// It answered 410: nothing is sent until the next start.
     Gone,
 }
 
-/// What the sender writes down.
+/// What the sender records.
 #[derive(Debug)]
-pub(super) struct Shared {
+pub(super) struct DeliveryState {
     disk: Disk,
     delivered: AtomicU64,
     retried: AtomicU64,
-    // A plain mutex: it is held to look or to replace, never across an await.
-    receiver: Mutex<Receiver>,
+    // Locked to read or to replace, never across an await.
+    receiver: Mutex<ReceiverState>,
 }
 
-/// What an operator sees.
+/// The deliveries, for the admin API.
 #[derive(Debug, serde::Serialize)]
-pub struct Status {
+pub struct WebhookStatus {
     /// `delivering`, `failing` or `gone`.
     pub state: &'static str,
-    /// Why the last attempt failed, or there can be none.
+    /// Why the last attempt failed, or why there can be none.
     pub reason: Option<String>,
     /// Since when every attempt has failed, in milliseconds since the epoch.
     pub failing_since: Option<Timestamp>,
-    /// Events that wait.
+    /// Events that wait for delivery.
     pub waiting: u64,
     /// Events that were delivered since the start.
     pub delivered: u64,
-    /// Attempts that failed.
+    /// Attempts that failed since the start.
     pub retried: u64,
-    /// Events that could not be delivered within a day.
+    /// Events dropped because they could not be delivered within a day.
     pub dropped_old: u64,
-    /// Events that fell out because too many waited.
+    /// Events dropped because too many waited.
     pub dropped_full: u64,
-    /// Events that are in memory alone until the disk store works again.
+    /// Events that are only in memory until the disk store works again.
     pub unwritten: u64,
-    /// Events that the disk store could not keep.
+    /// Events that neither disk nor memory could keep.
     pub lost: u64,
 }
 
 impl Events {
-    /// Nobody is told.
+    /// No events are sent.
     pub fn off() -> Self {
         Self(None)
     }
 
-    /// Somebody is told of what waits on this disk.
+    /// Events are sent from this disk's outbox.
     pub fn on(disk: Disk) -> Self {
-        Self(Some(Arc::new(Shared {
+        Self(Some(Arc::new(DeliveryState {
             disk,
             delivered: AtomicU64::new(0),
             retried: AtomicU64::new(0),
-            receiver: Mutex::new(Receiver::Well),
+            receiver: Mutex::new(ReceiverState::Well),
         })))
     }
 
-    /// Whether anybody is told.
+    /// Whether events are sent.
     pub fn is_on(&self) -> bool {
         self.0.is_some()
     }
 
-    pub(super) fn shared(&self) -> Option<&Arc<Shared>> {
+    pub(super) fn state(&self) -> Option<&Arc<DeliveryState>> {
         self.0.as_ref()
     }
 
-    /// How it is, for `/readyz`.
+    /// The receiver's health, for `/readyz`.
     pub fn health(&self, now: Timestamp) -> Health {
-        match self.0.as_ref().map(|shared| shared.receiver()) {
-            Some(Receiver::Gone) => {
-                Health::Degraded("the receiver said 410: nothing is sent until the next start".to_owned())
-            }
-            Some(Receiver::Failing(since, why)) if since.is_older_than(PATIENCE, now) => {
+        match self.0.as_ref().map(|state| state.receiver()) {
+            Some(ReceiverState::Gone) => Health::Degraded(
+                "the receiver answered 410 Gone; nothing is sent until the next start".to_owned(),
+            ),
+            Some(ReceiverState::Failing(since, why)) if since.is_older_than(DEGRADED_AFTER, now) => {
                 Health::Degraded(why)
             }
-            Some(Receiver::Failing(..) | Receiver::Well) | None => Health::Well,
+            Some(ReceiverState::Failing(..) | ReceiverState::Well) | None => Health::Well,
         }
     }
 
-    /// What an operator wants to know; `None` where nobody is told.
-    pub fn status(&self) -> Option<Status> {
-        let shared = self.0.as_ref()?;
-        let outbox = shared.disk.outbox();
-        let (state, failing_since, reason) = match shared.receiver() {
+    /// The status for the admin API; `None` where no events are sent.
+    pub fn status(&self) -> Option<WebhookStatus> {
+        let deliveries = self.0.as_ref()?;
+        let outbox = deliveries.disk.outbox();
+        let (state, failing_since, reason) = match deliveries.receiver() {
             _ if outbox.is_none() => ("failing", None, Some(NO_OUTBOX.to_owned())),
-            Receiver::Well => ("delivering", None, None),
-            Receiver::Failing(since, why) => ("failing", Some(since), Some(why)),
-            Receiver::Gone => ("gone", None, None),
+            ReceiverState::Well => ("delivering", None, None),
+            ReceiverState::Failing(since, reason) => ("failing", Some(since), Some(reason)),
+            ReceiverState::Gone => ("gone", None, None),
         };
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let of_outbox = |count: fn(&Outbox) -> u64| outbox.as_ref().map_or(0, count);
-        Some(Status {
+        Some(WebhookStatus {
             state,
             reason,
             failing_since,
             waiting: of_outbox(Outbox::waiting),
-            delivered: count(&shared.delivered),
-            retried: count(&shared.retried),
+            delivered: count(&deliveries.delivered),
+            retried: count(&deliveries.retried),
             dropped_old: of_outbox(Outbox::dropped_old),
             dropped_full: of_outbox(Outbox::dropped_full),
             unwritten: of_outbox(Outbox::unwritten),
-            lost: shared.disk.lost_events(),
+            lost: deliveries.disk.lost_events(),
         })
     }
 }
 
-impl Shared {
-    fn receiver(&self) -> Receiver {
-        self.receiver.lock().unwrap_or_else(PoisonError::into_inner).clone()
+impl DeliveryState {
+    fn receiver(&self) -> ReceiverState {
+        self.receiver.lock().clone()
     }
 
-    fn set(&self, new: Receiver) -> Receiver {
-        std::mem::replace(&mut *self.receiver.lock().unwrap_or_else(PoisonError::into_inner), new)
+    fn set(&self, new: ReceiverState) -> ReceiverState {
+        std::mem::replace(&mut *self.receiver.lock(), new)
     }
 
-    /// An event was delivered.
+    /// Records a delivery.
     pub(super) fn delivered(&self) {
         self.delivered.fetch_add(1, Ordering::Relaxed);
-        if self.set(Receiver::Well) != Receiver::Well {
-            tracing::info!("events: the receiver works again");
+        if self.set(ReceiverState::Well) != ReceiverState::Well {
+            tracing::info!("webhooks: the receiver works again");
         }
     }
 
-    /// An attempt failed. One line at the first of them.
-    pub(super) fn failed(&self, now: Timestamp, why: &str) {
+    /// Records a failed attempt. Only the first of a row is logged.
+    pub(super) fn failed(&self, now: Timestamp, reason: &str) {
         self.retried.fetch_add(1, Ordering::Relaxed);
         match self.receiver() {
-            // A clock that was set back must not prolong it.
-            Receiver::Failing(since, _) => {
-                self.set(Receiver::Failing(since.min(now), why.to_owned()));
+            // A clock that was set back must not extend the span.
+            ReceiverState::Failing(since, _) => {
+                self.set(ReceiverState::Failing(since.min(now), reason.to_owned()));
             }
-            Receiver::Well | Receiver::Gone => {
-                tracing::warn!(why, "events: the receiver fails; they are kept and sent again for a day");
-                self.set(Receiver::Failing(now, why.to_owned()));
+            ReceiverState::Well | ReceiverState::Gone => {
+                tracing::warn!(reason, "webhooks: the receiver fails; events wait and are retried for a day");
+                self.set(ReceiverState::Failing(now, reason.to_owned()));
             }
         }
     }
 
-    /// For how long every attempt has failed; zero where the last was delivered.
+    /// How long every attempt has failed; zero after a delivery.
     pub(super) fn failing_for(&self, now: Timestamp) -> Duration {
         match self.receiver() {
-            Receiver::Failing(since, _) => now.since(since),
-            Receiver::Well | Receiver::Gone => Duration::ZERO,
+            ReceiverState::Failing(since, _) => now.since(since),
+            ReceiverState::Well | ReceiverState::Gone => Duration::ZERO,
         }
     }
 
-    /// The receiver wants no more.
+    /// Records that the receiver wants no more events.
     pub(super) fn gone(&self) {
-        self.set(Receiver::Gone);
+        self.set(ReceiverState::Gone);
         tracing::error!(
-            "events: the receiver said 410 Gone: nothing is sent until the next start; take events.url out, or mend it"
+            "webhooks: the receiver answered 410 Gone; nothing is sent until the next start. Fix the receiver or remove events.url"
         );
     }
 }

@@ -57,7 +57,7 @@ fn an_entry_whose_times_can_be_stays_as_it_is() {
             trouble: Some(trouble(NOW, Some(NOW + 7 * DAY))),
             rest_until: Some(NOW + 7 * DAY),
             field_missing: Some((2, NOW - DAY)),
-            token_end: Some(TokenEnd { at: NOW + FUTURE, noted_at: Some(NOW), told: false }),
+            token_end: Some(TokenEnd { at: NOW + FUTURE, noted_at: Some(NOW), is_from_provider: false }),
             ..entry(picture(NOW), verified_at)
         };
         assert!(entry.corrected(NOW, &windows()).is_none(), "{verified_at:?}");
@@ -131,12 +131,15 @@ fn a_rest_of_the_future_is_over() {
 fn what_else_was_noted_in_the_future_is_noted_anew() {
     let entry = Entry {
         field_missing: Some((2, NOW + FUTURE)),
-        token_end: Some(TokenEnd { at: NOW + FUTURE, noted_at: Some(NOW + FUTURE), told: true }),
+        token_end: Some(TokenEnd { at: NOW + FUTURE, noted_at: Some(NOW + FUTURE), is_from_provider: true }),
         ..entry(picture(NOW + FUTURE), NOW)
     };
     let corrected = entry.corrected(NOW, &windows()).unwrap();
     assert_eq!(corrected.field_missing, Some((2, NOW)));
-    assert_eq!(corrected.token_end, Some(TokenEnd { at: NOW + FUTURE, noted_at: None, told: true }));
+    assert_eq!(
+        corrected.token_end,
+        Some(TokenEnd { at: NOW + FUTURE, noted_at: None, is_from_provider: true })
+    );
     let (old, new) = (entry.picture().unwrap(), corrected.picture().unwrap());
     assert_eq!((new.last_modified, &new.etag), (NOW, &old.etag));
     assert_eq!(corrected.verified_at, NOW);

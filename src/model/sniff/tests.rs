@@ -40,7 +40,7 @@ fn the_imagesize_crate_reads_the_same() {
 }
 
 #[test]
-fn a_file_that_is_still_coming_is_incomplete_and_never_something_else() {
+fn a_file_that_is_still_arriving_is_incomplete_and_nothing_else() {
     for (bytes, kind) in FILES {
         let enough = (0..=bytes.len()).find(|length| sniff(&bytes[..*length], PIXELS).is_ok()).unwrap();
         for length in 0..enough {
@@ -62,7 +62,7 @@ fn a_cut_file_does_not_look_complete() {
 }
 
 #[test]
-fn what_is_no_raster_picture_is_told_at_its_first_bytes() {
+fn anything_but_a_raster_picture_is_refused_at_its_first_bytes() {
     for text in [
         "URL signature expired",
         "<svg xmlns=\"http://www.w3.org/2000/svg\"/>",
@@ -117,7 +117,7 @@ proptest! {
     }
 
     #[test]
-    fn bent_real_files_never_panic(
+    fn corrupted_real_files_never_panic(
         file in 0..FILES.len(),
         flips in prop::collection::vec((any::<prop::sample::Index>(), 0u8..8), 1..6),
         cut in any::<prop::sample::Index>(),

@@ -1,4 +1,4 @@
-//! How a sealed value is taken apart: into every way to read it.
+//! Splits a sealed value in every way in which it can be read.
 
 use base64::Engine;
 use base64::alphabet::{STANDARD, URL_SAFE};
@@ -13,7 +13,7 @@ use crate::model::{SealedToken, Secret};
 pub(super) struct Candidate {
     pub(super) layout: Layout,
     pub(super) encoding: Encoding,
-    /// The whole text was base64 of another.
+    /// The whole text was base64 of another text.
     pub(super) wrapped: bool,
     /// 12 or 16 bytes; 24 for `Secretbox`.
     pub(super) iv: Vec<u8>,
@@ -21,14 +21,14 @@ pub(super) struct Candidate {
     pub(super) ct: Vec<u8>,
 }
 
-/// The most ways to read one value; the rest is not tried.
+/// The most ways to read one value; further ones are not tried.
 pub(super) const MAX_CANDIDATES: usize = 64;
 
 const TAG: usize = 16;
 const IVS: [usize; 2] = [12, 16];
 const NONCE: usize = 24;
 
-/// What the members of a JSON object are called.
+/// The names of the members of a JSON object.
 const DATA_NAMES: [&str; 8] =
     ["data", "ciphertext", "cipherText", "encrypted", "encryptedData", "content", "value", "ct"];
 const IV_NAMES: [&str; 2] = ["iv", "nonce"];
@@ -55,7 +55,7 @@ pub(super) fn candidates(sealed: &SealedToken) -> Vec<Candidate> {
 struct Found(Vec<Candidate>);
 
 impl Found {
-    /// A text, or another in base64.
+    /// A text, or the text that it encodes in base64.
     fn text(&mut self, text: &str) {
         self.bare(text);
         let inner = base64_bytes(text).and_then(|bytes| String::from_utf8(bytes).ok());
@@ -92,7 +92,7 @@ impl Found {
         }
     }
 
-    /// Typebot's version 1 writes `iv.tag` where version 2 has the iv alone and the tag behind the data.
+    /// Typebot's version 1 writes `iv.tag` where version 2 has only the iv, with the tag after the data.
     fn fields(&mut self, layout: Layout, data: &str, iv: &str, tag: Option<&str>) {
         let data = data.rsplit([':', '.']).next().unwrap_or(data);
         match (tag, iv.split_once([':', '.'])) {
@@ -102,7 +102,7 @@ impl Found {
         }
     }
 
-    /// The tag has a column and the iv none: it stands before the ciphertext.
+    /// The tag has a column and the iv has none: then the iv stands before the ciphertext.
     fn tag_column(&mut self, value: &str, tag: &str) {
         if let Some((iv, ct)) = value.rsplit_once([':', '.']) {
             return self.three(Layout::Columns, iv, tag, ct);
@@ -176,7 +176,7 @@ fn decodings(text: &str) -> impl Iterator<Item = (Encoding, Vec<u8>)> {
     hex.into_iter().chain(base64)
 }
 
-/// An iv's length tells hex from base64.
+/// The length of an iv distinguishes hex from base64.
 fn iv_bytes(text: &str) -> Option<Vec<u8>> {
     decodings(text).map(|(_, bytes)| bytes).find(|bytes| IVS.contains(&bytes.len()))
 }
@@ -185,12 +185,12 @@ fn tag_bytes(text: &str) -> Option<[u8; TAG]> {
     decodings(text).find_map(|(_, bytes)| bytes.try_into().ok())
 }
 
-/// Hex of either case; `\x` before it is PostgreSQL's text of a `bytea`.
+/// Hex of either case; PostgreSQL writes a `bytea` with `\x` before it.
 pub(super) fn hex_bytes(text: &str) -> Option<Vec<u8>> {
     hex::decode(text.strip_prefix("\\x").unwrap_or(text)).ok()
 }
 
-/// Base64 of either alphabet, padded or not; bits left over must be zero.
+/// Base64 of either alphabet, padded or not; leftover bits must be zero.
 pub(super) fn base64_bytes(text: &str) -> Option<Vec<u8>> {
     const CONFIG: GeneralPurposeConfig =
         GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent);

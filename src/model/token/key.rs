@@ -1,4 +1,4 @@
-//! The forms in which a dashboard's AES-256 key is written (PROVIDERS 9, "Key forms").
+//! The forms of a dashboard's AES-256 key (docs/providers.md, "Token layouts").
 //!
 //! | form | the 32 bytes | what the dashboard's code says |
 //! |---|---|---|
@@ -15,8 +15,8 @@
 //! | `k1.aesgcm256.<base64url>` | decoded | 47ng/cloak |
 //!
 //! The last part is the rest of the text, colons included. `padEnd` and `slice` count UTF-16 units and we count bytes:
-//! with a text beyond ASCII theirs makes more than 32 bytes, which Node refuses, or cuts it again by bytes; then both
-//! are the same.
+//! a text beyond ASCII makes more than 32 bytes there, which Node refuses, unless the code cuts it again by bytes; then both
+//! results are the same.
 
 use hkdf::Hkdf;
 use sha2::{Digest, Sha256};
@@ -38,7 +38,7 @@ const SCRYPT: (u8, u32, u32) = (14, 8, 1);
 const MAX_LEN: usize = 4096;
 
 impl Key {
-    /// Reads one entry of `tokens.keys`; the error says what would be right and repeats nothing of it.
+    /// Parses one entry of `tokens.keys`; the error says what would be right and contains nothing of the entry.
     pub(super) fn parse(entry: &Secret) -> Result<Self, String> {
         let text = entry.expose();
         if text.len() > MAX_LEN {
@@ -67,7 +67,7 @@ impl Key {
         key.map(Self).map_err(str::to_owned)
     }
 
-    /// Reads a list such as `tokens.keys`; the error names `keys` and the number of the entry.
+    /// Parses a list such as `tokens.keys`; the error names `keys` and the number of the entry.
     pub fn parse_all(entries: &[Secret]) -> Result<Vec<Self>, Invalid> {
         let refused = |expected: String| Invalid::new("keys", "<secret>", expected);
         if entries.len() > MAX_KEYS {
@@ -80,13 +80,13 @@ impl Key {
             .collect()
     }
 
-    /// The bytes themselves. Every caller is a place to look at in a review.
+    /// The bytes themselves. A review should look at every caller.
     pub fn bytes(&self) -> &[u8; 32] {
         &self.0
     }
 
-    /// A key for another purpose, by HKDF-SHA256 (RFC 5869) without salt; `purpose` is its `info`. Whoever has it learns
-    /// nothing of this one.
+    /// A key for another purpose, by HKDF-SHA256 (RFC 5869) without salt; `purpose` is its `info`. It reveals nothing about this
+    /// key.
     pub fn derive(&self, purpose: &str) -> Self {
         let mut key = Zeroizing::new([0; 32]);
         let expanded = Hkdf::<Sha256>::new(None, self.bytes()).expand(purpose.as_bytes(), key.as_mut());
@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn every_form_makes_the_key_that_its_specification_says() {
+    fn every_form_makes_the_key_of_its_specification() {
         let zeros = "00".repeat(32);
         for (form, expected) in [
             (zeros.clone(), zeros.as_str()),
@@ -210,7 +210,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_form_is_refused_without_repeating_it() {
+    fn an_unknown_form_is_refused_without_repeating_it() {
         for form in [
             "",
             "correcthorse",

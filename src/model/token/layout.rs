@@ -1,23 +1,23 @@
 //! The layouts in which dashboards store AES-GCM's three parts.
 //!
-//! | name | text | PROVIDERS 9 |
-//! |---|---|---|
-//! | `plain` | `plain:<token>`: not sealed, for `[[connection]]` entries | |
-//! | `iv:tag:ct` | three parts | rows 1, 2, 6 |
-//! | `iv:ct:tag` | three parts | row 3 |
-//! | `iv:ct+tag` | two parts, the tag at the end of the second (WebCrypto); 47ng/cloak | rows 5, 6 |
-//! | `iv+tag+ct` | one part | row 4 |
-//! | `iv+ct+tag` | one part | row 5 |
-//! | `json` | an object with iv, data and perhaps tag | row 7 |
-//! | `columns` | the row's own columns for iv and perhaps tag | row 7 |
-//! | `secretbox` | libsodium: nonce (24) + mac (16) + ct, in one part | row 9 |
+//! | name | text |
+//! |---|---|
+//! | `plain` | `plain:<token>`: not sealed, for `[[connection]]` entries |
+//! | `iv:tag:ct` | three parts |
+//! | `iv:ct:tag` | three parts |
+//! | `iv:ct+tag` | two parts, the tag at the end of the second (WebCrypto); 47ng/cloak |
+//! | `iv+tag+ct` | one part |
+//! | `iv+ct+tag` | one part |
+//! | `json` | an object with iv, data and perhaps tag |
+//! | `columns` | the row's own columns for iv and perhaps tag |
+//! | `secretbox` | libsodium: nonce (24) + mac (16) + ct, in one part |
 //!
-//! Everywhere: a part is hex or base64 (either alphabet, padded or not); parts are parted by `:` or `.`; up to three
+//! Everywhere: a part is hex or base64 (either alphabet, padded or not); parts are separated by `:` or `.`; up to three
 //! short words may stand before them (`v1:`, `enc:`, `v1.aesgcm256.<fingerprint>.`); the iv has 12 or 16 bytes; the
-//! whole text may be wrapped in base64 once more. Nothing is guessed by looks: every candidate is tried, and the
-//! 128-bit tag decides. A salt that differs per value (row 8) is not supported.
+//! whole text may be wrapped in base64 once more. Nothing is guessed from appearance: every candidate is
+//! tried, and the 128-bit tag decides. A salt per value is not supported.
 
-/// Where iv, tag and ciphertext stand in a sealed value: the names of `tokens.format`.
+/// The places of iv, tag and ciphertext in a sealed value: the names of `tokens.format`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Layout {
     /// `plain:<token>`.
@@ -41,7 +41,7 @@ pub enum Layout {
 }
 
 impl Layout {
-    /// All of them, in the order in which they are documented.
+    /// All layouts, in the order of the documentation.
     pub const ALL: [Self; 9] = [
         Self::Plain,
         Self::IvTagCt,
@@ -69,13 +69,13 @@ impl Layout {
         }
     }
 
-    /// The layout of that name.
+    /// The layout with this name.
     pub fn from_name(name: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|layout| layout.as_str() == name)
     }
 }
 
-/// How the ciphertext's bytes were written.
+/// The encoding of the ciphertext.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Encoding {
     /// Hexadecimal.

@@ -1,4 +1,4 @@
-//! Opening tokens that dashboards sealed with AES-256-GCM (PROVIDERS 9).
+//! Opens tokens that dashboards sealed with AES-256-GCM (docs/providers.md, "Token layouts").
 //!
 //! Reading order: [`Keyring::open`] here, the ways to read a value in `layout.rs` and
 //! `candidate.rs`, the forms of a key in `key.rs`.

@@ -194,7 +194,7 @@ proptest! {
     }
 
     #[test]
-    fn what_was_sealed_opens_again(token in r"[^\p{Cc}]{1,300}") {
+    fn a_sealed_token_opens_again(token in r"[^\p{Cc}]{1,300}") {
         let keys = keyring(&[NEW]);
         let sealed = SealedToken::of(keys.seal(&Secret::new(token.as_str())).unwrap());
         let opened = keys.open(&sealed).unwrap();
@@ -220,13 +220,12 @@ proptest! {
     }
 }
 
-/// No tag held: `NotText` would mean that one did.
+/// No tag was right: `NotText` would mean that one was.
 fn stayed_closed(opened: &Result<Opened, OpenError>) -> bool {
     matches!(opened, Err(OpenError::NoKeyFits | OpenError::UnknownLayout))
 }
 
-/// Flips one bit of the bytes that one part of the text stands for: in the text itself a flip may be a change of hex
-/// case only.
+/// Flips one bit of the bytes that one part of the text encodes: in the text itself a flip may only change the case of hex.
 fn flip(text: &str, position: prop::sample::Index, bit: u8) -> Option<String> {
     let parts: Vec<&str> =
         text.split(|c: char| !(c.is_ascii_alphanumeric() || "+/_-=".contains(c))).collect();

@@ -1,4 +1,4 @@
-//! One key on one candidate. A file of its own, since the two ciphers' crates rest on different traits of one name.
+//! Tries one key on one candidate. A file of its own, because the two ciphers' crates need different traits of one name.
 
 use zeroize::Zeroizing;
 
@@ -6,7 +6,7 @@ use super::candidate::Candidate;
 use super::key::Key;
 use super::layout::Layout;
 
-/// The candidate's text under that key, if its tag holds.
+/// The candidate's text under this key, if its tag is right.
 pub(super) fn unseal(key: &Key, candidate: &Candidate) -> Option<Zeroizing<Vec<u8>>> {
     let mut text = Zeroizing::new(candidate.ct.clone());
     match (candidate.layout, candidate.iv.as_slice()) {
@@ -16,8 +16,7 @@ pub(super) fn unseal(key: &Key, candidate: &Candidate) -> Option<Zeroizing<Vec<u
     Some(text)
 }
 
-/// AES-256-GCM without associated data. Node takes ivs of any length, and 16 bytes are common: hence no `ring` here,
-/// which knows 12 alone.
+/// AES-256-GCM without associated data. Node accepts ivs of any length, and 16 bytes are common; `ring` supports only 12.
 fn gcm(key: &Key, iv: &[u8], tag: [u8; 16], text: &mut [u8]) -> Option<()> {
     use aes_gcm::aead::consts::{U12, U16};
     use aes_gcm::aead::{AeadInOut, KeyInit};

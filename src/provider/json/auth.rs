@@ -1,13 +1,13 @@
-//! [`Auth`]: how an API is shown the token.
+//! [`Auth`]: how a request carries the token.
 
 use hyper::header::{AUTHORIZATION, HeaderName, HeaderValue};
 
 use crate::model::{Secret, TroubleClass};
-use crate::provider::encoded;
 use crate::provider::error::ProviderError;
+use crate::provider::path_segment::encode;
 
-/// Names that say how the message is sent, or to whom: they are the client's.
-const TAKEN: [&str; 9] = [
+/// Headers that frame or route the message. The client sets them itself.
+const RESERVED_HEADERS: [&str; 9] = [
     "host",
     "connection",
     "content-length",
@@ -26,9 +26,9 @@ pub(super) enum Auth {
     Bearer,
     /// A header of that name, with the token alone.
     Header(HeaderName),
-    /// A parameter of the query, its name encoded.
+    /// A parameter of the query, with its name encoded.
     Query(String),
-    /// Nobody is asked for one.
+    /// The API needs no token.
     None,
 }
 
@@ -41,7 +41,7 @@ impl Auth {
             None if text == "bearer" => Some(Self::Bearer),
             None if text == "none" => Some(Self::None),
             Some(("header", name)) => header_name(name).map(Self::Header),
-            Some(("query", name)) if !name.is_empty() => Some(Self::Query(encoded(name))),
+            Some(("query", name)) if !name.is_empty() => Some(Self::Query(encode(name))),
             _ => None,
         }
     }
@@ -60,7 +60,10 @@ impl Auth {
         }
     }
 
-    /// The header that carries the token, if one does.
+    /// The header that carries the token, if the token goes into one.
+    ///
+    /// # Errors
+    /// The token fits into no header.
     pub(super) fn in_header(
         &self,
         token: &Secret,
@@ -70,7 +73,7 @@ impl Auth {
             Self::Header(name) => (name.clone(), zeroize::Zeroizing::new(token.expose().to_owned())),
             Self::Query(_) | Self::None => return Ok(None),
         };
-        // A key or layout that opens the wrong value gives such a token; the row is at fault, not the network.
+        // A key or layout that opens the wrong value yields such a token; then the row is at fault, not the network.
         let visible =
             !token.is_empty() && token.expose().bytes().all(|byte| byte == b' ' || byte.is_ascii_graphic());
         let value = HeaderValue::from_str(&text).ok().filter(|_| visible).ok_or_else(|| {
@@ -80,12 +83,12 @@ impl Auth {
         Ok(Some((name, secret(value))))
     }
 
-    /// Path and query, with the token if that is its place.
+    /// Path and query, with the token added where the query carries it.
     pub(super) fn in_query(&self, path_and_query: String, token: &Secret) -> String {
         match self {
             Self::Query(name) => {
-                let mark = if path_and_query.contains('?') { '&' } else { '?' };
-                format!("{path_and_query}{mark}{name}={}", encoded(token.expose()))
+                let separator = if path_and_query.contains('?') { '&' } else { '?' };
+                format!("{path_and_query}{separator}{name}={}", encode(token.expose()))
             }
             Self::Bearer | Self::Header(_) | Self::None => path_and_query,
         }
@@ -94,10 +97,10 @@ impl Auth {
 
 /// A header that a block may set.
 pub(super) fn header_name(text: &str) -> Option<HeaderName> {
-    text.parse().ok().filter(|name: &HeaderName| !TAKEN.contains(&name.as_str()))
+    text.parse().ok().filter(|name: &HeaderName| !RESERVED_HEADERS.contains(&name.as_str()))
 }
 
-/// Not shown by whoever prints it, and kept out of HTTP/2's tables.
+/// Marks a value as sensitive: `Debug` hides it and HTTP/2 keeps it out of its tables.
 pub(super) fn secret(mut value: HeaderValue) -> HeaderValue {
     value.set_sensitive(true);
     value
@@ -112,7 +115,7 @@ mod tests {
     }
 
     #[test]
-    fn the_token_goes_where_it_is_written_and_nowhere_else() {
+    fn the_token_goes_to_its_configured_place_alone() {
         let token = Secret::new("a+b/c=");
         for (text, header, query) in [
             ("bearer", Some(("authorization", "Bearer a+b/c=")), "/me?x=1"),
@@ -130,7 +133,7 @@ mod tests {
     }
 
     #[test]
-    fn what_no_header_can_carry_is_the_rows_fault() {
+    fn a_token_that_no_header_can_carry_is_the_rows_fault() {
         for token in ["", "a\r\nHost: b", "ä", "a\0"] {
             for way in ["bearer", "header:X-Token"] {
                 let error = auth(way).in_header(&Secret::new(token)).unwrap_err();
@@ -140,7 +143,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_way_is_none() {
+    fn an_unknown_way_is_refused() {
         for text in
             ["", "Bearer", "basic", "header:", "header:a b", "header:Host", "header:Content-Length", "query:"]
         {

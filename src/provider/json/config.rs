@@ -6,12 +6,13 @@ use hyper::header::{HeaderName, HeaderValue};
 use serde_json::Value;
 
 use super::auth::{Auth, header_name, secret};
-use super::made::Made;
 use super::pointer::Pointer;
-use super::question::Question;
+use super::request::RequestTemplate;
+use super::url_template::UrlTemplate;
 use crate::model::{Invalid, Provider, ProviderName, Secret, TroubleClass};
-use crate::origin::HostList;
+use crate::origin::{BaseUrl, HostList};
 use crate::provider::rate::CallLimits;
+use crate::provider::rules::hosts;
 
 /// One `[[providers.json]]` as written.
 #[derive(Debug, Clone, serde::Deserialize)]
@@ -55,12 +56,12 @@ pub struct JsonWritten {
     calls_per_second: u32,
 }
 
-/// As the Graph API's.
+/// The default of Instagram and Facebook in `config.toml`.
 fn max_calls() -> usize {
     48
 }
 
-/// As the Graph API's.
+/// The default of Instagram and Facebook in `config.toml`.
 fn calls_per_second() -> u32 {
     100
 }
@@ -68,15 +69,15 @@ fn calls_per_second() -> u32 {
 /// One `[[providers.json]]`.
 #[derive(Debug, Clone)]
 pub struct JsonConfig {
-    /// The name that rows give.
+    /// The name that rows use.
     pub name: ProviderName,
-    pub(super) question: Question,
+    pub(super) request: RequestTemplate,
     pub(super) auth: Auth,
     pub(super) headers: Vec<(HeaderName, HeaderValue)>,
-    pub(super) source: Source,
-    /// Whether the API leaves the member out where there is no picture.
+    pub(super) picture: PictureSource,
+    /// Whether the API leaves the member out of the reply where there is no picture.
     pub(super) optional: bool,
-    /// What the addresses of pictures hold that are shown for those who have none.
+    /// Parts of addresses that lead to the API's picture for accounts without one.
     pub(super) no_picture: Vec<String>,
     pub(super) resize: Option<(String, String)>,
     pub(super) name_pointer: Option<Pointer>,
@@ -87,42 +88,42 @@ pub struct JsonConfig {
     pub(super) error_pointer: Option<Pointer>,
     pub(super) error_ok: Expected,
     pub(super) error_codes: BTreeMap<String, TroubleClass>,
-    /// Where its pictures may lie; subdomains are meant too.
+    /// Hosts that may serve its pictures, with their subdomains.
     pub hosts: HostList,
-    /// How it may be asked.
+    /// The limits on calls.
     pub limits: CallLimits,
 }
 
-/// Where in a reply the address is.
+/// Where a reply holds the picture's address.
 #[derive(Debug, Clone)]
-pub(super) enum Source {
-    /// There, as a whole.
-    At(Pointer),
-    /// In parts.
-    Made(Made),
+pub(super) enum PictureSource {
+    /// Whole, at one place.
+    Pointer(Pointer),
+    /// In parts, which a template joins.
+    Template(UrlTemplate),
 }
 
-/// Whose errors they are.
+/// Whose form the errors have.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub(super) enum Errors {
-    /// By `error_pointer` and `error_codes`, else by the HTTP status.
+    /// `error_pointer` and `error_codes` decide, else the HTTP status.
     #[default]
     Http,
-    /// Meta's: by code and subcode, as of Facebook and Instagram.
+    /// Meta's: code and subcode decide, as for Facebook and Instagram.
     Meta,
 }
 
-/// What stands under `error_pointer` when there is no error.
+/// The value at `error_pointer` when there is no error.
 #[derive(Debug, Clone)]
 pub(super) enum Expected {
-    /// Nothing, in one of the ways to write it: missing, null, false, 0, "", "ok", [] or {}.
+    /// None, in one of the ways to write it: missing, null, false, 0, "", "ok", [] or {}.
     Nothing,
     /// One of these.
     OneOf(Vec<Value>),
 }
 
-/// A value as TOML and JSON both write it.
+/// A value that TOML and JSON both have.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(untagged)]
 enum Scalar {
@@ -135,7 +136,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
     type Error = Invalid;
 
     fn try_from(written: JsonWritten) -> Result<Self, Invalid> {
-        let source = source(&written)?;
+        let picture = picture_source(&written)?;
         let pointer = |key, text: &str| match text {
             "" => Ok(None),
             text => needed_pointer(key, text).map(Some),
@@ -153,7 +154,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
         }
         Ok(Self {
             name: name(&written.name)?,
-            question: Question::parse(&written.url).ok_or_else(|| {
+            request: RequestTemplate::parse(&written.url).ok_or_else(|| {
                 let expected = "an address such as \"https://api.example/v1/users/{account}\", with {account} at most in \
                                 path and query, and no other braces, credentials or fragment";
                 Invalid::new("url", quoted(&written.url), expected)
@@ -161,7 +162,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
             auth: Auth::parse(&written.auth)
                 .ok_or_else(|| Invalid::new("auth", quoted(&written.auth), Auth::EXPECTED))?,
             headers: headers(written.headers)?,
-            source,
+            picture,
             optional: written.optional,
             no_picture: no_picture(written.no_picture)?,
             resize: resize(&written.resize)?,
@@ -176,8 +177,7 @@ impl TryFrom<JsonWritten> for JsonConfig {
                 Some(values) => Expected::OneOf(values.into_iter().map(Value::from).collect()),
             },
             error_codes: written.error_codes,
-            hosts: HostList::parse(&written.hosts)
-                .map_err(|bad| Invalid::new("hosts", bad, "names of hosts, such as \"pbs.twimg.com\""))?,
+            hosts: hosts("hosts", &written.hosts, "pbs.twimg.com")?,
             limits: CallLimits::checked(
                 ["max_calls", "calls_per_second"],
                 written.max_calls,
@@ -193,18 +193,20 @@ impl JsonConfig {
         self.auth.needs_token()
     }
 
-    /// What the operator wrote, in one line for him.
+    /// The block in one line, for `check`.
     pub fn describe(&self) -> String {
-        let picture = match &self.source {
-            Source::At(pointer) => pointer.as_str().to_owned(),
-            Source::Made(made) => made.members().map(Pointer::as_str).collect::<Vec<_>>().join(" and "),
+        let picture = match &self.picture {
+            PictureSource::Pointer(pointer) => pointer.as_str().to_owned(),
+            PictureSource::Template(template) => {
+                template.members().map(Pointer::as_str).collect::<Vec<_>>().join(" and ")
+            }
         };
-        format!("{}, auth {}, the picture at {picture}", self.question.base().as_str(), self.auth.describe())
+        format!("{}, auth {}, the picture at {picture}", self.request.base().as_str(), self.auth.describe())
     }
 
-    /// Where the API is.
-    pub(in crate::provider) fn base(&self) -> &crate::origin::BaseUrl {
-        self.question.base()
+    /// Scheme, host and port of the API.
+    pub(in crate::provider) fn base(&self) -> &BaseUrl {
+        self.request.base()
     }
 }
 
@@ -229,10 +231,10 @@ fn name(text: &str) -> Result<ProviderName, Invalid> {
     }
 }
 
-fn source(written: &JsonWritten) -> Result<Source, Invalid> {
+fn picture_source(written: &JsonWritten) -> Result<PictureSource, Invalid> {
     match (written.pointer.as_str(), written.address.as_str()) {
-        (pointer, "") => needed_pointer("pointer", pointer).map(Source::At),
-        ("", address) => Made::parse(address).map(Source::Made).ok_or_else(|| {
+        (pointer, "") => needed_pointer("pointer", pointer).map(PictureSource::Pointer),
+        ("", address) => UrlTemplate::parse(address).map(PictureSource::Template).ok_or_else(|| {
             let expected = "an address with JSON Pointers in braces behind its host, such as \
                             \"https://cdn.example/{/id}/{/avatar}.png\"";
             Invalid::new("address", quoted(address), expected)

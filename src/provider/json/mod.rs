@@ -1,50 +1,45 @@
 //! [`JsonProvider`]: any API that answers JSON with a picture's address in it, as a `[[providers.json]]` block describes it.
 //!
-//! Reading order: `config` (the block), `question` (what is asked), `reply` (what a reply says), `made` (an address that is
-//! made of members), `trouble` (what an error means).
+//! Reading order: `config` (the block), `request` (the address that is asked), `auth` (where the token goes), `reply` (what
+//! a reply says), `url_template` (an address composed of members), `identity` (which picture an address leads to), `error`
+//! (what an error means).
 
 mod auth;
 mod config;
-mod made;
+mod error;
+mod identity;
 mod pointer;
-mod question;
 mod reply;
-mod trouble;
+mod request;
+mod url_template;
 
 pub use config::{JsonConfig, JsonWritten};
 
+use std::time::Duration;
+
+use hyper::HeaderMap;
 use percent_encoding::percent_decode_str;
 use zeroize::Zeroizing;
 
-use super::api_app::App;
+use super::api_app::ApiApp;
 use super::error::ProviderError;
-use super::{Resolution, Resolved, Said};
-use crate::model::{
-    Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass, end_of, is_signed,
-};
-use crate::origin::{AllowedHosts, ApiCall, HostList, Origin};
+use super::meta::usage::Usage;
+use super::resolution::Resolved;
+use crate::model::{Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, end_of};
+use crate::origin::{AllowedHosts, ApiCall, Origin};
 use config::Errors;
-use reply::Read;
+use identity::identity_of;
+use reply::ParsedReply;
 
 /// One API.
 pub(super) struct JsonProvider {
     config: JsonConfig,
-    app: App,
+    app: ApiApp,
 }
 
 impl JsonProvider {
     pub(super) fn new(config: JsonConfig) -> Self {
-        Self { app: App::new(config.limits), config }
-    }
-
-    /// Whose calls these are.
-    pub(super) fn app(&self) -> &App {
-        &self.app
-    }
-
-    /// Whether a row's token has to be opened.
-    pub(super) fn needs_token(&self) -> bool {
-        self.config.auth.needs_token()
+        Self { app: ApiApp::new(config.limits), config }
     }
 
     /// Asks for an account's picture.
@@ -56,111 +51,97 @@ impl JsonProvider {
         now: Timestamp,
         links: &LinkConfig,
     ) -> Result<Resolved, ProviderError> {
-        let JsonConfig { question, auth, headers, .. } = &self.config;
-        // SECURITY: with `query:NAME` it holds the token.
-        let path_and_query =
-            Zeroizing::new(auth.in_query(question.about(connection.account.as_deref())?, token));
+        let JsonConfig { request, auth, headers, .. } = &self.config;
+        let path_and_query = request.path_and_query(connection.account.as_deref())?;
+        // SECURITY: with `query:NAME` it contains the token.
+        let path_and_query = Zeroizing::new(auth.in_query(path_and_query, token));
         let mut headers = headers.clone();
         headers.extend(auth.in_header(token)?);
         let call = ApiCall {
-            base: question.base(),
+            base: request.base(),
             path_and_query: &path_and_query,
             bearer: None,
             headers: &headers,
         };
-        let turn = self.app.turn(now).await?;
+        let permit = self.app.permit(now).await?;
         let reply = origin.call(call).await?;
-        drop(turn);
-        // Where its errors are Meta's, so are its headers; of others' nothing is known.
-        let is_meta = self.config.errors == Errors::Meta;
-        let rest = is_meta.then(|| self.app.heard(&reply.headers, now)).flatten();
-        let read = self.config.read(&reply, token, now).inspect_err(|error| self.app.failed(error, now));
-        let Read { said, name, identity, ends, token_ends } =
-            read.map_err(|error| ProviderError { rest, ..error })?;
-        let resolution = match said {
-            Said::NoPicture => Resolution::NoPicture,
-            Said::FieldMissing => Resolution::FieldMissing,
-            Said::Address(text) => {
-                let ends = ends.and_then(|number| end_of(number, now));
-                let mut link = self.link(&text, identity, ends, now, links)?;
-                link.is_secret = holds(&text, token);
-                Resolution::Picture(link)
-            }
-        };
-        let token_expires_at = token_ends.and_then(|number| end_of(number, now));
+        drop(permit);
+        let rest = self.record_usage(&reply.headers, now);
+        let parsed =
+            self.config.parse(&reply, token, now).inspect_err(|error| self.app.record_error(error, now));
+        let ParsedReply { picture, name, identity, expires_at, token_expires_at } =
+            parsed.map_err(|error| ProviderError { rest, ..error })?;
+        let resolution = picture.resolve(|address| {
+            let ends = expires_at.and_then(|number| end_of(number, now));
+            let is_secret = contains(address.expose(), token);
+            Link { is_secret, ..self.link(address, identity, ends, now, links) }
+        })?;
+        let token_expires_at = token_expires_at.and_then(|number| end_of(number, now));
         Ok(Resolved { resolution, name, rest, token_expires_at })
     }
 
-    /// Where a picture may be fetched from. The API's own host counts as what the operator wrote, if he lists it.
-    pub(super) fn reach(&self) -> AllowedHosts<'_> {
-        AllowedHosts::ListedWithTrustedBase(&self.config.hosts, self.config.question.base())
+    /// The block's hosts. The API's own host may be plain HTTP and private where the block lists it, because the operator
+    /// wrote it.
+    pub(super) fn allowed_hosts(&self) -> AllowedHosts<'_> {
+        AllowedHosts::ListedWithTrustedBase(&self.config.hosts, self.config.request.base())
     }
 
-    /// Where its pictures may lie.
-    pub(super) fn hosts(&self) -> &HostList {
-        &self.config.hosts
+    /// Whether a row's token has to be opened.
+    pub(super) fn needs_token(&self) -> bool {
+        self.config.needs_token()
     }
 
-    /// Whether an address leads to the picture of those who have none.
-    pub(super) fn is_no_picture(&self, address: &str) -> bool {
-        self.config.no_picture.iter().any(|part| address.contains(part))
+    pub(super) fn app(&self) -> &ApiApp {
+        &self.app
+    }
+
+    /// The row's own address as this API's link; `None` if it leads to the API's picture for accounts without one.
+    pub(super) fn row_link(&self, link: Link) -> Option<Link> {
+        let is_no_picture = |part: &String| link.address.expose().contains(part);
+        if self.config.no_picture.iter().any(is_no_picture) {
+            return None;
+        }
+        Some(Link { identity: identity_of(&link.address), ..link })
+    }
+
+    /// Records the quota from the reply's headers, and returns how long it asks to leave the account alone. An API with
+    /// Meta's errors has Meta's headers; the headers of others have no common form.
+    fn record_usage(&self, headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+        if self.config.errors != Errors::Meta {
+            return None;
+        }
+        let usage = Usage::of(headers);
+        self.app.record(usage.app_percent, now);
+        usage.account_rest
     }
 
     fn link(
         &self,
-        text: &str,
+        address: Address,
         identity: Option<String>,
         ends: Option<Timestamp>,
         now: Timestamp,
         links: &LinkConfig,
-    ) -> Result<Link, ProviderError> {
-        let address = Address::parse(text)
-            .map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))?;
-        // What ends is signed, whatever its parameters are called.
+    ) -> Link {
+        // An address that ends is signed, under any name of its parameters, and so keeps its size.
         let address = if ends.is_none() { self.config.resized(address) } else { address };
         let identity = identity.map_or_else(|| identity_of(&address), Identity::named);
         let link = Link::new(address, identity, false, now, links);
-        Ok(match ends {
+        match ends {
             Some(end) => link.ending(end, links),
             None => link,
-        })
+        }
     }
 }
 
-/// Whether an address holds the token, in any spelling of a query. SECURITY: what holds the credential itself is not
-/// written back into a row that others may read.
-fn holds(address: &str, token: &Secret) -> bool {
+/// Whether an address contains the token, in any spelling of a query.
+///
+/// SECURITY: such an address is itself a credential, so it is not written back into a row that others may read.
+fn contains(address: &str, token: &Secret) -> bool {
     let decoded = Zeroizing::new(percent_decode_str(address).collect::<Vec<u8>>());
     let token = token.expose();
     let in_bytes = |bytes: &[u8]| bytes.windows(token.len()).any(|window| window == token.as_bytes());
     !token.is_empty() && (address.contains(token) || in_bytes(&decoded))
-}
-
-/// Where another picture has another path, as far as is known: the hosts of Meta, TikTok, LinkedIn and Discord
-/// (PROVIDERS 5.4, 7). Lookaside is none of them: it has one path for all.
-const NAMED_BY_PATH: [&str; 8] = [
-    "fbcdn.net",
-    "cdninstagram.com",
-    "whatsapp.net",
-    "tiktokcdn.com",
-    "tiktokcdn-us.com",
-    "tiktokcdn-eu.com",
-    "licdn.com",
-    "cdn.discordapp.com",
-];
-
-/// Which picture an address leads to. Of one that is not signed every character counts: it may name the picture in its
-/// query. A signature changes while the picture stays, so a signed one tells only where its path is known to name the
-/// picture, together with `stp`; elsewhere the path may be that of the account, and only the bytes tell.
-pub(in crate::provider) fn identity_of(address: &Address) -> Identity {
-    if !is_signed(address) {
-        return Identity::hashed(address.expose());
-    }
-    if !NAMED_BY_PATH.iter().any(|domain| address.is_at(domain)) {
-        return Identity::UNKNOWN;
-    }
-    let stp = address.parameters("stp").next().unwrap_or("");
-    Identity::hashed(&format!("{}?stp={stp}", address.path_and_query().0))
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
-//! [`Pointer`]: where in a reply something stands (RFC 6901).
+//! [`Pointer`]: the place of a value in a reply (RFC 6901).
 
 use serde_json::Value;
 
-/// A JSON Pointer that is not the whole document.
+/// A JSON Pointer to a part of the document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Pointer(String);
 
@@ -16,12 +16,12 @@ impl Pointer {
         (text.starts_with('/') && escapes).then(|| Self(text.to_owned()))
     }
 
-    /// The value there; `None` if any part of the way is missing.
+    /// The value at this place; `None` if any part of the path is missing.
     pub(super) fn find<'v>(&self, body: &'v Value) -> Option<&'v Value> {
         body.pointer(&self.0)
     }
 
-    /// The text, for the operator.
+    /// The text as configured.
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
@@ -42,7 +42,7 @@ mod tests {
     }
 
     #[test]
-    fn a_way_that_breaks_off_leads_to_nothing() {
+    fn a_path_with_a_missing_part_finds_nothing() {
         let body = serde_json::json!({"a": {"b~/c": [1, null]}});
         let find = |text: &str| Pointer::parse(text).unwrap().find(&body).cloned();
         assert_eq!(find("/a/b~0~1c/0"), Some(1.into()));

@@ -1,61 +1,64 @@
-//! What a reply says: the address, or that there is none, and what stands beside it.
+//! [`ParsedReply`]: the picture's field in a reply, and the values beside it.
 
 use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::config::{Errors, JsonConfig, Source};
-use super::made::no_text;
+use super::config::{Errors, JsonConfig, PictureSource};
+use super::error::{classify, code_of};
 use super::pointer::Pointer;
-use super::trouble::{classify, code_of};
+use super::url_template::no_text;
 use crate::model::{Address, Secret, Timestamp, is_signed};
 use crate::origin::ApiReply;
-use crate::provider::Said;
 use crate::provider::error::ProviderError;
-use crate::provider::meta::graph;
+use crate::provider::meta::read_body;
+use crate::provider::resolution::PictureField;
 
-/// The longest name that is taken for initials, in characters.
+/// A name is cut to this many characters; it serves for initials.
 const LONGEST_NAME: usize = 100;
-/// The longest identity that is taken, in bytes; a longer one names nothing.
+/// The longest identity, in bytes; a longer one is ignored.
 const LONGEST_IDENTITY: usize = 256;
 
 /// What a reply says.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) struct Read {
-    pub(super) said: Said,
+pub(super) struct ParsedReply {
+    pub(super) picture: PictureField,
     /// The account's name at the provider.
     pub(super) name: Option<Arc<str>>,
-    /// Which picture it is.
+    /// Which picture it is, if the API says.
     pub(super) identity: Option<String>,
-    /// When the address ends, in seconds or milliseconds since the epoch.
-    pub(super) ends: Option<i64>,
-    /// The same of the token.
-    pub(super) token_ends: Option<i64>,
+    /// When the address expires, in seconds or milliseconds since the epoch.
+    pub(super) expires_at: Option<i64>,
+    /// When the token expires, in the same units.
+    pub(super) token_expires_at: Option<i64>,
 }
 
 impl JsonConfig {
-    /// Reads a reply. Pure.
-    pub(super) fn read(
+    /// Parses a reply. Pure.
+    ///
+    /// # Errors
+    /// The reply is an error, or has a shape that the block does not describe.
+    pub(super) fn parse(
         &self,
         reply: &ApiReply,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<Read, ProviderError> {
+    ) -> Result<ParsedReply, ProviderError> {
         let body = match self.errors {
-            Errors::Meta => graph::read(reply)?,
+            Errors::Meta => read_body(reply)?,
             Errors::Http => self.body(reply, token, now)?,
         };
         let found = |pointer: &Option<Pointer>| pointer.as_ref().and_then(|pointer| pointer.find(&body));
-        Ok(Read {
-            said: self.said(&body)?,
+        Ok(ParsedReply {
+            picture: self.picture_field(&body)?,
             name: found(&self.name_pointer).and_then(name),
             identity: found(&self.identity_pointer).and_then(identity),
-            ends: found(&self.expires_pointer).and_then(number),
-            token_ends: found(&self.token_expires_pointer).and_then(number),
+            expires_at: found(&self.expires_pointer).and_then(number),
+            token_expires_at: found(&self.token_expires_pointer).and_then(number),
         })
     }
 
-    /// The JSON of a reply that is no error.
+    /// The JSON of a reply without an error.
     fn body(&self, reply: &ApiReply, token: &Secret, now: Timestamp) -> Result<Value, ProviderError> {
         let body = serde_json::from_slice::<Value>(&reply.body).ok();
         let code = body.as_ref().and_then(|body| code_of(self, body));
@@ -65,35 +68,35 @@ impl JsonConfig {
         body.filter(|body| body.is_object() || body.is_array()).ok_or_else(ProviderError::unexpected)
     }
 
-    fn said(&self, body: &Value) -> Result<Said, ProviderError> {
-        let pointers: Vec<&Pointer> = match &self.source {
-            Source::At(pointer) => vec![pointer],
-            Source::Made(made) => made.members().collect(),
+    fn picture_field(&self, body: &Value) -> Result<PictureField, ProviderError> {
+        let pointers: Vec<&Pointer> = match &self.picture {
+            PictureSource::Pointer(pointer) => vec![pointer],
+            PictureSource::Template(template) => template.members().collect(),
         };
         let mut values = Vec::new();
         for pointer in pointers {
             match pointer.find(body) {
-                None if !self.optional => return Ok(Said::FieldMissing),
-                None | Some(Value::Null) => return Ok(Said::NoPicture),
-                Some(Value::String(text)) if text.is_empty() => return Ok(Said::NoPicture),
+                None if !self.optional => return Ok(PictureField::Missing),
+                None | Some(Value::Null) => return Ok(PictureField::NoPicture),
+                Some(Value::String(text)) if text.is_empty() => return Ok(PictureField::NoPicture),
                 Some(value) => values.push(value),
             }
         }
-        let address = match &self.source {
-            Source::At(_) => match values[..] {
+        let address = match &self.picture {
+            PictureSource::Pointer(_) => match values[..] {
                 [Value::String(text)] => text.clone(),
                 _ => return Err(no_text()),
             },
-            Source::Made(made) => made.of(&values)?,
+            PictureSource::Template(template) => template.fill(&values)?,
         };
         if self.no_picture.iter().any(|part| address.contains(part)) {
-            return Ok(Said::NoPicture);
+            return Ok(PictureField::NoPicture);
         }
-        Ok(Said::Address(address))
+        Ok(PictureField::Address(address))
     }
 
-    /// The same picture in the size that is wanted. The size stands in the last segment of the path; where it does not
-    /// stand there exactly once, or a signature covers it, the address stays as it is.
+    /// The address of the same picture in the wanted size. The size stands in the last segment of the path. Where it does
+    /// not occur there exactly once, or a signature covers it, the address stays as it is.
     pub(super) fn resized(&self, address: Address) -> Address {
         let Some((from, to)) = &self.resize else { return address };
         if is_signed(&address) {

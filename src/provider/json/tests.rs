@@ -2,8 +2,9 @@ use hyper::HeaderMap;
 use serde_json::{Value, json};
 
 use super::*;
-use crate::model::{Invalid, Scope};
+use crate::model::{Invalid, Scope, TroubleClass};
 use crate::origin::ApiReply;
+use crate::provider::resolution::PictureField;
 use TroubleClass::{Denied, Misconfigured, NeedsReauth, Throttled, Transient};
 
 /// 2026-01-01 00:00 UTC.
@@ -26,8 +27,8 @@ fn reply(status: u16, headers: &[(&'static str, &str)], body: &[u8]) -> ApiReply
     ApiReply { status, headers, body: body.to_vec().into() }
 }
 
-fn read(config: &JsonConfig, status: u16, body: &Value) -> Result<Read, ProviderError> {
-    config.read(&reply(status, &[], body.to_string().as_bytes()), &Secret::new("s3cret-token"), NOW)
+fn read(config: &JsonConfig, status: u16, body: &Value) -> Result<ParsedReply, ProviderError> {
+    config.parse(&reply(status, &[], body.to_string().as_bytes()), &Secret::new("s3cret-token"), NOW)
 }
 
 #[track_caller]
@@ -37,22 +38,25 @@ fn assert_class(config: &JsonConfig, status: u16, body: &Value, class: TroubleCl
 }
 
 #[test]
-fn null_and_nothing_are_no_picture_and_a_member_that_is_not_there_is_only_where_the_api_says_so() {
-    let said = |block: &str, body: Value| read(&config(block), 200, &body).unwrap().said;
+fn null_and_empty_mean_no_picture_and_an_absent_member_only_where_the_block_says_so() {
+    let said = |block: &str, body: Value| read(&config(block), 200, &body).unwrap().picture;
     for body in [json!({"picture": null}), json!({"picture": ""})] {
-        assert_eq!(said("", body), Said::NoPicture);
+        assert_eq!(said("", body), PictureField::NoPicture);
     }
     for body in [json!({}), json!({"id": 1}), json!([])] {
-        assert_eq!(said("", body.clone()), Said::FieldMissing);
-        assert_eq!(said("optional = true", body), Said::NoPicture);
+        assert_eq!(said("", body.clone()), PictureField::Missing);
+        assert_eq!(said("optional = true", body), PictureField::NoPicture);
     }
     let address = "https://cdn.example/default/missing.png";
-    assert_eq!(said("", json!({"picture": address})), Said::Address(address.to_owned()));
-    assert_eq!(said("no_picture = ['/x/', '/missing.png']", json!({"picture": address})), Said::NoPicture);
+    assert_eq!(said("", json!({"picture": address})), PictureField::Address(address.to_owned()));
+    assert_eq!(
+        said("no_picture = ['/x/', '/missing.png']", json!({"picture": address})),
+        PictureField::NoPicture
+    );
 }
 
 #[test]
-fn what_is_no_text_is_no_address_and_what_is_no_json_object_is_no_reply() {
+fn a_value_other_than_text_is_no_address_and_a_body_other_than_json_is_no_reply() {
     for value in [json!(1), json!(true), json!({"url": "https://a"}), json!(["https://a"])] {
         assert_class(
             &config(""),
@@ -63,17 +67,17 @@ fn what_is_no_text_is_no_address_and_what_is_no_json_object_is_no_reply() {
         );
     }
     for body in [&b""[..], b"<html>", b"{\"picture\":", b"null", b"1", b"\"x\"", b"\xff", &[b'['; 100_000]] {
-        let error = config("").read(&reply(200, &[], body), &Secret::new("t"), NOW).unwrap_err();
+        let error = config("").parse(&reply(200, &[], body), &Secret::new("t"), NOW).unwrap_err();
         assert_eq!((error.class, error.reason.as_str()), (Transient, "unexpected reply"));
     }
 }
 
 #[test]
-fn name_identity_and_end_stand_beside_the_address() {
+fn name_identity_and_expiry_are_read_beside_the_address() {
     let all = config("name_pointer = '/n'\nidentity_pointer = '/i'\nexpires_pointer = '/e'");
     let with = |n: Value, i: Value, e: Value| {
         let read = read(&all, 200, &json!({"picture": "https://a", "n": n, "i": i, "e": e})).unwrap();
-        (read.name.as_deref().map(str::to_owned), read.identity, read.ends)
+        (read.name.as_deref().map(str::to_owned), read.identity, read.expires_at)
     };
     let none = (None, None, None);
     assert_eq!(
@@ -87,7 +91,7 @@ fn name_identity_and_end_stand_beside_the_address() {
 }
 
 #[test]
-fn an_error_that_comes_as_200_is_an_error() {
+fn an_error_inside_a_200_is_an_error() {
     let slack = config(
         "error_pointer = '/error'\nerror_codes = { invalid_auth = 'needs_reauth', ratelimited = 'throttled' }",
     );
@@ -102,7 +106,7 @@ fn an_error_that_comes_as_200_is_an_error() {
 }
 
 #[test]
-fn nothing_is_written_in_many_ways_and_what_must_be_there_in_one() {
+fn no_error_is_recognised_in_many_forms_and_with_error_ok_in_the_listed_ones() {
     let usual = config("error_pointer = '/e'");
     for value in [
         json!(null),
@@ -149,14 +153,14 @@ fn without_a_code_the_status_decides() {
     assert_class(&named, 404, &json!({}), Denied, "HTTP 404");
     assert_class(&named, 410, &json!({}), Denied, "HTTP 410");
     assert_class(&open, 401, &json!({}), Misconfigured, "HTTP 401");
-    // A picture beside an error is none.
+    // A picture beside an error does not count.
     assert_class(&me, 500, &json!({"picture": "https://a"}), Transient, "HTTP 500");
-    let error = config("").read(&reply(502, &[], b"<html>"), &Secret::new("t"), NOW).unwrap_err();
+    let error = config("").parse(&reply(502, &[], b"<html>"), &Secret::new("t"), NOW).unwrap_err();
     assert_eq!((error.class, error.reason.as_str()), (Transient, "HTTP 502"));
 }
 
 #[test]
-fn a_listed_code_goes_before_the_status_and_one_that_is_not_listed_behind_it() {
+fn a_listed_code_overrides_the_status_and_an_unlisted_one_does_not() {
     let config = config("error_pointer = '/error/code'\nerror_codes = { scope_not_authorized = 'denied' }");
     let body = |code: &str| json!({"error": {"code": code}});
     assert_class(&config, 401, &body("scope_not_authorized"), Denied, "HTTP 401, error scope_not_authorized");
@@ -171,7 +175,7 @@ fn a_listed_code_goes_before_the_status_and_one_that_is_not_listed_behind_it() {
 }
 
 #[test]
-fn a_code_is_repeated_only_if_it_is_plain_and_has_nothing_to_do_with_the_token() {
+fn a_code_is_repeated_only_if_it_is_plain_and_does_not_overlap_with_the_token() {
     let config = config("error_pointer = '/e'\nerror_codes = { 'too many' = 'throttled' }");
     for code in
         ["s3cret-token", "s3cret", "x.s3cret-token.x", "a b", "https://a.example/x", "<b>", &"a".repeat(41)]
@@ -184,7 +188,7 @@ fn a_code_is_repeated_only_if_it_is_plain_and_has_nothing_to_do_with_the_token()
 #[test]
 fn a_throttle_lasts_as_long_as_its_reply_says() {
     let wait = |headers: &[(&'static str, &str)], status: u16| {
-        config("").read(&reply(status, headers, b"{}"), &Secret::new("t"), NOW).unwrap_err()
+        config("").parse(&reply(status, headers, b"{}"), &Secret::new("t"), NOW).unwrap_err()
     };
     for (headers, seconds) in [
         (&[][..], None),
@@ -218,13 +222,13 @@ fn a_throttle_lasts_as_long_as_its_reply_says() {
 }
 
 #[test]
-fn where_there_is_no_token_a_throttle_is_everybodys() {
+fn without_a_token_a_throttle_stops_the_whole_app() {
     let error = read(&config("auth = 'none'"), 429, &json!({})).unwrap_err();
     assert_eq!((error.class, error.scope), (Throttled, Scope::App));
 }
 
 #[test]
-fn metas_errors_are_read_as_on_its_other_hosts() {
+fn metas_errors_are_classified_as_for_facebook() {
     let meta = config("errors = 'meta'");
     let body =
         |code: i64, subcode: i64| json!({"error": {"code": code, "error_subcode": subcode, "message": ""}});
@@ -235,7 +239,7 @@ fn metas_errors_are_read_as_on_its_other_hosts() {
 }
 
 #[test]
-fn the_size_is_changed_in_the_last_segment_where_it_stands_once_and_nowhere_else() {
+fn the_size_is_replaced_only_where_it_occurs_once_in_the_last_segment() {
     let x = config("resize = ['_normal.', '_400x400.']");
     let google = config("resize = ['=s88-', '=s320-']");
     for (config, given, resized) in [
@@ -280,10 +284,10 @@ fn config_with_resize(from: &str, to: &str) -> JsonConfig {
 }
 
 #[test]
-fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
+fn the_identity_ignores_the_signature_and_nothing_else() {
     let of = |text: &str| identity_of(&Address::parse(text).unwrap());
     for (one, two, same) in [
-        // TikTok: the path is a hash, the rest rotates (PROVIDERS 7).
+        // TikTok: the path is a hash, the rest rotates.
         (
             "https://p16.tiktokcdn.com/a/0af~c5.jpeg?x-expires=1767300000&x-signature=a",
             "https://p19.tiktokcdn.com/a/0af~c5.jpeg?x-expires=1767400000&x-signature=b&t=1",
@@ -334,7 +338,7 @@ fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
             false,
         ),
         ("https://a.example/7.png?oe=69570000", "https://a.example/7.png?oe=69580000", false),
-        // Not signed: the same file name in another folder, or another query, is another picture.
+        // Unsigned: the same file name in another folder, or another query, is another picture.
         (
             "https://lh3.googleusercontent.com/-a/photo.jpg",
             "https://lh3.googleusercontent.com/-b/photo.jpg",
@@ -349,9 +353,9 @@ fn a_signature_is_no_part_of_which_picture_it_is_and_everything_else_is() {
 }
 
 #[test]
-fn an_address_that_holds_the_token_is_a_secret_however_it_is_written() {
+fn an_address_that_contains_the_token_in_any_encoding_is_a_secret() {
     let token = Secret::new("a+b/c=%41");
-    for (address, holds_it) in [
+    for (address, is_inside) in [
         ("https://a.example/x?t=a+b/c=%41", true),
         ("https://a.example/x?t=a%2Bb%2Fc%3D%2541", true),
         ("https://a.example/x?t=a%2bb/c%3d%2541", true),
@@ -359,13 +363,13 @@ fn an_address_that_holds_the_token_is_a_secret_however_it_is_written() {
         ("https://a.example/x?t=a%2Bb%2Fc", false),
         ("https://a.example/%", false),
     ] {
-        assert_eq!(holds(address, &token), holds_it, "{address}");
+        assert_eq!(contains(address, &token), is_inside, "{address}");
     }
-    assert!(!holds("https://a.example/x", &Secret::new("")), "an API that needs none");
+    assert!(!contains("https://a.example/x", &Secret::new("")), "an API that needs none");
 }
 
 #[test]
-fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
+fn a_broken_rule_is_reported_with_its_key_and_value() {
     for (block, key, value) in [
         ("name = 'facebook'", "name", "\"facebook\""),
         ("name = 'My API'", "name", "\"My API\""),
@@ -408,19 +412,19 @@ fn a_broken_rule_is_named_with_its_key_and_what_would_be_right() {
 }
 
 #[test]
-fn a_header_of_the_configuration_is_not_shown() {
+fn debug_hides_the_configured_headers() {
     let config = config("headers = { 'X-Api-Key' = 'hunter2' }");
     assert!(!format!("{config:?}").contains("hunter2"));
 }
 
 proptest::proptest! {
     #[test]
-    fn no_reply_makes_it_panic(status in 100u16..600, body in r#"[\[\]{}":,0-9a-z/.\\ ]{0,60}|\PC{0,40}"#, header in "[ -~]{0,30}") {
+    fn no_reply_causes_a_panic(status in 100u16..600, body in r#"[\[\]{}":,0-9a-z/.\\ ]{0,60}|\PC{0,40}"#, header in "[ -~]{0,30}") {
         let all = config(
             "name_pointer = '/n'\nidentity_pointer = '/0'\nexpires_pointer = '/e'\nerror_pointer = '/e'\nresize = ['a', 'b']",
         );
         let reply = reply(status, &[("retry-after", &header), ("x-rate-limit-reset", &header)], body.as_bytes());
-        let read = all.read(&reply, &Secret::new("t"), NOW);
+        let read = all.parse(&reply, &Secret::new("t"), NOW);
         proptest::prop_assert!(read.is_err() || (200..300).contains(&status));
     }
 }

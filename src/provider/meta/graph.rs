@@ -1,4 +1,4 @@
-//! [`Graph`]: how Meta's two API hosts are asked.
+//! [`Graph`]: one of Meta's two API hosts, graph.instagram.com or graph.facebook.com.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -8,53 +8,59 @@ use hyper::HeaderMap;
 use serde_json::Value;
 use sha2::Sha256;
 
+use super::config::GraphConfig;
 use super::graph_error::classify;
-use crate::model::{Provider, Secret, Timestamp, TroubleClass};
+use super::usage::Usage;
+use crate::model::{Identity, Link, LinkConfig, Provider, Secret, Timestamp, TroubleClass};
 use crate::origin::{ApiCall, ApiReply, Origin};
-use crate::provider::api_app::App;
-use crate::provider::config::GraphConfig;
+use crate::provider::api_app::ApiApp;
 use crate::provider::error::ProviderError;
+use crate::provider::resolution::{PictureField, Resolved};
 
-/// An expired version does not fail: the oldest living one answers and says so (PROVIDERS 2.3).
+/// A version past its end does not fail: the oldest living one answers and says so in this header.
 const UPGRADED: &str = "x-ad-api-version-warning";
 
-/// graph.instagram.com or graph.facebook.com.
-pub(in crate::provider) struct Graph {
+/// A host, and the app that calls it.
+pub(super) struct Graph {
     provider: Provider,
     config: GraphConfig,
-    /// Whether the log has been told that the version is over.
-    upgrade_told: AtomicBool,
-    app: App,
+    /// Whether the log already says that the configured version has ended.
+    has_warned: AtomicBool,
+    app: ApiApp,
 }
 
-/// A reply that tells no error.
-pub(in crate::provider) struct Told {
+/// A reply without an error.
+pub(super) struct GraphReply {
     /// Its JSON object.
-    pub(in crate::provider) body: Value,
-    /// For how long it asks to leave the account alone.
-    pub(in crate::provider) rest: Option<Duration>,
+    pub(super) body: Value,
+    /// How long it asks to leave the account alone.
+    pub(super) rest: Option<Duration>,
 }
 
 impl Graph {
-    pub(in crate::provider) fn new(provider: Provider, config: GraphConfig) -> Self {
-        let app = App::new(config.limits);
-        Self { provider, config, upgrade_told: AtomicBool::new(false), app }
+    pub(super) fn new(provider: Provider, config: GraphConfig) -> Self {
+        let app = ApiApp::new(config.limits);
+        Self { provider, config, has_warned: AtomicBool::new(false), app }
     }
 
-    /// Whose calls these are.
-    pub(in crate::provider) fn app(&self) -> &App {
+    /// The app that these calls count for.
+    pub(super) fn app(&self) -> &ApiApp {
         &self.app
     }
 
-    /// The reply to `node?fields=fields`, both encoded. The token travels in the header: queries end up in access logs.
-    pub(in crate::provider) async fn get(
+    /// Calls `node?fields=fields`, where both are already encoded. The token goes into the header, because queries end up
+    /// in access logs.
+    ///
+    /// # Errors
+    /// The token fits into no header, the app is stopped, the host cannot be reached, or it answers with an error.
+    pub(super) async fn get(
         &self,
         origin: &Origin,
         node: &str,
         fields: &str,
         token: &Secret,
         now: Timestamp,
-    ) -> Result<Told, ProviderError> {
+    ) -> Result<GraphReply, ProviderError> {
         if !is_visible(token) {
             let reason = "the token holds characters that no header can carry";
             return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
@@ -66,27 +72,51 @@ impl Graph {
             bearer: Some(token),
             headers: &[],
         };
-        let turn = self.app.turn(now).await?;
+        let permit = self.app.permit(now).await?;
         let reply = origin.call(call).await?;
-        drop(turn);
-        let rest = self.app.heard(&reply.headers, now);
-        if let Some(by) = upgraded(&reply.headers)
-            && !self.upgrade_told.swap(true, Ordering::Relaxed)
-        {
-            let (provider, version) = (self.provider, &self.config.version);
-            tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
-        }
-        match read(&reply) {
-            Ok(body) => Ok(Told { body, rest }),
+        drop(permit);
+        self.warn_once_of_upgrade(&reply.headers);
+        let usage = Usage::of(&reply.headers);
+        self.app.record(usage.app_percent, now);
+        let rest = usage.account_rest;
+        match read_body(&reply) {
+            Ok(body) => Ok(GraphReply { body, rest }),
             Err(error) => {
-                self.app.failed(&error, now);
+                self.app.record_error(&error, now);
                 Err(ProviderError { rest, ..error })
             }
         }
     }
+
+    fn warn_once_of_upgrade(&self, headers: &HeaderMap) {
+        if let Some(by) = upgraded(headers)
+            && !self.has_warned.swap(true, Ordering::Relaxed)
+        {
+            let (provider, version) = (self.provider, &self.config.version);
+            tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
+        }
+    }
 }
 
-/// A key or layout that opens the wrong value gives such a token; the row is at fault, not the network.
+impl GraphReply {
+    /// What the reply says about the account; `read` finds the picture's field in its body.
+    pub(super) fn resolve(
+        &self,
+        read: impl FnOnce(&Value) -> Result<PictureField, ProviderError>,
+        now: Timestamp,
+        links: &LinkConfig,
+    ) -> Result<Resolved, ProviderError> {
+        let rest = self.rest;
+        let field = read(&self.body).map_err(|error| ProviderError { rest, ..error })?;
+        let resolution = field.resolve(|address| {
+            let identity = Identity::of(&address);
+            Link::new(address, identity, false, now, links)
+        })?;
+        Ok(Resolved { resolution, name: None, rest, token_expires_at: None })
+    }
+}
+
+/// A key or layout that opens the wrong value yields a token with other bytes; then the row is at fault, not the network.
 fn is_visible(token: &Secret) -> bool {
     !token.is_empty() && token.expose().bytes().all(|byte| byte.is_ascii_graphic())
 }
@@ -100,25 +130,26 @@ fn path_and_query(config: &GraphConfig, node: &str, fields: &str, token: &Secret
     text
 }
 
-/// `hex(HMAC-SHA256(app secret, token))` (PROVIDERS 2.4). HMAC takes keys of every length, so there always is one.
+/// `hex(HMAC-SHA256(app secret, token))` (Meta, "Securing Graph API requests"). HMAC accepts keys of every length, so this
+/// is never `None`.
 fn proof(app_secret: &Secret, token: &Secret) -> Option<String> {
     let mut mac = Hmac::<Sha256>::new_from_slice(app_secret.expose().as_bytes()).ok()?;
     mac.update(token.expose().as_bytes());
     Some(hex::encode(mac.finalize().into_bytes()))
 }
 
-/// The JSON object of a reply that is none about an error.
-pub(in crate::provider) fn read(reply: &ApiReply) -> Result<Value, ProviderError> {
-    let told = || classify(reply.status, &reply.headers, &reply.body);
-    let body: Value = serde_json::from_slice(&reply.body).map_err(|_| told())?;
-    let is_error = body.get("error").is_some_and(|error| !error.is_null());
-    if !(200..300).contains(&reply.status) || is_error || !body.is_object() {
-        return Err(told());
+/// The JSON object of a reply without an error.
+pub(in crate::provider) fn read_body(reply: &ApiReply) -> Result<Value, ProviderError> {
+    let error = || classify(reply.status, &reply.headers, &reply.body);
+    let body: Value = serde_json::from_slice(&reply.body).map_err(|_| error())?;
+    let has_error = body.get("error").is_some_and(|error| !error.is_null());
+    if !(200..300).contains(&reply.status) || has_error || !body.is_object() {
+        return Err(error());
     }
     Ok(body)
 }
 
-/// The version that answered in place of the one asked for. Of the header only that word is repeated.
+/// The version that answered instead of the configured one. The log repeats nothing else of the header.
 fn upgraded(headers: &HeaderMap) -> Option<&str> {
     let text = headers.get(UPGRADED)?.to_str().ok()?;
     let version = text.split_ascii_whitespace().map(|word| word.trim_end_matches(['.', ','])).find(|word| {
@@ -171,17 +202,17 @@ mod tests {
     }
 
     #[test]
-    fn a_reply_is_read_unless_it_tells_an_error() {
-        assert_eq!(read(&reply(200, r#"{"id":"1","error":null}"#)).unwrap()["id"], "1");
+    fn a_reply_is_read_unless_it_is_an_error() {
+        assert_eq!(read_body(&reply(200, r#"{"id":"1","error":null}"#)).unwrap()["id"], "1");
         let expired = r#"{"error":{"message":"m","code":190,"error_subcode":463}}"#;
         for status in [200, 400, 500] {
-            let told = read(&reply(status, expired)).unwrap_err();
-            assert_eq!(told, error(TroubleClass::NeedsReauth, None, "code 190/463"));
+            let failed = read_body(&reply(status, expired)).unwrap_err();
+            assert_eq!(failed, error(TroubleClass::NeedsReauth, None, "code 190/463"));
         }
         for (status, body) in [(200, "<html>"), (200, "[]"), (302, "{}"), (500, r#"{"id":"1"}"#)] {
-            let told = read(&reply(status, body)).unwrap_err();
-            assert_eq!(told.class, TroubleClass::Transient, "{status} {body}");
-            assert_eq!(told.reason, format!("HTTP {status} without a code"));
+            let failed = read_body(&reply(status, body)).unwrap_err();
+            assert_eq!(failed.class, TroubleClass::Transient, "{status} {body}");
+            assert_eq!(failed.reason, format!("HTTP {status} without a code"));
         }
     }
 

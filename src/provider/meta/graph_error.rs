@@ -1,30 +1,31 @@
-//! What Meta's error codes mean (PROVIDERS 4).
+//! What Meta's error codes mean (docs/providers.md, "Meta error codes").
 //!
 //! The body decides, in 4xx and 5xx alike and in a 200 with an `error` member. The HTTP status and `type` never do: a
-//! throttle comes as 400, 403 or 503, and calls itself OAuthException as a dead token does.
+//! throttle comes as 400, 403 or 503, and its `type` is OAuthException, like that of a dead token.
 
 use std::time::Duration;
 
 use hyper::HeaderMap;
 use serde_json::Value;
 
-use super::usage::{FULL_PAUSE, time_to_regain};
+use super::usage::time_to_regain;
 use crate::model::{Scope, TroubleClass};
 use crate::provider::error::ProviderError;
+use crate::provider::quota::QUOTA_WINDOW;
 
 /// 459 (checkpoint) and 464 (unconfirmed): the same token may work again once its owner has acted at Facebook.
 const OWNER_PAUSE: Duration = Duration::from_secs(24 * 3600);
-/// 341 and 368, blocked for policy: "back off for hours".
+/// 341 and 368 block an app or account for policy; such blocks last hours.
 const POLICY_PAUSE: Duration = Duration::from_secs(6 * 3600);
 
 /// The body's `error` member.
-struct Told<'a> {
+struct GraphError<'a> {
     code: i64,
     subcode: Option<i64>,
     message: &'a str,
 }
 
-impl<'a> Told<'a> {
+impl<'a> GraphError<'a> {
     fn of(body: &'a Value) -> Option<Self> {
         let error = body.get("error")?;
         let number = |name: &str| error.get(name).and_then(Value::as_i64);
@@ -40,51 +41,51 @@ impl<'a> Told<'a> {
         }
     }
 
-    fn says(&self, words: &str) -> bool {
+    fn mentions(&self, words: &str) -> bool {
         self.message.to_ascii_lowercase().contains(words)
     }
 }
 
-/// What a reply means that names no picture. Pure; `body` is as it came.
+/// What an error reply means. Pure; `body` is the raw body.
 pub(in crate::provider) fn classify(status: u16, headers: &HeaderMap, body: &[u8]) -> ProviderError {
     let body: Value = serde_json::from_slice(body).unwrap_or_default();
-    match Told::of(&body) {
-        Some(told) => by_code(&told, headers),
+    match GraphError::of(&body) {
+        Some(error) => by_code(&error, headers),
         None => ProviderError::new(TroubleClass::Transient, format!("HTTP {status} without a code")),
     }
 }
 
-fn by_code(told: &Told<'_>, headers: &HeaderMap) -> ProviderError {
-    let class = |class| ProviderError::new(class, told.name());
-    match told.code {
+fn by_code(error: &GraphError<'_>, headers: &HeaderMap) -> ProviderError {
+    let class = |class| ProviderError::new(class, error.name());
+    match error.code {
         4 => ProviderError {
             scope: Scope::App,
             ..class(TroubleClass::Throttled).after(throttled_for(headers))
         },
         17 | 32 | 613 | 80_000..=80_014 => class(TroubleClass::Throttled).after(throttled_for(headers)),
-        // Shown when a token goes to the host of the other login (PROVIDERS 1.1), so the row is wrong, not the token.
-        190 if told.says("cannot parse access token") => {
+        // Meta says this when a token reaches the host of the other login: the row is wrong, and the token is not dead.
+        190 if error.mentions("cannot parse access token") => {
             ProviderError::new(TroubleClass::Misconfigured, "code 190: the token is not one of this host")
         }
-        102 | 190 if matches!(told.subcode, Some(459 | 464)) => {
+        102 | 190 if matches!(error.subcode, Some(459 | 464)) => {
             class(TroubleClass::NeedsReauth).after(OWNER_PAUSE)
         }
         102 | 190 => class(TroubleClass::NeedsReauth),
         230 => class(TroubleClass::NoConsent),
         3 | 10 | 200..=299 => class(TroubleClass::Denied),
         341 | 368 => class(TroubleClass::Denied).after(POLICY_PAUSE),
-        100 if told.says("appsecret_proof") => {
+        100 if error.mentions("appsecret_proof") => {
             ProviderError::new(TroubleClass::Misconfigured, "code 100: appsecret_proof")
         }
         100 | 803 | 2500 => class(TroubleClass::Misconfigured),
-        // 1, 2 and whatever Meta invents: no reason to believe that it stays.
+        // 1, 2 and codes that Meta may add: nothing says that they are permanent.
         _ => class(TroubleClass::Transient),
     }
 }
 
-/// Graph throttles carry no `Retry-After`; the usage headers tell it, or nobody does.
+/// Graph throttles carry no `Retry-After`; only the usage headers may name an end.
 fn throttled_for(headers: &HeaderMap) -> Duration {
-    time_to_regain(headers).unwrap_or(FULL_PAUSE)
+    time_to_regain(headers).unwrap_or(QUOTA_WINDOW)
 }
 
 #[cfg(test)]
@@ -159,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn faults_of_the_configuration_are_named() {
+    fn a_fault_of_the_configuration_is_named() {
         for (code, message, reason) in [
             (
                 100,
@@ -173,16 +174,16 @@ mod tests {
                 "code 190: the token is not one of this host",
             ),
         ] {
-            let told = classify(400, &HeaderMap::new(), &body(code, None, message));
-            assert_eq!(told, error(Misconfigured, None, reason));
+            let failed = classify(400, &HeaderMap::new(), &body(code, None, message));
+            assert_eq!(failed, error(Misconfigured, None, reason));
         }
     }
 
     #[test]
     fn neither_status_nor_type_decides() {
         for status in [200, 400, 401, 403, 404, 429, 500, 503] {
-            let told = classify(status, &HeaderMap::new(), &body(190, Some(463), "expired"));
-            assert_eq!(told, error(NeedsReauth, None, "code 190/463"), "{status}");
+            let failed = classify(status, &HeaderMap::new(), &body(190, Some(463), "expired"));
+            assert_eq!(failed, error(NeedsReauth, None, "code 190/463"), "{status}");
         }
     }
 
@@ -191,13 +192,13 @@ mod tests {
         for body in
             ["", "<html>busy</html>", "{}", "[]", "null", r#"{"error":"no"}"#, r#"{"error":{"code":"x"}}"#]
         {
-            let told = classify(503, &HeaderMap::new(), body.as_bytes());
-            assert_eq!(told, error(Transient, None, "HTTP 503 without a code"), "{body}");
+            let failed = classify(503, &HeaderMap::new(), body.as_bytes());
+            assert_eq!(failed, error(Transient, None, "HTTP 503 without a code"), "{body}");
         }
     }
 
     #[test]
-    fn a_throttle_lasts_as_long_as_its_longest_usage_says() {
+    fn a_throttle_lasts_until_the_last_of_its_usage_entries_regains_access() {
         for (header, seconds) in [
             (r#"{"1":[{"type":"pages","estimated_time_to_regain_access":0}]}"#, 3600),
             (r#"{"1":[{"type":"pages","estimated_time_to_regain_access":-5}]}"#, 3600),
@@ -214,8 +215,8 @@ mod tests {
         ] {
             let headers = usage(&header.replace('\n', ""));
             for code in [4, 17, 80_002] {
-                let told = classify(400, &headers, &body(code, None, "limit"));
-                assert_eq!(told.retry_after, Some(Duration::from_secs(seconds)), "{header}");
+                let failed = classify(400, &headers, &body(code, None, "limit"));
+                assert_eq!(failed.retry_after, Some(Duration::from_secs(seconds)), "{header}");
             }
         }
         let mut two = usage(r#"{"1":[{"estimated_time_to_regain_access":2}]}"#);
@@ -227,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn the_usage_header_is_nothing_to_other_classes() {
+    fn the_usage_header_pauses_no_other_class() {
         let headers = usage(r#"{"1":[{"estimated_time_to_regain_access":19}]}"#);
         assert_eq!(classify(400, &headers, &body(190, None, "")).retry_after, None);
     }

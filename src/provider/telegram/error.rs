@@ -1,27 +1,25 @@
-//! What the Bot API's errors mean (PROVIDERS 6).
+//! What the Bot API's errors mean (docs/providers.md, "Telegram").
 
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::model::TroubleClass;
+use crate::model::{LONGEST_PAUSE, TroubleClass};
 use crate::provider::error::ProviderError;
 
-/// The longest wait that a reply can impose, in seconds: a week.
-const LONGEST_WAIT: u64 = 7 * 24 * 3600;
-
-/// What a body means that is not `ok`; `error_code` equals the HTTP status, so without it the reply is somebody else's.
+/// What a body means that is not `ok`. The API repeats the HTTP status as `error_code`; a reply without one comes from
+/// something in between, such as a gateway.
 pub(super) fn classify(status: u16, body: &Value) -> ProviderError {
     let Some(code) = body.get("error_code").and_then(Value::as_i64) else {
         return ProviderError::new(TroubleClass::Transient, format!("HTTP {status} without an error code"));
     };
     let class = |class| ProviderError::new(class, format!("error {code}"));
     if let Some(seconds) = body.pointer("/parameters/retry_after").and_then(Value::as_u64) {
-        return class(TroubleClass::Throttled).after(Duration::from_secs(seconds.min(LONGEST_WAIT)));
+        return class(TroubleClass::Throttled).after(Duration::from_secs(seconds).min(LONGEST_PAUSE));
     }
     match code {
-        // Also used for the server's internal trouble.
-        400 if says(body, "temporarily unavailable") => class(TroubleClass::Transient),
+        // The server also sends 400 when its own backend fails.
+        400 if mentions(body, "temporarily unavailable") => class(TroubleClass::Transient),
         400 | 403 => class(TroubleClass::Denied),
         401 => class(TroubleClass::NeedsReauth),
         404 | 421 => class(TroubleClass::Misconfigured),
@@ -30,7 +28,7 @@ pub(super) fn classify(status: u16, body: &Value) -> ProviderError {
     }
 }
 
-fn says(body: &Value, words: &str) -> bool {
+fn mentions(body: &Value, words: &str) -> bool {
     let description = body.get("description").and_then(Value::as_str).unwrap_or("");
     description.to_ascii_lowercase().contains(words)
 }
@@ -65,8 +63,9 @@ mod tests {
     }
 
     #[test]
-    fn a_named_wait_is_a_throttle_whatever_the_code() {
-        for (code, wait, pause) in [(429, 17, 17), (400, 3, 3), (429, 0, 0), (429, u64::MAX, LONGEST_WAIT)] {
+    fn a_reply_that_names_a_wait_is_a_throttle_with_any_code() {
+        let week = LONGEST_PAUSE.as_secs();
+        for (code, wait, pause) in [(429, 17, 17), (400, 3, 3), (429, 0, 0), (429, u64::MAX, week)] {
             let body = json!({"ok": false, "error_code": code, "parameters": {"retry_after": wait}});
             assert_eq!(classify(429, &body), error(Throttled, Some(pause), &format!("error {code}")));
         }

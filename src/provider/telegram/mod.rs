@@ -1,5 +1,6 @@
-//! The Telegram Bot API (PROVIDERS 6): which photo, then where its file is.
+//! [`Telegram`]: the Bot API (docs/providers.md, "Telegram"): first which photo, then where its file is.
 
+mod config;
 mod error;
 
 use std::time::Duration;
@@ -7,71 +8,115 @@ use std::time::Duration;
 use serde_json::Value;
 use zeroize::Zeroizing;
 
-use super::api_app::App;
-use super::config::TelegramConfig;
+use super::api_app::ApiApp;
 use super::error::ProviderError;
-use super::{Resolution, encoded};
-use crate::model::{Address, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
-use crate::origin::{ApiCall, ApiReply, BaseUrl, Origin};
+use super::path_segment::encode;
+use super::resolution::{Resolution, Resolved};
+use crate::model::{Address, Connection, Identity, Link, LinkConfig, Secret, Timestamp, TroubleClass};
+use crate::origin::{AllowedHosts, ApiCall, ApiReply, BaseUrl, Origin};
+pub use config::{TelegramConfig, TelegramWritten};
 use error::classify;
 
-/// How long a `file_path` is good for.
+/// How long a `file_path` stays valid.
 const FILE_TTL: Duration = Duration::from_secs(3600);
-/// What the Bot API itself accepts as a token, in bytes.
+/// The longest token that the Bot API itself accepts, in bytes.
 const LONGEST_TOKEN: usize = 80;
 
-/// The API as the operator has it.
+/// A Bot API server, Telegram's own or the operator's.
 pub(super) struct Telegram {
     /// Of calls and of files.
-    pub(super) base: BaseUrl,
-    app: App,
+    base: BaseUrl,
+    app: ApiApp,
+}
+
+/// A photo.
+#[derive(Debug, PartialEq, Eq)]
+struct Photo {
+    /// Names the file to this bot alone.
+    file_id: String,
+    /// Names the photo to every bot.
+    unique_id: String,
 }
 
 impl Telegram {
     pub(super) fn new(config: TelegramConfig) -> Self {
-        Self { app: App::new(config.limits), base: config.base_url }
+        Self { app: ApiApp::new(config.limits), base: config.base_url }
+    }
+
+    /// Asks for the photo of a chat; without an account, for that of the bot.
+    pub(super) async fn ask(
+        &self,
+        origin: &Origin,
+        connection: &Connection,
+        token: &Secret,
+        now: Timestamp,
+        links: &LinkConfig,
+    ) -> Result<Resolved, ProviderError> {
+        let bot = bot_id(token)?;
+        let chat = connection.account.as_deref().filter(|account| !account.is_empty());
+        let result = self.call(origin, token, &photo_method(chat, bot), now).await?;
+        let photo = match chat {
+            Some(_) => chat_photo(&result)?,
+            None => bot_photo(&result)?,
+        };
+        let resolution = match photo {
+            Some(photo) => Resolution::Picture(self.link(origin, token, photo, now, links).await?),
+            None => Resolution::NoPicture,
+        };
+        Ok(Resolved { resolution, name: None, rest: None, token_expires_at: None })
+    }
+
+    /// The API serves its pictures itself.
+    pub(super) fn allowed_hosts(&self) -> AllowedHosts<'_> {
+        AllowedHosts::TrustedBase(&self.base)
+    }
+
+    pub(super) fn needs_token(&self) -> bool {
+        true
+    }
+
+    pub(super) fn app(&self) -> &ApiApp {
+        &self.app
+    }
+
+    async fn link(
+        &self,
+        origin: &Origin,
+        token: &Secret,
+        photo: Photo,
+        now: Timestamp,
+        links: &LinkConfig,
+    ) -> Result<Link, ProviderError> {
+        let method = format!("getFile?file_id={}", encode(&photo.file_id));
+        let file = self.call(origin, token, &method, now).await?;
+        Ok(Link {
+            address: file_address(&self.base, token, &file)?,
+            resolved_at: now,
+            expires_at: now + links.default_ttl.min(FILE_TTL),
+            identity: Identity::named(photo.unique_id),
+            is_secret: true,
+        })
+    }
+
+    /// Calls a method and returns its `result`.
+    async fn call(
+        &self,
+        origin: &Origin,
+        token: &Secret,
+        method: &str,
+        now: Timestamp,
+    ) -> Result<Value, ProviderError> {
+        let path_and_query = Zeroizing::new(format!("/bot{}/{method}", token.expose()));
+        let _permit = self.app.permit(now).await?;
+        let call = ApiCall { base: &self.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
+        result_of(&origin.call(call).await?)
     }
 }
 
-/// A photo: how this bot gets it, and which one it is for every bot.
-#[derive(Debug, PartialEq, Eq)]
-struct Photo {
-    file_id: String,
-    unique_id: String,
-}
-
-/// Asks for the photo of a chat, or without an account for that of the bot.
-pub(super) async fn ask(
-    origin: &Origin,
-    api: &Telegram,
-    account: Option<&str>,
-    token: &Secret,
-    now: Timestamp,
-    config: &LinkConfig,
-) -> Result<Resolution, ProviderError> {
-    let bot = bot(token)?;
-    let result = call(origin, api, token, &question(account, bot), now).await?;
-    let photo = match account.filter(|account| !account.is_empty()) {
-        Some(_) => of_chat(&result)?,
-        None => of_bot(&result)?,
-    };
-    let Some(photo) = photo else { return Ok(Resolution::NoPicture) };
-    let question = format!("getFile?file_id={}", encoded(&photo.file_id));
-    let file = call(origin, api, token, &question, now).await?;
-    let address = file_address(&api.base, token, &file)?;
-    Ok(Resolution::Picture(Link {
-        address,
-        resolved_at: now,
-        expires_at: now + config.default_ttl.min(FILE_TTL),
-        identity: Identity::named(photo.unique_id),
-        is_secret: true,
-    }))
-}
-
-/// The digits before the colon: the bot's own id.
+/// The bot's own id: the digits before the colon.
 ///
-/// SECURITY: the token becomes a segment of the path, so a row must not be able to write another path into it.
-fn bot(token: &Secret) -> Result<&str, ProviderError> {
+/// SECURITY: the token becomes a segment of the path. A row must not be able to write another path through it.
+fn bot_id(token: &Secret) -> Result<&str, ProviderError> {
     let text = token.expose();
     let part = |part: &str, allowed: fn(u8) -> bool| !part.is_empty() && part.bytes().all(allowed);
     text.split_once(':')
@@ -86,28 +131,15 @@ fn bot(token: &Secret) -> Result<&str, ProviderError> {
 }
 
 /// `getChat` does not know the bot itself.
-fn question(account: Option<&str>, bot: &str) -> String {
-    match account.filter(|account| !account.is_empty()) {
-        Some(chat) => format!("getChat?chat_id={}", encoded(chat)),
+fn photo_method(chat: Option<&str>, bot: &str) -> String {
+    match chat {
+        Some(chat) => format!("getChat?chat_id={}", encode(chat)),
         None => format!("getUserProfilePhotos?user_id={bot}&limit=1"),
     }
 }
 
-async fn call(
-    origin: &Origin,
-    api: &Telegram,
-    token: &Secret,
-    question: &str,
-    now: Timestamp,
-) -> Result<Value, ProviderError> {
-    let path_and_query = Zeroizing::new(format!("/bot{}/{question}", token.expose()));
-    let _turn = api.app.turn(now).await?;
-    let call = ApiCall { base: &api.base, path_and_query: &path_and_query, bearer: None, headers: &[] };
-    read(&origin.call(call).await?)
-}
-
-/// The `result` of a reply that is `ok`.
-fn read(reply: &ApiReply) -> Result<Value, ProviderError> {
+/// The `result` of a reply whose `ok` is true.
+fn result_of(reply: &ApiReply) -> Result<Value, ProviderError> {
     let mut body: Value = serde_json::from_slice(&reply.body).unwrap_or_default();
     if body.get("ok") == Some(&Value::Bool(true))
         && let Some(result) = body.get_mut("result")
@@ -125,8 +157,8 @@ fn photo(value: &Value, file_id: &str, unique_id: &str) -> Result<Photo, Provide
     Ok(Photo { file_id: text(file_id)?, unique_id: text(unique_id)? })
 }
 
-/// The big one is 640x640.
-fn of_chat(chat: &Value) -> Result<Option<Photo>, ProviderError> {
+/// The big size, which is 640x640.
+fn chat_photo(chat: &Value) -> Result<Option<Photo>, ProviderError> {
     if !chat.is_object() {
         return Err(ProviderError::unexpected());
     }
@@ -134,8 +166,8 @@ fn of_chat(chat: &Value) -> Result<Option<Photo>, ProviderError> {
     sizes.map(|sizes| photo(sizes, "big_file_id", "big_file_unique_id")).transpose()
 }
 
-/// The first of `photos` is the current one, in several sizes.
-fn of_bot(photos: &Value) -> Result<Option<Photo>, ProviderError> {
+/// The largest size of the first photo, which is the current one.
+fn bot_photo(photos: &Value) -> Result<Option<Photo>, ProviderError> {
     if photos.get("total_count").and_then(Value::as_u64) == Some(0) {
         return Ok(None);
     }
@@ -147,7 +179,7 @@ fn of_bot(photos: &Value) -> Result<Option<Photo>, ProviderError> {
     photo(largest, "file_id", "file_unique_id").map(Some)
 }
 
-/// Where `getFile` says the bytes are. The address holds the token.
+/// Where `getFile` says the bytes are. The address contains the token.
 fn file_address(base: &BaseUrl, token: &Secret, file: &Value) -> Result<Address, ProviderError> {
     let path = file.get("file_path").and_then(Value::as_str).ok_or_else(ProviderError::unexpected)?;
     if is_absolute(path) {
@@ -155,16 +187,16 @@ fn file_address(base: &BaseUrl, token: &Secret, file: &Value) -> Result<Address,
         return Err(ProviderError::new(TroubleClass::Misconfigured, reason));
     }
     let segments: Vec<&str> = path.split('/').collect();
-    // SECURITY: `..` would climb out of the bot's own files, to whatever else the server answers under the token.
+    // SECURITY: `..` would leave the bot's files and reach everything else that the server answers under the token.
     if segments.iter().any(|segment| matches!(*segment, "" | "." | "..")) {
         return Err(ProviderError::unexpected());
     }
-    let path = segments.into_iter().map(encoded).collect::<Vec<_>>().join("/");
+    let path = segments.into_iter().map(encode).collect::<Vec<_>>().join("/");
     let text = Zeroizing::new(format!("{}/file/bot{}/{path}", base.as_str(), token.expose()));
     Address::parse(&text).map_err(|error| ProviderError::new(TroubleClass::Misconfigured, error.to_string()))
 }
 
-/// A path of the server's own file system: `/var/lib/...`, or `C:\...` where it runs on Windows.
+/// Whether a path belongs to the server's own file system: `/var/lib/...`, or `C:\...` on Windows.
 fn is_absolute(path: &str) -> bool {
     path.starts_with(['/', '\\']) || path.as_bytes().get(1) == Some(&b':')
 }
@@ -187,17 +219,17 @@ mod tests {
     }
 
     #[test]
-    fn only_a_bot_token_gets_into_a_path() {
-        assert_eq!(bot(&Secret::new(TOKEN)).unwrap(), "110201543");
+    fn only_a_bot_token_becomes_part_of_a_path() {
+        assert_eq!(bot_id(&Secret::new(TOKEN)).unwrap(), "110201543");
         let longest = format!("1:{}", "a".repeat(78));
-        assert!(bot(&Secret::new(longest.clone())).is_ok());
+        assert!(bot_id(&Secret::new(longest.clone())).is_ok());
         let too_long = format!("{longest}a");
         for text in [
             "", ":", "1", "1:", ":a", "x:a", "1:a/b", "1:a/../2", "1:a b", "1:a?b", "01:a", "1:a:b", "１:a",
             &too_long,
         ] {
             let expected = error(TroubleClass::Misconfigured, None, "the token is no bot token");
-            assert_eq!(bot(&Secret::new(text)).unwrap_err(), expected, "{text}");
+            assert_eq!(bot_id(&Secret::new(text)).unwrap_err(), expected, "{text}");
         }
     }
 
@@ -207,10 +239,9 @@ mod tests {
             (Some("-1001234"), "getChat?chat_id=-1001234"),
             (Some("@channel_1"), "getChat?chat_id=%40channel_1"),
             (Some("a&b=c#d"), "getChat?chat_id=a%26b%3Dc%23d"),
-            (Some(""), "getUserProfilePhotos?user_id=11&limit=1"),
             (None, "getUserProfilePhotos?user_id=11&limit=1"),
         ] {
-            assert_eq!(question(account, "11"), expected);
+            assert_eq!(photo_method(account, "11"), expected);
         }
     }
 
@@ -219,11 +250,11 @@ mod tests {
         let sizes = json!({
             "small_file_id": "s", "small_file_unique_id": "su", "big_file_id": "b", "big_file_unique_id": "bu",
         });
-        let found = of_chat(&json!({"id": 1, "type": "channel", "photo": sizes})).unwrap().unwrap();
+        let found = chat_photo(&json!({"id": 1, "type": "channel", "photo": sizes})).unwrap().unwrap();
         assert_eq!((found.file_id.as_str(), found.unique_id.as_str()), ("b", "bu"));
-        assert_eq!(of_chat(&json!({"id": 1, "type": "channel"})).unwrap(), None);
+        assert_eq!(chat_photo(&json!({"id": 1, "type": "channel"})).unwrap(), None);
         for chat in [json!(true), json!({"photo": {}}), json!({"photo": {"big_file_id": "b"}})] {
-            assert_eq!(of_chat(&chat).unwrap_err(), ProviderError::unexpected(), "{chat}");
+            assert_eq!(chat_photo(&chat).unwrap_err(), ProviderError::unexpected(), "{chat}");
         }
     }
 
@@ -234,13 +265,13 @@ mod tests {
             "total_count": 2,
             "photos": [[size("a", 160), size("c", 640), size("b", 320)], [size("old", 1280)]],
         });
-        let found = of_bot(&photos).unwrap().unwrap();
+        let found = bot_photo(&photos).unwrap().unwrap();
         assert_eq!((found.file_id.as_str(), found.unique_id.as_str()), ("c", "cu"));
-        assert_eq!(of_bot(&json!({"total_count": 0, "photos": []})).unwrap(), None);
+        assert_eq!(bot_photo(&json!({"total_count": 0, "photos": []})).unwrap(), None);
         for photos in
             [json!({}), json!({"total_count": 1, "photos": []}), json!({"total_count": 1, "photos": [[]]})]
         {
-            assert_eq!(of_bot(&photos).unwrap_err(), ProviderError::unexpected(), "{photos}");
+            assert_eq!(bot_photo(&photos).unwrap_err(), ProviderError::unexpected(), "{photos}");
         }
     }
 
@@ -276,16 +307,16 @@ mod tests {
     }
 
     #[test]
-    fn only_what_is_ok_has_a_result() {
+    fn only_a_reply_that_is_ok_has_a_result() {
         let reply = |status, body: &'static str| ApiReply {
             status,
             headers: hyper::HeaderMap::new(),
             body: body.into(),
         };
-        assert_eq!(read(&reply(200, r#"{"ok":true,"result":{"id":1}}"#)).unwrap(), json!({"id": 1}));
+        assert_eq!(result_of(&reply(200, r#"{"ok":true,"result":{"id":1}}"#)).unwrap(), json!({"id": 1}));
         for body in [r#"{"ok":true}"#, r#"{"ok":false,"result":{}}"#, "<html>", ""] {
             let expected = error(TroubleClass::Transient, None, "HTTP 502 without an error code");
-            assert_eq!(read(&reply(502, body)).unwrap_err(), expected, "{body}");
+            assert_eq!(result_of(&reply(502, body)).unwrap_err(), expected, "{body}");
         }
     }
 }

@@ -1,24 +1,24 @@
-//! [`Question`]: the address that is asked, with the account in its place.
+//! [`RequestTemplate`]: the address that a block asks, with a place for the account.
 
 use crate::model::{Address, TroubleClass};
 use crate::origin::BaseUrl;
 use crate::provider::error::ProviderError;
-use crate::provider::node;
+use crate::provider::path_segment::path_segment;
 
-/// Where the row's account is put.
+/// Stands where the row's account goes.
 const ACCOUNT: &str = "{account}";
 
 /// The `url` of a block.
 #[derive(Debug, Clone)]
-pub(super) struct Question {
-    /// Scheme, host and port, which the operator wrote: no row can change them.
+pub(super) struct RequestTemplate {
+    /// Scheme, host and port as the operator wrote them; no row can change them.
     base: BaseUrl,
-    /// Path and query, between the places of the account.
+    /// Path and query, split at the places of the account.
     parts: Vec<String>,
 }
 
-impl Question {
-    /// An absolute address that nothing would change on the way. The account may stand in its path and its query.
+impl RequestTemplate {
+    /// Parses an absolute address that no parser changes. The account may stand in its path and its query.
     pub(super) fn parse(text: &str) -> Option<Self> {
         let authority = text.find("://")? + 3;
         let path = text[authority..].find(['/', '?', '#']).map_or(text.len(), |at| authority + at);
@@ -35,18 +35,21 @@ impl Question {
         &self.base
     }
 
-    /// Whether it names the account, so that the API may know none of that name.
+    /// Whether it names the account. Then a 404 may mean that the API does not know the account.
     pub(super) fn names_account(&self) -> bool {
         self.parts.len() > 1
     }
 
     /// Path and query for an account, percent-encoded.
-    pub(super) fn about(&self, account: Option<&str>) -> Result<String, ProviderError> {
+    ///
+    /// # Errors
+    /// The address needs an account and the row has none, or one that is no segment of a path.
+    pub(super) fn path_and_query(&self, account: Option<&str>) -> Result<String, ProviderError> {
         if !self.names_account() {
             return Ok(self.parts.concat());
         }
         let missing = || ProviderError::new(TroubleClass::Misconfigured, "the row names no account");
-        Ok(self.parts.join(&node(account)?.ok_or_else(missing)?))
+        Ok(self.parts.join(&path_segment(account)?.ok_or_else(missing)?))
     }
 }
 
@@ -58,10 +61,10 @@ mod tests {
 
     proptest! {
         #[test]
-        fn whatever_the_account_is_called_it_stays_in_its_place(account in r"[ -~]{1,40}|\PC{1,20}|\.{1,3}") {
-            let question = Question::parse("https://a.example/v1/{account}/me?id={account}&x=1").unwrap();
-            if let Ok(path_and_query) = question.about(Some(&account)) {
-                let address = Address::parse(&format!("{}{path_and_query}", question.base().as_str())).unwrap();
+        fn an_account_of_any_text_stays_in_its_place(account in r"[ -~]{1,40}|\PC{1,20}|\.{1,3}") {
+            let request = RequestTemplate::parse("https://a.example/v1/{account}/me?id={account}&x=1").unwrap();
+            if let Ok(path_and_query) = request.path_and_query(Some(&account)) {
+                let address = Address::parse(&format!("{}{path_and_query}", request.base().as_str())).unwrap();
                 let url = address.url();
                 prop_assert_eq!(url.host_str(), Some("a.example"));
                 prop_assert_eq!(url.path().split('/').count(), 4);
@@ -92,17 +95,17 @@ mod tests {
                 "/o/7?projection=(logo(original~:streams))",
             ),
         ] {
-            let question = Question::parse(url).unwrap_or_else(|| panic!("{url}"));
-            assert_eq!(question.about(account).unwrap(), expected, "{url}");
+            let request = RequestTemplate::parse(url).unwrap_or_else(|| panic!("{url}"));
+            assert_eq!(request.path_and_query(account).unwrap(), expected, "{url}");
         }
     }
 
     #[test]
-    fn an_account_that_is_none_asks_nothing() {
-        let question = Question::parse("https://a.example/{account}").unwrap();
+    fn without_a_usable_account_nothing_is_asked() {
+        let request = RequestTemplate::parse("https://a.example/{account}").unwrap();
         for account in [None, Some(""), Some("."), Some("..")] {
             assert_eq!(
-                question.about(account).unwrap_err().class,
+                request.path_and_query(account).unwrap_err().class,
                 TroubleClass::Misconfigured,
                 "{account:?}"
             );
@@ -110,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_operator_wrote_is_the_host_and_no_row_can_change_it() {
+    fn an_address_whose_host_a_row_could_change_is_refused() {
         for url in [
             "",
             "a.example/x",
@@ -124,7 +127,7 @@ mod tests {
             "https://a.example/a/../b",
             "https://a.example/a b",
         ] {
-            assert!(Question::parse(url).is_none(), "{url}");
+            assert!(RequestTemplate::parse(url).is_none(), "{url}");
         }
     }
 }

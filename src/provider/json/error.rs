@@ -1,6 +1,6 @@
-//! What an API's errors mean: by the code that its reply names, else by the HTTP status.
+//! What an API's errors mean: the code in the reply decides, and without a code the HTTP status.
 //!
-//! Meta's are read as those of its other hosts, since neither status nor code alone decides there.
+//! An API with `errors = "meta"` is read by `meta::graph_error` instead.
 
 use std::time::Duration;
 
@@ -9,24 +9,23 @@ use hyper::header::RETRY_AFTER;
 use serde_json::Value;
 
 use super::config::{Expected, JsonConfig};
-use crate::model::{Scope, Secret, Timestamp, TroubleClass};
+use crate::model::{LONGEST_PAUSE, Scope, Secret, Timestamp, TroubleClass};
 use crate::origin::ApiReply;
 use crate::provider::error::ProviderError;
 
-/// The longest wait that a reply can impose.
-const LONGEST_WAIT: Duration = Duration::from_secs(7 * 24 * 3600);
-/// When the quota begins again, where there is no `Retry-After`: X, Discord and Mastodon, Bluesky.
+/// Headers that name the start of the next quota window, where there is no `Retry-After`: X; Discord and Mastodon;
+/// Bluesky.
 const RESETS: [&str; 3] = ["x-rate-limit-reset", "x-ratelimit-reset", "ratelimit-reset"];
-/// A number above it is a time, one below it a wait; both in seconds.
+/// A number above this one is a time, a lower one a wait; both in seconds.
 const EPOCH_ABOVE: i64 = 1_000_000_000;
-/// A longer code is not repeated.
+/// The longest code that the log repeats, in bytes.
 const LONGEST_CODE: usize = 40;
 
-/// The code of an error that a reply names, whatever its status; `None` if it names none.
+/// The error code in a reply of any status; `None` where the reply names no error.
 pub(super) fn code_of(config: &JsonConfig, body: &Value) -> Option<String> {
     let pointer = config.error_pointer.as_ref()?;
     let value = pointer.find(body).unwrap_or(&Value::Null);
-    (!config.error_ok.holds(value)).then(|| match value {
+    (!config.error_ok.matches(value)).then(|| match value {
         Value::String(text) => text.clone(),
         Value::Null | Value::Bool(_) | Value::Number(_) => value.to_string(),
         Value::Array(_) | Value::Object(_) => "unnamed".to_owned(),
@@ -35,7 +34,7 @@ pub(super) fn code_of(config: &JsonConfig, body: &Value) -> Option<String> {
 
 impl Expected {
     /// Whether this value means that there is no error.
-    fn holds(&self, value: &Value) -> bool {
+    fn matches(&self, value: &Value) -> bool {
         match self {
             Self::Nothing => match value {
                 Value::Null => true,
@@ -50,7 +49,7 @@ impl Expected {
     }
 }
 
-/// What a reply means that is an error by its code or by its status.
+/// What an error reply means, by its code or else its status.
 pub(super) fn classify(
     config: &JsonConfig,
     reply: &ApiReply,
@@ -64,8 +63,8 @@ pub(super) fn classify(
         None => by_status(config, reply.status),
     };
     let scope = match class {
-        // Where there is no token the limit is on our address, and everybody shares it. Else the next account may have its
-        // own, and would be told in one call if not.
+        // Without a token the limit belongs to our IP address, which all accounts share. With one, the next account may have
+        // a limit of its own; if it has not, its first call says so.
         TroubleClass::Throttled if !config.auth.needs_token() => Scope::App,
         _ => Scope::Account,
     };
@@ -77,9 +76,11 @@ pub(super) fn classify(
         None => format!("HTTP {}", reply.status),
     };
     let retry_after = match class {
-        TroubleClass::Throttled => asked_wait(&reply.headers, now).or_else(|| reset(&reply.headers, now)),
-        // Such replies tell of the quota, too, which has nothing to do with when the fault is over.
-        TroubleClass::Transient => asked_wait(&reply.headers, now),
+        TroubleClass::Throttled => {
+            retry_after(&reply.headers, now).or_else(|| quota_reset(&reply.headers, now))
+        }
+        // Such a reply may carry quota headers too, but they do not say when the fault ends.
+        TroubleClass::Transient => retry_after(&reply.headers, now),
         _ => None,
     };
     ProviderError { scope, retry_after, ..ProviderError::new(class, reason) }
@@ -89,35 +90,35 @@ fn by_status(config: &JsonConfig, status: u16) -> TroubleClass {
     match status {
         401 if config.auth.needs_token() => TroubleClass::NeedsReauth,
         403 => TroubleClass::Denied,
-        // Of the account that was named; else the address is wrong.
-        404 | 410 if config.question.names_account() => TroubleClass::Denied,
+        // The named account does not exist; without one the configured address is wrong.
+        404 | 410 if config.request.names_account() => TroubleClass::Denied,
         408 | 425 => TroubleClass::Transient,
         429 => TroubleClass::Throttled,
-        // No redirect is followed: the token must not travel.
+        // Redirects included: following one would carry the token to another host.
         300..=499 => TroubleClass::Misconfigured,
-        // An error that comes as 200 and whose code nobody has listed: no reason to believe that it stays.
+        // Also an error inside a 200 whose code is not listed: nothing says that it is permanent.
         _ => TroubleClass::Transient,
     }
 }
 
-/// How long a reply asks to wait: in seconds or until a date (RFC 9110, 10.2.3).
-fn asked_wait(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+/// The wait in `Retry-After`: seconds or a date (RFC 9110, 10.2.3).
+fn retry_after(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
     let text = text(headers, RETRY_AFTER.as_str())?;
     let date = || httpdate::parse_http_date(text).ok();
     let wait = span(text, now).or_else(|| Some(Timestamp::from_system_time(date()?).since(now)));
-    wait.map(|wait| wait.min(LONGEST_WAIT))
+    wait.map(|wait| wait.min(LONGEST_PAUSE))
 }
 
-/// How long it is until the quota begins again.
-fn reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
-    RESETS.iter().find_map(|name| span(text(headers, name)?, now)).map(|wait| wait.min(LONGEST_WAIT))
+/// The time until the next quota window starts.
+fn quota_reset(headers: &HeaderMap, now: Timestamp) -> Option<Duration> {
+    RESETS.iter().find_map(|name| span(text(headers, name)?, now)).map(|wait| wait.min(LONGEST_PAUSE))
 }
 
 fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name)?.to_str().ok().map(str::trim)
 }
 
-/// A wait in seconds, or the seconds since the epoch at which it is over.
+/// Reads a wait in seconds, or its end in seconds since the epoch.
 fn span(text: &str, now: Timestamp) -> Option<Duration> {
     let number = text.split('.').next()?.parse::<i64>().ok().filter(|number| *number >= 0)?;
     Some(match number > EPOCH_ABOVE {
@@ -126,8 +127,9 @@ fn span(text: &str, now: Timestamp) -> Option<Duration> {
     })
 }
 
-/// SECURITY: a code is the API's own text. Only what is short and plain is repeated, and nothing that has to do with the
-/// token.
+/// Whether a code may stand in a log line.
+///
+/// SECURITY: it is the API's own text. Only a short and plain one is repeated, and none that overlaps with the token.
 fn is_harmless(code: &str, token: &Secret) -> bool {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'_' | b'-' | b'.');
     (1..=LONGEST_CODE).contains(&code.len())
