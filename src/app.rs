@@ -18,7 +18,7 @@ use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, ser
 use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
-use crate::store::{Disk, Generations, Memory, Redis};
+use crate::store::{Disk, Memory, PurgeLog, Redis};
 use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
@@ -82,15 +82,15 @@ impl App {
         work: Work,
     ) -> anyhow::Result<Self> {
         let Work { background, stores, prompt } = &work;
-        let generations = Arc::new(Generations::new(config.providers.names()));
+        let purge_log = Arc::new(PurgeLog::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, generations.clone(), clock.clone(), stores).await?;
+        let disk = Disk::open(&config.disk, max_pixels, purge_log.clone(), clock.clone(), stores).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
-                let (generations, clock, own) = (generations.clone(), clock.clone(), prompt.clone());
+                let (purge_log, clock, own) = (purge_log.clone(), clock.clone(), prompt.clone());
                 let started = prompt.spawn(async move {
-                    Redis::start(redis, purges, max_pixels, generations, clock, &own).await
+                    Redis::start(redis, purges, max_pixels, purge_log, clock, &own).await
                 });
                 let (redis, heard) = started.await.context("the start was broken off")?;
                 (redis, Some(heard))
@@ -115,10 +115,10 @@ impl App {
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),
             tiers: TiersParts {
-                memory: Memory::new(config.memory, generations.clone(), clock.clone()),
+                memory: Memory::new(config.memory, purge_log.clone(), clock.clone()),
                 disk,
                 redis,
-                purge_log: generations,
+                purge_log,
                 events,
                 windows: config.avatar.windows,
                 clock,

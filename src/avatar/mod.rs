@@ -19,7 +19,7 @@ pub use inspect::{Inspection, PictureFacts, TroubleFacts};
 pub use jobs::{
     HookProgress, JobQueueFull, Jobs, SweepReport, WarmRate, WarmRefused, WarmState, WarmStatus, Warmer,
 };
-pub use purge::{PurgeKind, PurgeReport, Purger};
+pub use purge::{PurgeReport, Purger};
 pub use refresh::{StreamBroken, StreamBuffer};
 pub use reply::Reply;
 pub use service::{Parts, Service};

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
 use crate::directory::{CheckedTable, ConnectionEntry, Directory, DirectoryCheck, FoundTable, Lookup};

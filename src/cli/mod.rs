@@ -5,11 +5,11 @@ mod args;
 mod check;
 mod failure;
 mod health;
+mod output;
 mod serve;
 mod token;
 mod warm;
 
-use std::io::{ErrorKind, Write};
 use std::process::ExitCode;
 
 use clap::Parser;
@@ -17,6 +17,7 @@ use clap::Parser;
 use crate::config::{self, Config, Environment, Layers};
 use args::{Arguments, Command, TokenCommand};
 use failure::Failure;
+use output::say;
 
 /// Runs the command of the process's arguments: 0 = done, 1 = failed, 2 = wrong arguments or configuration.
 pub fn main() -> ExitCode {
@@ -53,13 +54,4 @@ fn show_config(layers: &Layers) -> Result<(), Failure> {
     say(&config::show(layers))?;
     Config::from_layers(layers)?;
     Ok(())
-}
-
-/// Writes to stdout; a reader that has gone (`show-config | head`) is no failure.
-fn say(text: &str) -> Result<(), Failure> {
-    let mut out = std::io::stdout().lock();
-    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
-        Err(error) if error.kind() != ErrorKind::BrokenPipe => Err(Failure::Failed(error.into())),
-        _ => Ok(()),
-    }
 }

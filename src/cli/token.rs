@@ -5,7 +5,8 @@ use std::io::Read;
 use anyhow::{Context, ensure};
 use zeroize::Zeroizing;
 
-use super::{Failure, say};
+use super::failure::Failure;
+use super::output::say;
 use crate::config::{Config, Layers};
 use crate::model::token::Keyring;
 use crate::model::{SealedToken, Secret};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Lookup, Row};
+use super::lookup::{Lookup, Row};
 use crate::model::{AvatarId, Secret, Timestamp};
 
 /// The bound, in bytes. A row takes about 1 KiB, an unknown id 200 bytes.

@@ -11,6 +11,7 @@ mod dialect;
 mod engine;
 mod error;
 mod expiring;
+mod lookup;
 mod schema;
 mod table;
 mod url;
@@ -28,11 +29,12 @@ pub use config::{
     Columns, ConnectionEntry, ConnectionWritten, DirectoryConfig, DirectoryWritten, TableConfig, TableWritten,
 };
 pub use error::DirectoryError;
+pub use lookup::{Lookup, Row};
 pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
 pub use walk::{Page, Place};
 pub use write_back::WriteBack;
 
-use crate::model::{AvatarId, Connection, Fingerprint, Timestamp};
+use crate::model::{AvatarId, Connection, Timestamp};
 use cache::Cache;
 use engine::{Engine, Keep};
 use error::{Failure, FailureKind};
@@ -42,32 +44,6 @@ use schema::{Schema, Wanted};
 const INCOMPLETE_SCHEMA_FOR: Duration = Duration::from_secs(60);
 /// Ids in one statement of [`Directory::existing`].
 const IDS_PER_QUERY: usize = 500;
-
-/// What the directory says about an id.
-#[derive(Debug, Clone)]
-pub enum Lookup {
-    /// There is such a connection.
-    Found(Arc<Row>),
-    /// There is none: every table that could have it was asked.
-    Unknown,
-}
-
-/// A connection and when it was read.
-#[derive(Debug, Clone)]
-pub struct Row {
-    /// The connection.
-    pub connection: Connection,
-    /// When it was read.
-    pub read_at: Timestamp,
-    /// Of provider, account and sealed token.
-    pub fingerprint: Fingerprint,
-}
-
-impl Row {
-    pub(crate) fn new(connection: Connection, read_at: Timestamp) -> Self {
-        Self { fingerprint: connection.fingerprint(), connection, read_at }
-    }
-}
 
 /// The configured connections and the dashboard's database. An id in `[[connection]]` is taken from there, even if the
 /// database has it too.

@@ -12,7 +12,7 @@ use super::json::json;
 use super::purge::purge_one;
 use crate::avatar::Service;
 use crate::http::{Body, Peer, requested_host};
-use crate::model::{AvatarId, Secret};
+use crate::model::{AvatarId, PurgeKind, Secret};
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -70,12 +70,12 @@ pub(super) async fn refresh(service: &Arc<Service>, id: &str) -> Answer {
 
 /// `POST /api/avatars/{id}/purge`
 pub(super) async fn purge(service: &Arc<Service>, id: &str) -> Answer {
-    purge_one(service, &parse(id)?, false).await
+    purge_one(service, &parse(id)?, PurgeKind::Soft).await
 }
 
 /// `DELETE /api/avatars/{id}`
 pub(super) async fn delete(service: &Arc<Service>, id: &str) -> Answer {
-    purge_one(service, &parse(id)?, true).await
+    purge_one(service, &parse(id)?, PurgeKind::Hard).await
 }
 
 /// `GET /api/redis`

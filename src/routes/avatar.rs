@@ -6,10 +6,10 @@ use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use hyper::{Request, Response, StatusCode};
 
-use super::Site;
 use super::config::FallbackKind;
 use super::error::ApiError;
 use super::parameters::Parameters;
+use super::site::Site;
 use crate::avatar::{Reply, StreamBuffer};
 use crate::http::{Body, BodyError};
 use crate::model::{AvatarId, CacheStatus, Tags};

@@ -12,8 +12,8 @@ use super::json;
 use super::purge::{self, MAX_IDS};
 use crate::avatar::{HookProgress, JobQueueFull, Service};
 use crate::http::Body;
-use crate::model::AvatarId;
-use crate::store::Acknowledged;
+use crate::model::{AvatarId, PurgeKind};
+use crate::store::Acks;
 
 type Answer = Result<Response<Body>, ApiError>;
 
@@ -71,20 +71,22 @@ pub(super) fn backlog(service: &Service) -> Response<Body> {
 async fn act(service: &Arc<Service>, event: Event, ids: &[AvatarId]) -> Answer {
     let full = |JobQueueFull| ApiError::Busy;
     let (backlogged, told) = match event {
-        Event::Created => (service.jobs().on_created(ids).map_err(full)?, Acknowledged::Alone),
+        Event::Created => (service.jobs().on_created(ids).map_err(full)?, Acks::Alone),
         Event::Updated | Event::Reauthorized => service.jobs().on_updated(ids).await.map_err(full)?,
-        Event::Deleted => return purge::answer(&service.jobs().on_deleted(ids).await, true),
+        Event::Deleted => {
+            return purge::answer(&service.jobs().on_deleted(ids).await, PurgeKind::Disconnect);
+        }
     };
     let mut body = counted(backlogged);
     body["status"] = "accepted".into();
     body["avatars"] = ids.len().into();
     match told {
-        Acknowledged::Alone => {}
-        Acknowledged::By { done, missing } => {
+        Acks::Alone => {}
+        Acks::By { done, missing } => {
             body["instances"] = serde_json::json!({ "done": done, "missing": missing })
         }
         // The other instances hear of it when Redis is back. Until then each reads the new row within `directory.cache_for`.
-        Acknowledged::Away => body["redis"] = "away".into(),
+        Acks::Unavailable => body["redis"] = "away".into(),
     }
     Ok(json::json(StatusCode::ACCEPTED, body.to_string()))
 }

@@ -12,48 +12,21 @@ mod json;
 mod parameters;
 mod probes;
 mod purge;
+mod site;
 mod warm;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 use bytes::Bytes;
 use hyper::{Method, Request, Response};
 
-use crate::avatar::Service;
 use crate::http::Body;
-use crate::model::Secret;
-use answer::Prepared;
 use error::ApiError;
 
 pub use config::{FallbackConfig, FallbackKind, FallbackWritten, HeadersConfig, HeadersWritten};
-
-/// What the routes need: the service, and response headers that are rendered once.
-pub struct Site {
-    service: Arc<Service>,
-    prepared: Prepared,
-    fallback: FallbackConfig,
-    admin_token: Option<Secret>,
-    draining: AtomicBool,
-}
+pub use site::Site;
 
 impl Site {
-    /// Renders the headers that depend on the configuration alone.
-    pub fn new(
-        service: Arc<Service>,
-        headers: &HeadersConfig,
-        fallback: FallbackConfig,
-        admin_token: Option<Secret>,
-    ) -> Arc<Self> {
-        let prepared = Prepared::new(headers);
-        Arc::new(Self { service, prepared, fallback, admin_token, draining: AtomicBool::new(false) })
-    }
-
-    /// From now on `/readyz` answers 503, so that load balancers take this instance out.
-    pub fn drain(&self) {
-        self.draining.store(true, Ordering::Relaxed);
-    }
-
     /// The public port.
     pub async fn public(self: Arc<Self>, request: Request<Bytes>) -> Response<Body> {
         let path = request.uri().path();

@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 
 use hyper::{Response, StatusCode};
 
-use super::Site;
 use super::json::json;
+use super::site::Site;
 use crate::http::Body;
 use crate::store::Health;
 

@@ -7,10 +7,10 @@ use hyper::{Response, StatusCode};
 
 use super::error::ApiError;
 use super::json::json;
-use crate::avatar::{PurgeKind, PurgeReport, Service};
+use crate::avatar::{PurgeReport, Service};
 use crate::http::Body;
-use crate::model::{AvatarId, Provider};
-use crate::store::{Acknowledged, Reach};
+use crate::model::{AvatarId, Provider, PurgeKind, PurgeScope};
+use crate::store::Acks;
 
 /// Ids in one request, at most.
 pub(super) const MAX_IDS: usize = 1000;
@@ -33,12 +33,10 @@ struct Wanted {
 /// `POST /api/purge`
 pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Response<Body>, ApiError> {
     let wanted: Wanted = serde_json::from_slice(body).map_err(|_| ApiError::InvalidPurge)?;
-    let reach = match (wanted.ids, wanted.provider, wanted.all) {
+    let scope = match (wanted.ids, wanted.provider, wanted.all) {
         (Some(ids), None, false) if (1..=MAX_IDS).contains(&ids.len()) => {
-            if !ids.iter().all(|id| AvatarId::check(id)) {
-                return Err(ApiError::InvalidId);
-            }
-            Reach::Ids(ids)
+            let ids: Result<_, _> = ids.iter().map(|id| AvatarId::parse(id)).collect();
+            PurgeScope::Avatars(ids.map_err(|_| ApiError::InvalidId)?)
         }
         (None, Some(name), false) => {
             // A misspelt name must not look like a provider without avatars.
@@ -46,44 +44,41 @@ pub(super) async fn purge(service: &Arc<Service>, body: &Bytes) -> Result<Respon
             if !service.knows(provider).await {
                 return Err(ApiError::InvalidPurge);
             }
-            Reach::Provider(name)
+            PurgeScope::Provider(provider)
         }
-        (None, None, true) => Reach::All,
+        (None, None, true) => PurgeScope::All,
         _ => return Err(ApiError::InvalidPurge),
     };
-    answer(&service.purger().purge(reach, kind(wanted.hard)).await, wanted.hard)
+    let kind = if wanted.hard { PurgeKind::Hard } else { PurgeKind::Soft };
+    answer(&service.purger().purge(scope, kind).await, kind)
 }
 
 /// One avatar: `POST /api/avatars/{id}/purge` (soft) and `DELETE /api/avatars/{id}`.
 pub(super) async fn purge_one(
     service: &Arc<Service>,
     id: &AvatarId,
-    hard: bool,
+    kind: PurgeKind,
 ) -> Result<Response<Body>, ApiError> {
-    let purged = service.purger().purge(Reach::named(std::slice::from_ref(id)), kind(hard)).await;
-    if !hard && purged.avatars == 0 {
+    let purged = service.purger().purge(PurgeScope::one(id), kind).await;
+    if kind == PurgeKind::Soft && purged.avatars == 0 {
         return Err(ApiError::NotHeld);
     }
-    answer(&purged, hard)
-}
-
-fn kind(hard: bool) -> PurgeKind {
-    if hard { PurgeKind::Hard } else { PurgeKind::Soft }
+    answer(&purged, kind)
 }
 
 /// 200: every instance has purged. 202: some instance has not answered; it purges before it serves from its memory again.
-pub(super) fn answer(purged: &PurgeReport, hard: bool) -> Result<Response<Body>, ApiError> {
+pub(super) fn answer(purged: &PurgeReport, kind: PurgeKind) -> Result<Response<Body>, ApiError> {
     if !purged.disk {
         return Err(ApiError::NotOnDisk);
     }
     let mut body = serde_json::json!({
-        "status": if hard { "deleted" } else { "purged" },
+        "status": if kind.deletes() { "deleted" } else { "purged" },
         "avatars": purged.avatars,
     });
     let status = match &purged.acknowledged {
-        Acknowledged::Alone => StatusCode::OK,
-        Acknowledged::Away => return Err(ApiError::NotShared),
-        Acknowledged::By { done, missing } => {
+        Acks::Alone => StatusCode::OK,
+        Acks::Unavailable => return Err(ApiError::NotShared),
+        Acks::By { done, missing } => {
             body["instances"] = serde_json::json!({ "done": done, "missing": missing });
             if missing.is_empty() { StatusCode::OK } else { StatusCode::ACCEPTED }
         }

@@ -1,14 +1,13 @@
 //! [`Memory`]: the entries in this process.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use moka::ops::compute::{CompResult, Op};
 use moka::sync::Cache;
 
-use super::Generations;
+use super::{Held, PurgeLog};
 use crate::clock::Clock;
-use crate::model::{AvatarId, Entry, Invalid, Tags, Timestamp, units};
+use crate::model::{AvatarId, Entry, Invalid, units};
 
 /// Section `[memory]`.
 #[derive(Debug, Clone, Copy)]
@@ -32,73 +31,6 @@ impl TryFrom<MemoryWritten> for MemoryConfig {
     }
 }
 
-/// An entry with what every hit needs at hand.
-#[derive(Debug)]
-pub struct Held {
-    /// Whose it is.
-    pub id: AvatarId,
-    /// What is held.
-    pub entry: Entry,
-    /// Names for CDNs, written once.
-    pub tags: Tags,
-    viewed_at: AtomicI64,
-    row_read_at: AtomicI64,
-    /// In which of the shared tier's epochs it was last held against it; 0 = never, and right without such a tier.
-    epoch: AtomicU64,
-}
-
-impl Held {
-    /// Takes an entry over. `row_read_at` is when its row was last read; [`Timestamp::EPOCH`] = not by this process.
-    pub fn new(id: AvatarId, entry: Entry, row_read_at: Timestamp) -> Self {
-        Self {
-            tags: Tags::new(&id, entry.provider),
-            id,
-            entry,
-            viewed_at: AtomicI64::new(0),
-            row_read_at: AtomicI64::new(row_read_at.as_millis()),
-            epoch: AtomicU64::new(0),
-        }
-    }
-
-    /// Another entry of the same avatar, whose row was read and which was viewed as before.
-    pub fn with(&self, entry: Entry) -> Self {
-        let new = Self::new(self.id.clone(), entry, self.row_read_at());
-        new.view(self.viewed_at());
-        new
-    }
-
-    /// Notes a view and tells when the one before was.
-    pub fn view(&self, now: Timestamp) -> Timestamp {
-        Timestamp::from_millis(self.viewed_at.swap(now.as_millis(), Ordering::Relaxed))
-    }
-
-    /// When it was last viewed.
-    pub fn viewed_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.viewed_at.load(Ordering::Relaxed))
-    }
-
-    /// When its row was last read.
-    pub fn row_read_at(&self) -> Timestamp {
-        Timestamp::from_millis(self.row_read_at.load(Ordering::Relaxed))
-    }
-
-    /// In which epoch of the shared tier it may be served without a look there.
-    pub fn epoch(&self) -> u64 {
-        self.epoch.load(Ordering::Relaxed)
-    }
-
-    /// Trusts it in that epoch; 0 = never.
-    pub fn trust(&self, epoch: u64) {
-        self.epoch.store(epoch, Ordering::Relaxed);
-    }
-
-    /// Claims the next look at the row: true for exactly one of those who saw it read at `seen`.
-    pub fn claim_row_look(&self, seen: Timestamp, now: Timestamp) -> bool {
-        let (seen, now) = (seen.as_millis(), now.as_millis());
-        self.row_read_at.compare_exchange(seen, now, Ordering::AcqRel, Ordering::Relaxed).is_ok()
-    }
-}
-
 /// Entries weighed in bytes.
 ///
 /// It bounds memory and nothing else: every rule about time is in the entry, and nobody relies on an insert being
@@ -106,7 +38,7 @@ impl Held {
 #[derive(Debug)]
 pub struct Memory {
     entries: Cache<AvatarId, Arc<Held>>,
-    generations: Arc<Generations>,
+    purge_log: Arc<PurgeLog>,
     clock: Clock,
 }
 
@@ -115,7 +47,7 @@ const OVERHEAD: usize = 1024;
 
 impl Memory {
     /// An empty store.
-    pub fn new(config: MemoryConfig, generations: Arc<Generations>, clock: Clock) -> Self {
+    pub fn new(config: MemoryConfig, purge_log: Arc<PurgeLog>, clock: Clock) -> Self {
         let entries = Cache::builder()
             .max_capacity(config.max_bytes)
             .weigher(|_: &AvatarId, held: &Arc<Held>| {
@@ -123,7 +55,7 @@ impl Memory {
                 u32::try_from(picture + OVERHEAD).unwrap_or(u32::MAX)
             })
             .build();
-        Self { entries, generations, clock }
+        Self { entries, purge_log, clock }
     }
 
     /// What is held of an avatar.
@@ -143,7 +75,7 @@ impl Memory {
                 (verified_at > held.entry.verified_at && verified_at <= now)
                     && last(&present.value().entry) >= last(&held.entry)
             });
-            if newer || !self.generations.admits(&held.id, &held.entry) {
+            if newer || !self.purge_log.accepts(&held.id, &held.entry) {
                 return Op::Nop;
             }
             Op::Put(held.clone())
@@ -163,7 +95,7 @@ impl Memory {
     pub fn replace(&self, seen: &Arc<Held>, new: &Arc<Held>) -> bool {
         let result = self.entries.entry_by_ref(&new.id).and_compute_with(|present| {
             let is_seen = present.is_none_or(|present| Arc::ptr_eq(present.value(), seen));
-            match is_seen && self.generations.admits(&new.id, &new.entry) {
+            match is_seen && self.purge_log.accepts(&new.id, &new.entry) {
                 true => Op::Put(new.clone()),
                 false => Op::Nop,
             }

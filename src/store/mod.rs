@@ -2,32 +2,24 @@
 //! what it holds.
 
 mod disk;
-mod disk_batch;
-mod disk_config;
-mod disk_events;
-mod disk_file;
-mod disk_kept;
-mod disk_outbox;
-mod disk_row;
-mod disk_unwritten;
-mod disk_writer;
-mod form;
-mod generations;
 mod health;
+mod held;
+mod last_purges;
 mod memory;
+mod purge_log;
 mod redis;
+mod retention;
+mod stored_trouble;
+mod summary;
 
 pub use self::redis::{
-    Acknowledged, Away, Budget, Event, Lease, Mark, News, Order, Put, Reach, Redis, RedisConfig, RedisSurvey,
-    RedisWritten, Shared, Status, Taken, Watch,
+    Acks, Budget, Lease, LeaseOutcome, Message, PurgeCommand, Put, Redis, RedisConfig, RedisEvent,
+    RedisSurvey, RedisWritten, Shared, Snapshot, Status, Unavailable, Watch,
 };
-pub use disk::{Disk, DiskError};
-pub use disk_config::{DiskConfig, DiskWritten};
-pub use disk_kept::{Kept, KeptPurge};
-pub use disk_outbox::{Outbox, Told, Waiting};
-pub use generations::{Generations, Purged, Subject, Verdict};
+pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
 pub use health::Health;
-pub use memory::{Held, Memory, MemoryConfig, MemoryWritten};
-
-#[cfg(test)]
-mod disk_tests;
+pub use held::Held;
+pub use last_purges::{LastPurges, Validity};
+pub use memory::{Memory, MemoryConfig, MemoryWritten};
+pub use purge_log::{PurgeLog, StoredPurge};
+pub use summary::EntryMeta;

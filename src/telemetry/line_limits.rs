@@ -12,6 +12,9 @@ use tracing_subscriber::layer::Context;
 
 use super::rate_limited_log::{RateLimitedLog, WINDOW};
 
+/// The target of our own lines begins with it: a target is the path of a module.
+pub(super) const OURS: &str = "avatar_proxy";
+
 /// Lines in ten seconds from one place in our code. A storm of refreshes stays below it on all but the largest servers.
 const OWN_LINES: u32 = 100;
 /// Lines in ten seconds from one place in a library: such a line says that something is odd, and ten examples of it are
@@ -85,8 +88,12 @@ impl LineLimits {
 impl<S: Subscriber> Layer<S> for LineLimits {
     fn event_enabled(&self, event: &Event<'_>, _: Context<'_, S>) -> bool {
         let metadata = event.metadata();
-        let max_lines = if super::is_ours(metadata.target()) { OWN_LINES } else { LIBRARY_LINES };
+        let max_lines = if is_ours(metadata.target()) { OWN_LINES } else { LIBRARY_LINES };
         let new = || Callsite { metadata, log: RateLimitedLog::new(max_lines) };
         self.callsites().entry(metadata.callsite()).or_insert_with(new).log.admits((self.now)())
     }
+}
+
+fn is_ours(target: &str) -> bool {
+    target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }

@@ -13,11 +13,10 @@ use tracing_subscriber::fmt::MakeWriter;
 use tracing_subscriber::util::TryInitError;
 use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::SubscriberInitExt};
 
+use line_limits::OURS;
+
 pub use line_limits::LineLimits;
 pub use rate_limited_log::RateLimitedLog;
-
-/// The target of our own lines begins with it: a target is the path of a module.
-const OURS: &str = "avatar_proxy";
 
 /// Section `[log]`. It knows no rule beyond its types, so what is written is what is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
@@ -107,10 +106,6 @@ fn targets(level: Level) -> Targets {
         .with_default(LevelFilter::from(level).min(LevelFilter::WARN))
         .with_target(OURS, level)
         .with_target("sqlx::query", LevelFilter::OFF)
-}
-
-fn is_ours(target: &str) -> bool {
-    target.strip_prefix(OURS).is_some_and(|rest| rest.is_empty() || rest.starts_with("::"))
 }
 
 fn wants_colour() -> bool {

@@ -92,7 +92,7 @@ impl Sender {
                 }
                 Next::After(from, pause) => match rest(from, pause, self.clock.now()) {
                     Some(rest) => {
-                        if tokio::time::timeout(rest.min(CLOCK_POLL), self.outbox.news()).await.is_ok() {
+                        if tokio::time::timeout(rest.min(CLOCK_POLL), self.outbox.changed()).await.is_ok() {
                             self.number_all().await;
                         }
                         Next::After(from, pause)
@@ -100,11 +100,11 @@ impl Sender {
                     None => Next::Now,
                 },
                 Next::AfterDiskRetry => {
-                    let _ = tokio::time::timeout(DISK_RETRY, self.outbox.news()).await;
+                    let _ = tokio::time::timeout(DISK_RETRY, self.outbox.changed()).await;
                     Next::Now
                 }
                 Next::NewEvent => {
-                    self.outbox.news().await;
+                    self.outbox.changed().await;
                     Next::Now
                 }
             };
@@ -116,12 +116,12 @@ impl Sender {
     async fn number_all(&self) {
         while let Some(waiting) = self.outbox.unnumbered().await {
             let now = self.clock.now();
-            let last = self.outbox.told(&waiting.happened.id, now).await;
+            let last = self.outbox.last_sequences(&waiting.happened.id, now).await;
             let number = match self.redis.sequence(&waiting.happened, least(&last)).await {
                 Ok(number) => number,
                 Err(_) => sequence(&last, &waiting.happened, now),
             };
-            if !self.outbox.number(waiting, number, now).await {
+            if !self.outbox.set_sequence(waiting, number, now).await {
                 return;
             }
         }
@@ -133,7 +133,7 @@ impl Sender {
         loop {
             tokio::select! {
                 done = &mut work => return done,
-                () = self.outbox.news() => self.number_all().await,
+                () = self.outbox.changed() => self.number_all().await,
             }
         }
     }

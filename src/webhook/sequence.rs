@@ -1,17 +1,17 @@
 //! The number of an event while Redis gives none: the same rule over what this instance has numbered.
 
 use crate::model::{AvatarEvent, Timestamp};
-use crate::store::Told;
+use crate::store::LastSequence;
 
 /// The lowest number that a new event of this avatar may have. `last` holds the avatar's last numbers.
-pub(super) fn least(last: &[Told]) -> u64 {
+pub(super) fn least(last: &[LastSequence]) -> u64 {
     last.iter().map(|last| last.sequence).max().map_or(1, |highest| highest + 1)
 }
 
 /// The number of an event. If the last event in its dimension has the same key, this is that event, and it keeps its
 /// number. Otherwise the number is higher than any before, and at least the time in milliseconds: so numbers rise after a
 /// lost disk too, and among instances that cannot reach Redis.
-pub(super) fn sequence(last: &[Told], event: &AvatarEvent, now: Timestamp) -> u64 {
+pub(super) fn sequence(last: &[LastSequence], event: &AvatarEvent, now: Timestamp) -> u64 {
     let (dimension, dedup_key) = (event.kind.dimension().as_str(), event.dedup_key());
     let known = last.iter().find(|last| last.dimension == dimension && last.dedup_key == dedup_key);
     known.map_or_else(|| least(last).max(u64::try_from(now.as_millis()).unwrap_or(0)), |known| known.sequence)
@@ -37,7 +37,7 @@ mod tests {
     #[test]
     fn an_event_seen_again_keeps_its_number_and_a_new_one_gets_a_higher_one() {
         let now = Timestamp::from_millis(1000);
-        let last = |dimension: &str, dedup_key: &str, sequence| Told {
+        let last = |dimension: &str, dedup_key: &str, sequence| LastSequence {
             dimension: dimension.to_owned(),
             dedup_key: dedup_key.to_owned(),
             sequence,

@@ -7,10 +7,10 @@ use std::sync::Arc;
 
 use super::queue::JobQueueFull;
 use super::{HookProgress, Jobs};
-use crate::avatar::purge::{PurgeKind, PurgeReport};
+use crate::avatar::purge::PurgeReport;
 use crate::avatar::refresh::Urgency;
-use crate::model::AvatarId;
-use crate::store::{Acknowledged, Reach};
+use crate::model::{AvatarId, PurgeKind, PurgeScope};
+use crate::store::Acks;
 
 impl Jobs {
     /// Created connections: their avatars are fetched, unless a fresh entry of the same row is held.
@@ -33,9 +33,9 @@ impl Jobs {
     pub async fn on_updated(
         self: &Arc<Self>,
         ids: &[AvatarId],
-    ) -> Result<(HookProgress, Acknowledged), JobQueueFull> {
+    ) -> Result<(HookProgress, Acks), JobQueueFull> {
         let room = self.queue.reserve(ids.len())?;
-        let purged = self.parts.purger.purge(Reach::named(ids), PurgeKind::Soft).await;
+        let purged = self.parts.purger.purge(PurgeScope::Avatars(ids.to_vec()), PurgeKind::Soft).await;
         self.queue.add(room, ids, Urgency::Forced, self.parts.tiers.generation(), None);
         Ok((self.progress(), purged.acknowledged))
     }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::{Jobs, SweepReport};
 use crate::model::{AvatarId, Timestamp};
-use crate::store::Kept;
+use crate::store::EntryMeta;
 
 /// Ids in one query.
 pub(super) const DIRECTORY_BATCH: usize = 200;
@@ -115,7 +115,7 @@ impl Jobs {
         let mut scanned = Scanned::default();
         let mut pages = self.parts.tiers.scan();
         while let Some(page) = pages.next().await {
-            for Kept { id, verified_at, token_end, .. } in page {
+            for EntryMeta { id, verified_at, token_end, .. } in page {
                 let was_never_verified = verified_at == Timestamp::EPOCH;
                 match verified_at.age(now) {
                     Some(age) if !was_never_verified && age >= self.parts.windows.forget => {

@@ -2,9 +2,9 @@
 
 use std::sync::Arc;
 
-use super::{PurgeKind, PurgeReport, Purger};
-use crate::model::{AvatarEvent, AvatarId, EventKind, Provider};
-use crate::store::{Order, Reach};
+use super::{PurgeReport, Purger};
+use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, PurgeKind, PurgeScope};
+use crate::store::PurgeCommand;
 
 impl Purger {
     /// The row of an avatar is gone: deletes it from every store and emits the event. An operator's purge emits none.
@@ -20,7 +20,7 @@ impl Purger {
         let (purger, ids) = (self.clone(), ids.to_vec());
         self.detached(async move {
             purger.emit_deleted(&ids).await;
-            purger.purge_everywhere(Reach::named(&ids), PurgeKind::Disconnect).await
+            purger.purge_everywhere(PurgeScope::Avatars(ids), PurgeKind::Disconnect).await
         })
         .await
     }
@@ -47,13 +47,13 @@ impl Purger {
 
     /// The same where another instance has found the connections deleted: that instance has looked in Redis, and may hold
     /// nothing of them itself.
-    pub(super) async fn emit_deleted_by(&self, order: &Order) {
+    pub(super) async fn emit_deleted_by(&self, order: &PurgeCommand) {
         if !self.tiers.emits_events() {
             return;
         }
         let mut events = Vec::new();
-        for id in order.reach.ids() {
-            events.extend(self.provider_here(&id).await.map(|provider| self.deleted(&id, provider)));
+        for id in order.scope.avatars() {
+            events.extend(self.provider_here(id).await.map(|provider| self.deleted(id, provider)));
         }
         self.tiers.note(order);
         self.tiers.emit(events).await;

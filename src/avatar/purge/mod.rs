@@ -11,8 +11,8 @@ use super::tiers::{Forgotten, Holding, Tiers};
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
-use crate::model::{AvatarId, Timestamp};
-use crate::store::{Acknowledged, Budget, Held, Kept, Order, Reach, Verdict};
+use crate::model::{AvatarId, PurgeKind, PurgeScope, Timestamp};
+use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Validity};
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -22,28 +22,7 @@ pub struct PurgeReport {
     /// False: the disk store failed; memory is clean.
     pub disk: bool,
     /// Which instances have carried it out.
-    pub acknowledged: Acknowledged,
-}
-
-/// What a purge does to the entries in its scope.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum PurgeKind {
-    /// They are stale now, and still shown.
-    Soft,
-    /// They are deleted.
-    Hard,
-    /// They are deleted because their connections are: every instance that holds one emits `avatar.deleted`.
-    Disconnect,
-}
-
-impl PurgeKind {
-    /// Whether no byte may be left.
-    pub fn is_hard(self) -> bool {
-        match self {
-            Self::Soft => false,
-            Self::Hard | Self::Disconnect => true,
-        }
-    }
+    pub acknowledged: Acks,
 }
 
 /// Carries purges out.
@@ -66,9 +45,9 @@ impl Purger {
     }
 
     /// Purges, and answers when every instance that can be reached has. A caller that leaves stops nothing.
-    pub async fn purge(self: &Arc<Self>, reach: Reach, kind: PurgeKind) -> PurgeReport {
+    pub async fn purge(self: &Arc<Self>, scope: PurgeScope, kind: PurgeKind) -> PurgeReport {
         let purger = self.clone();
-        self.detached(async move { purger.purge_everywhere(reach, kind).await }).await
+        self.detached(async move { purger.purge_everywhere(scope, kind).await }).await
     }
 
     /// Runs a purge in a task of its own.
@@ -76,24 +55,23 @@ impl Purger {
     where
         F: Future<Output = PurgeReport> + Send + 'static,
     {
-        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acknowledged::Away };
+        let failed = || PurgeReport { avatars: 0, disk: false, acknowledged: Acks::Unavailable };
         self.background.spawn(purge).await.unwrap_or_else(|_| failed())
     }
 
-    async fn purge_everywhere(&self, reach: Reach, kind: PurgeKind) -> PurgeReport {
-        let numbered = self.tiers.number(reach, kind.is_hard()).await;
+    async fn purge_everywhere(&self, scope: PurgeScope, kind: PurgeKind) -> PurgeReport {
+        let numbered = self.tiers.number(scope, kind).await;
         let is_shared = numbered.is_ok();
         let order = numbered.unwrap_or_else(|order| order);
-        let order = Order { gone: kind == PurgeKind::Disconnect, ..order };
         // Recorded as unpublished first: should this process end in between, the next one publishes it.
         self.tiers.record(&order, false).await;
         let mut found = BTreeSet::new();
         let disk = self.apply(&order, &mut found, self.clock.now()).await;
         let acknowledged = match is_shared {
-            true => self.tiers.broadcast(&order, &mut found).await.unwrap_or(Acknowledged::Away),
-            false => Acknowledged::Away,
+            true => self.tiers.broadcast(&order, &mut found).await.unwrap_or(Acks::Unavailable),
+            false => Acks::Unavailable,
         };
-        if acknowledged == Acknowledged::Away {
+        if acknowledged == Acks::Unavailable {
             self.tiers.publish_later(order);
         } else {
             self.tiers.record(&order, true).await;
@@ -103,22 +81,22 @@ impl Purger {
 
     /// Carries an order out in this instance, on everything that began before it. Returns false where the disk store
     /// failed.
-    async fn apply(&self, order: &Order, found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
+    async fn apply(&self, order: &PurgeCommand, found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
         self.tiers.note(order);
         let mut known = Vec::new();
-        for id in order.reach.ids() {
-            self.directory.forget(&id);
-            known.extend(self.tiers.meta(&id).await);
+        for id in order.scope.avatars() {
+            self.directory.forget(id);
+            known.extend(self.tiers.meta(id).await);
         }
         found.extend(known.iter().map(|kept| kept.id.clone()));
-        if !order.reach.is_wide() {
-            return match order.hard {
+        if !order.scope.is_wide() {
+            return match order.kind.deletes() {
                 // Whatever its generation: an operator wants it gone, and a newer picture can be fetched again.
-                true => self.remove(&order.reach.ids()).await,
+                true => self.remove(order.scope.avatars()).await,
                 false => self.enforce(&known, &mut BTreeSet::new(), now).await,
             };
         }
-        let mut disk = !(order.hard && self.tiers.may_hide_bytes());
+        let mut disk = !(order.kind.deletes() && self.tiers.may_hide_bytes());
         let mut pages = self.tiers.scan();
         while let Some(page) = pages.next().await {
             disk &= self.enforce(&page, found, now).await;
@@ -127,13 +105,13 @@ impl Purger {
     }
 
     /// Applies the purges that are known to what this instance holds. Returns false where the disk store failed.
-    async fn enforce(&self, page: &[Kept], found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
+    async fn enforce(&self, page: &[EntryMeta], found: &mut BTreeSet<AvatarId>, now: Timestamp) -> bool {
         let mut deleted = Vec::new();
         for kept in page {
-            match self.tiers.verdict(kept) {
-                Verdict::Current => continue,
-                Verdict::Gone => deleted.push(kept.id.clone()),
-                Verdict::Stale(purge) => {
+            match self.tiers.validity(kept) {
+                Validity::Current => continue,
+                Validity::Deleted => deleted.push(kept.id.clone()),
+                Validity::Stale(purge) => {
                     self.directory.forget(&kept.id);
                     self.tiers.invalidate(&kept.id, purge, now).await;
                 }
@@ -197,8 +175,8 @@ impl Purger {
         self.tiers.refuse(id);
         self.remove(std::slice::from_ref(id)).await;
         if self.tiers.are_shared() {
-            let (purger, reach) = (self.clone(), Reach::Ids(vec![id.to_string()]));
-            self.background.spawn(async move { _ = purger.purge_everywhere(reach, kind).await });
+            let (purger, scope) = (self.clone(), PurgeScope::one(id));
+            self.background.spawn(async move { _ = purger.purge_everywhere(scope, kind).await });
         }
     }
 

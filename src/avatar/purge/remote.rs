@@ -11,9 +11,9 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::{PurgeKind, Purger};
-use crate::model::Provider;
-use crate::store::{Away, Event, News, Order};
+use super::Purger;
+use crate::model::{Provider, PurgeKind};
+use crate::store::{Message, PurgeCommand, RedisEvent, Unavailable};
 
 /// Purges that wait while another is carried out; beyond it everything is resynchronised.
 const WAITING_PURGES: usize = 64;
@@ -21,55 +21,50 @@ const WAITING_PURGES: usize = 64;
 const RESYNC_RETRY: Duration = Duration::from_secs(1);
 
 /// A purge command and the instance that published it.
-type Received = (String, Order);
+type Received = (String, PurgeCommand);
 
 impl Purger {
     /// Acts upon events until the last sender is gone.
-    pub async fn subscribe(self: Arc<Self>, events: mpsc::Receiver<Event>) {
+    pub async fn subscribe(self: Arc<Self>, events: mpsc::Receiver<RedisEvent>) {
         let (purges, waiting) = mpsc::channel(WAITING_PURGES);
         tokio::join!(self.receive(events, purges), self.carry_out(waiting));
     }
 
-    async fn receive(self: &Arc<Self>, mut events: mpsc::Receiver<Event>, purges: mpsc::Sender<Received>) {
+    async fn receive(&self, mut events: mpsc::Receiver<RedisEvent>, purges: mpsc::Sender<Received>) {
         while let Some(event) = events.recv().await {
             match event {
-                Event::Heard { from, news } => self.on_message(from, news, &purges).await,
-                Event::Unheard(reach, hard) => {
-                    tracing::debug!(
-                        ?reach,
-                        hard,
-                        "publishing a purge that was carried out while Redis was away"
-                    );
-                    let kind = if hard { PurgeKind::Hard } else { PurgeKind::Soft };
-                    let purger = self.clone();
-                    self.background.spawn(async move { _ = purger.purge(reach, kind).await });
-                }
+                RedisEvent::Message { from, message } => self.on_message(from, message, &purges).await,
+                RedisEvent::Published(purges) => self.tiers.record_published(purges).await,
             }
         }
     }
 
-    async fn on_message(&self, from: String, news: News, purges: &mpsc::Sender<Received>) {
-        match news {
-            News::Landed { id, etag, trouble_at } => {
+    async fn on_message(&self, from: String, message: Message, purges: &mpsc::Sender<Received>) {
+        match message {
+            Message::Refreshed { id, etag, trouble_at } => {
                 self.tiers.distrust_if_changed(&id, etag.as_deref(), trouble_at);
             }
             // A deletion of named avatars takes all of each, so it may overtake.
-            News::Purge(order) if order.hard && !order.reach.is_wide() => {
+            Message::Purge(order) if order.kind.deletes() && !order.scope.is_wide() => {
                 self.obey(&from, &order).await;
             }
-            News::Purge(order) => {
+            Message::Purge(order) => {
                 // Refuses what is under way from now on.
                 self.tiers.note(&order);
                 if purges.try_send((from, order)).is_err() {
                     self.tiers.lose_messages();
                 }
             }
-            News::Pause { provider, until } => {
+            Message::Pause { provider, until } => {
                 if let Some(provider) = Provider::from_name(&provider) {
                     self.tiers.adopt_cooldown(provider, until, self.clock.now()).await;
                 }
             }
-            News::Free { .. } | News::Done { .. } | News::Missing { .. } | News::Restored | News::Beat => {}
+            Message::LeaseReleased { .. }
+            | Message::Done { .. }
+            | Message::TombstonesMissing { .. }
+            | Message::TombstonesRestored
+            | Message::Heartbeat => {}
         }
     }
 
@@ -92,8 +87,8 @@ impl Purger {
     }
 
     /// Carries out another instance's purge and acknowledges it.
-    async fn obey(&self, from: &str, order: &Order) {
-        if order.gone {
+    async fn obey(&self, from: &str, order: &PurgeCommand) {
+        if order.kind == PurgeKind::Disconnect {
             self.emit_deleted_by(order).await;
         }
         let mut found = BTreeSet::new();
@@ -101,8 +96,8 @@ impl Purger {
         self.tiers.record(order, true).await;
         tracing::info!(
             from,
-            reach = ?order.reach,
-            hard = order.hard,
+            scope = ?order.scope,
+            kind = ?order.kind,
             avatars = found.len(),
             "carried out a purge of another instance"
         );
@@ -112,7 +107,7 @@ impl Purger {
     }
 
     /// Compares everything that this instance holds with the tombstones in Redis.
-    async fn resync(&self) -> Result<(), Away> {
+    async fn resync(&self) -> Result<(), Unavailable> {
         let now = self.clock.now();
         self.tiers.republish_cooldowns(now).await;
         // The subscription has asked for the configured providers already; entries may be of others, too.

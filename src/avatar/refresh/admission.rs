@@ -114,7 +114,7 @@ impl Refresher {
             drop(permit);
             let published = async {
                 match &mut watch {
-                    Some(watch) => watch.landed().await,
+                    Some(watch) => watch.refreshed().await,
                     None => std::future::pending().await,
                 }
             };

@@ -83,7 +83,7 @@ impl Refresher {
             .in_memory(id, self.parts.clock.now())
             .or_else(|| seen.clone())
             .filter(|held| tiers.accepts(held));
-        let mark = tiers.mark(id);
+        let position = tiers.position(id);
         let wanted =
             Wanted { id, flight: leader.flight(), row: &row, urgency, began: self.parts.clock.now() };
         let (permit, lease, held) = match self.admit(&wanted, early, seen, held, budget).await {
@@ -115,7 +115,7 @@ impl Refresher {
         let outcome = self.conclude(id, held, result, &row, generation, took).await;
         // Without the lease another instance may have published something later meanwhile.
         if let (Outcome::Held(new), Some(_)) = (&outcome, &lease) {
-            tiers.trust(new, mark);
+            tiers.trust(new, position);
         }
         (outcome, Completion::Publish(lease))
     }

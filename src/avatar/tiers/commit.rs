@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use super::{Cause, Tiers, event};
 use crate::model::{AvatarEvent, AvatarId, Content, Entry, Generation, Timestamp};
-use crate::store::{Held, Verdict};
+use crate::store::{Held, Validity};
 
 impl Tiers {
     /// Writes the entry that was made from `old`, and emits what has changed between the two. Returns `None` where the
@@ -35,7 +35,7 @@ impl Tiers {
         if !is_written {
             return None;
         }
-        self.parts.disk.put_with(new.clone(), events).await;
+        self.parts.disk.put_with_events(new.clone(), events).await;
         Some(new)
     }
 
@@ -53,7 +53,7 @@ impl Tiers {
         if !matches!(new.entry.content, Content::Nothing) || !events.is_empty() {
             // A view must not wait for a disk whose queue is full.
             let (disk, new) = (self.parts.disk.clone(), new.clone());
-            self.parts.background.spawn(async move { disk.put_with(new, events).await });
+            self.parts.background.spawn(async move { disk.put_with_events(new, events).await });
         }
         new
     }
@@ -111,7 +111,7 @@ impl Tiers {
     /// Records events that are no change of an entry.
     pub(in crate::avatar) async fn emit(&self, events: Vec<AvatarEvent>) {
         if self.emits_events() && !events.is_empty() {
-            self.parts.disk.note(events).await;
+            self.parts.disk.put_events(events).await;
         }
     }
 
@@ -127,6 +127,6 @@ impl Tiers {
 
     /// Whether an entry has not been purged since it was begun.
     pub(in crate::avatar) fn accepts(&self, held: &Held) -> bool {
-        self.judge(&held.id, &held.entry) == Verdict::Current
+        self.judge(&held.id, &held.entry) == Validity::Current
     }
 }

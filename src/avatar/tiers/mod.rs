@@ -40,7 +40,7 @@ use super::snapshot::Snapshot;
 use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp, Windows};
-use crate::store::{Budget, Disk, Generations, Held, Lease, Memory, Redis};
+use crate::store::{Budget, Disk, Held, Lease, Memory, PurgeLog, Redis};
 use crate::webhook::Events;
 use coalesce::LookupCoalescer;
 use cooldown::AppCooldowns;
@@ -57,7 +57,7 @@ pub struct TiersParts {
     /// What all instances share.
     pub redis: Redis,
     /// Guards the stores against refreshes that began before a purge.
-    pub purge_log: Arc<Generations>,
+    pub purge_log: Arc<PurgeLog>,
     /// Whether the dashboard receives events.
     pub events: Events,
     /// The ages at which an entry changes.

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use super::choice::Choice;
 use super::{Peek, Tiers};
 use crate::model::{AvatarId, Timestamp};
-use crate::store::{Held, Verdict};
+use crate::store::{Held, Validity};
 
 impl Tiers {
     /// What a view would find now. Reads as a view does, purges included, and changes no tier.
@@ -38,12 +38,12 @@ impl Tiers {
     /// A local copy as the purges leave it.
     fn judged(&self, held: Arc<Held>, now: Timestamp) -> Option<Arc<Held>> {
         match self.judge(&held.id, &held.entry) {
-            Verdict::Current => Some(held),
-            Verdict::Stale(purge) => {
+            Validity::Current => Some(held),
+            Validity::Stale(purge) => {
                 let entry = self.invalidated(&held.id, &held.entry, purge, now);
                 Some(Arc::new(held.with(entry)))
             }
-            Verdict::Gone => None,
+            Validity::Deleted => None,
         }
     }
 }

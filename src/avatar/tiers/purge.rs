@@ -3,114 +3,100 @@
 use std::collections::BTreeSet;
 
 use super::Tiers;
-use crate::model::{AvatarId, Generation, Provider};
-use crate::store::{Acknowledged, Away, Kept, KeptPurge, Order, Purged, Reach, Subject, Verdict};
+use crate::model::{AvatarId, Generation, Provider, PurgeKind, PurgeScope};
+use crate::store::{Acks, EntryMeta, LastPurges, PurgeCommand, StoredPurge, Unavailable, Validity};
 
 impl Tiers {
     /// A purge command that everything older than now obeys. `Err` carries one that Redis has not numbered: the other
     /// instances cannot hear of it yet.
-    pub(in crate::avatar) async fn number(&self, reach: Reach, hard: bool) -> Result<Order, Order> {
+    pub(in crate::avatar) async fn number(
+        &self,
+        scope: PurgeScope,
+        kind: PurgeKind,
+    ) -> Result<PurgeCommand, PurgeCommand> {
         let redis = &self.parts.redis;
         let local = self.parts.purge_log.next();
         match redis.next_generation(local).await {
-            Ok(generation) => Ok(redis.order(reach, hard, generation)),
-            Err(Away) => Err(redis.order(reach, hard, local)),
+            Ok(generation) => Ok(redis.command(scope, kind, generation)),
+            Err(Unavailable) => Err(redis.command(scope, kind, local)),
         }
     }
 
     /// Notes a purge: everything that began before it is refused from now on.
-    pub(in crate::avatar) fn note(&self, order: &Order) {
-        for subject in order.reach.subjects() {
-            self.parts.purge_log.note(&subject, order.purged());
-        }
+    pub(in crate::avatar) fn note(&self, order: &PurgeCommand) {
+        self.parts.purge_log.record(&order.scope, order.purges());
     }
 
     /// Refuses what is under way for an avatar that is about to be deleted.
     pub(in crate::avatar) fn refuse(&self, id: &AvatarId) {
-        let purged = Purged::new(true, self.parts.purge_log.next());
-        self.parts.purge_log.note(&Subject::Avatar(id.clone()), purged);
+        let purged = LastPurges::new(PurgeKind::Hard, self.parts.purge_log.next());
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
     }
 
     /// Records a purge over restarts, for instances that do not know of it yet.
-    pub(in crate::avatar) async fn record(&self, order: &Order, published: bool) {
+    pub(in crate::avatar) async fn record(&self, order: &PurgeCommand, published: bool) {
         if self.parts.redis.is_on() {
-            let (hard, generation) = (order.hard, order.generation());
-            let kept = |subject| KeptPurge { subject, hard, generation, told: published };
-            self.parts.disk.put_purges(order.reach.subjects().into_iter().map(kept).collect()).await;
+            let PurgeCommand { scope, kind, generation, .. } = order.clone();
+            let purge = StoredPurge { scope, kind, generation, published };
+            self.parts.disk.put_purges(vec![purge]).await;
         }
     }
 
+    /// Records that Redis has these purges now, which it could not be given before.
+    pub(in crate::avatar) async fn record_published(&self, purges: Vec<StoredPurge>) {
+        self.parts.disk.put_purges(purges).await;
+    }
+
     /// What the purges that are known mean for an avatar of which this is known.
-    pub(in crate::avatar) fn verdict(&self, kept: &Kept) -> Verdict {
-        self.parts.purge_log.verdict(&kept.id, kept.provider, kept.generation, kept.soft_purged_at)
+    pub(in crate::avatar) fn validity(&self, kept: &EntryMeta) -> Validity {
+        self.parts.purge_log.validity(&kept.id, kept.provider, kept.generation, kept.soft_purged_at)
     }
 
     /// Whether a hard purge could miss bytes: the disk's file is configured and cannot be opened.
     pub(in crate::avatar) fn may_hide_bytes(&self) -> bool {
-        self.parts.disk.is_out_of_reach()
+        self.parts.disk.is_unavailable()
     }
 
     /// Carries a purge out in Redis and makes it known to every instance, adding to `found` the avatars of which Redis
     /// held something.
     pub(in crate::avatar) async fn broadcast(
         &self,
-        order: &Order,
+        order: &PurgeCommand,
         found: &mut BTreeSet<AvatarId>,
-    ) -> Result<Acknowledged, Away> {
+    ) -> Result<Acks, Unavailable> {
         let redis = &self.parts.redis;
-        found.extend(redis.carry_out(order).await?);
-        let acknowledged = redis.announce(order).await;
-        // After the announcement: an instance that has not heard of it yet must not store behind the scan. A soft purge
-        // leaves a tombstone in Redis, by which every instance judges what it finds there.
-        if order.hard && order.reach.is_wide() && redis.is_on() {
-            self.remove_from_redis(order, found).await?;
-        }
+        found.extend(redis.purge(order).await?);
+        let acknowledged = redis.broadcast(order).await;
+        found.extend(redis.delete_covered(order).await?);
         Ok(acknowledged)
     }
 
-    async fn remove_from_redis(&self, order: &Order, found: &mut BTreeSet<AvatarId>) -> Result<(), Away> {
-        let redis = &self.parts.redis;
-        let mut pages = redis.walk();
-        while let Some(page) = pages.page().await? {
-            for id in page {
-                let provider = redis.provider(&id, &mut redis.unhurried()).await?;
-                // An entry that does not open belongs to no provider any more.
-                if provider.is_none_or(|provider| order.reach.covers(provider))
-                    && redis.remove(&id, order.generation()).await?
-                {
-                    found.insert(id);
-                }
-            }
-        }
-        Ok(())
-    }
-
-    /// Has a purge published once Redis is back. As a mere deletion: the connection may have been made again by then.
-    pub(in crate::avatar) fn publish_later(&self, order: Order) {
-        self.parts.redis.repeat(order.reach, order.hard);
+    /// Has a purge published once Redis is back.
+    pub(in crate::avatar) fn publish_later(&self, order: PurgeCommand) {
+        self.parts.redis.publish_later(order.scope, order.kind);
     }
 
     /// Answers the instance that asked for a purge.
-    pub(in crate::avatar) async fn acknowledge(&self, from: &str, order: &Order) {
+    pub(in crate::avatar) async fn acknowledge(&self, from: &str, order: &PurgeCommand) {
         self.parts.redis.acknowledge(from, order).await;
     }
 
     /// Learns the purges of these avatars from Redis, and those of their providers that are not in `asked` yet.
     pub(in crate::avatar) async fn learn_purges(
         &self,
-        page: &[Kept],
+        page: &[EntryMeta],
         asked: &mut BTreeSet<Provider>,
-    ) -> Result<(), Away> {
+    ) -> Result<(), Unavailable> {
         for provider in page.iter().map(|kept| kept.provider) {
             if asked.insert(provider) {
                 let purged = self.parts.redis.purged_of(provider).await?;
-                self.parts.purge_log.note(&Subject::Provider(provider), purged);
+                self.parts.purge_log.record(&PurgeScope::Provider(provider), purged);
             }
         }
         let ids: Vec<AvatarId> = page.iter().map(|kept| kept.id.clone()).collect();
         let purged = self.parts.redis.purged(&ids).await?;
         for (id, purged) in ids.into_iter().zip(purged) {
-            self.parts.purge_log.note(&Subject::Avatar(id), purged);
+            self.parts.purge_log.record(&PurgeScope::Avatars(vec![id]), purged);
         }
         Ok(())
     }
@@ -142,7 +128,7 @@ impl Tiers {
         provider: Provider,
         generation: Generation,
     ) -> bool {
-        self.parts.purge_log.verdict(id, provider, generation, generation) == Verdict::Gone
+        self.parts.purge_log.validity(id, provider, generation, generation) == Validity::Deleted
     }
 
     /// Whether this avatar was deleted since `generation`, by name.

@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use super::choice::{Choice, Remote};
 use super::{Forgotten, Holding, Tiers};
-use crate::model::{AvatarId, Content, Entry, Generation, Timestamp, Trouble, TroubleClass};
-use crate::store::{Away, Budget, Held, Shared, Subject, Verdict};
+use crate::model::{AvatarId, Content, Entry, Generation, PurgeScope, Timestamp, Trouble, TroubleClass};
+use crate::store::{Budget, Held, Shared, Unavailable, Validity};
 
 impl Tiers {
     /// The later of what this instance and Redis hold. While Redis is away this instance's own copy is right.
@@ -22,7 +22,7 @@ impl Tiers {
                 None => self.promote(id, now).await.into(),
             };
         }
-        let mark = self.parts.redis.mark(id);
+        let snapshot = self.parts.redis.snapshot(id);
         let mut held = held;
         let mut remote = self.ask_redis(id, held.as_deref(), now, budget).await;
         if held.is_none() && remote.as_ref().ok().is_none_or(Remote::lacks_bytes) {
@@ -49,7 +49,7 @@ impl Tiers {
             (_, Some(held), _) => held,
             (_, None, _) => return Holding::Nothing,
         };
-        self.parts.redis.trust(&chosen, mark);
+        self.parts.redis.trust(&chosen, snapshot);
         Holding::Held(chosen)
     }
 
@@ -60,10 +60,10 @@ impl Tiers {
         held: Option<&Held>,
         now: Timestamp,
         budget: &mut Budget,
-    ) -> Result<Remote, Away> {
+    ) -> Result<Remote, Unavailable> {
         let have = held.and_then(|held| held.entry.picture());
         let Shared { entry, elsewhere, purged } = self.parts.redis.get(id, have, budget).await?;
-        self.parts.purge_log.note(&Subject::Avatar(id.clone()), purged);
+        self.parts.purge_log.record(&PurgeScope::one(id), purged);
         let Some(entry) = entry else { return Ok(Remote::default()) };
         let (mut entry, is_corrected) = self.corrected(entry, now);
         if is_corrected && !matches!(entry.content, Content::Nothing) {
@@ -73,13 +73,13 @@ impl Tiers {
         entry.trouble = entry.trouble.map(|trouble| self.unless_over(trouble));
         // An instance that had not heard of a purge may have stored it, and a soft purge leaves it as it is.
         Ok(match self.judge(id, &entry) {
-            Verdict::Current => Remote { entry: Some(entry), is_purged: false, elsewhere },
-            Verdict::Stale(purge) => Remote {
+            Validity::Current => Remote { entry: Some(entry), is_purged: false, elsewhere },
+            Validity::Stale(purge) => Remote {
                 entry: Some(self.invalidated(id, &entry, purge, now)),
                 is_purged: true,
                 elsewhere: None,
             },
-            Verdict::Gone => Remote::default(),
+            Validity::Deleted => Remote::default(),
         })
     }
 
@@ -93,11 +93,11 @@ impl Tiers {
     /// Applies a purge that this instance did not hear of, or has not carried out yet.
     fn enforce(&self, held: Arc<Held>, now: Timestamp) -> Holding {
         match self.judge(&held.id, &held.entry) {
-            Verdict::Current => Holding::Held(held),
-            Verdict::Stale(purge) => {
+            Validity::Current => Holding::Held(held),
+            Validity::Stale(purge) => {
                 Holding::Held(self.replace(&held, self.invalidated(&held.id, &held.entry, purge, now)))
             }
-            Verdict::Gone => Holding::Forgotten(Forgotten::Purged),
+            Validity::Deleted => Holding::Forgotten(Forgotten::Purged),
         }
     }
 
@@ -144,8 +144,8 @@ impl Tiers {
     }
 
     /// What the purges that are known mean for an entry.
-    pub(super) fn judge(&self, id: &AvatarId, entry: &Entry) -> Verdict {
-        self.parts.purge_log.verdict(id, entry.provider, entry.generation, entry.soft_purged_at)
+    pub(super) fn judge(&self, id: &AvatarId, entry: &Entry) -> Validity {
+        self.parts.purge_log.validity(id, entry.provider, entry.generation, entry.soft_purged_at)
     }
 
     /// Clears a misconfiguration that an earlier process met: this one may be configured otherwise.

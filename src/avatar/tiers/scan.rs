@@ -4,14 +4,14 @@ use std::collections::{BTreeSet, VecDeque};
 
 use super::Tiers;
 use crate::model::{AvatarId, Provider};
-use crate::store::{Disk, Kept};
+use crate::store::{Disk, EntryMeta};
 
 /// Avatars of one page.
 const PAGE: usize = 200;
 
 /// Pages of what memory holds, then of what the disk holds; an avatar may come twice.
 pub(in crate::avatar) struct Scan<'a> {
-    memory: VecDeque<Kept>,
+    memory: VecDeque<EntryMeta>,
     disk: &'a Disk,
     /// The last id of the page before; `None` = the disk has no more.
     after: Option<String>,
@@ -19,7 +19,7 @@ pub(in crate::avatar) struct Scan<'a> {
 
 impl Scan<'_> {
     /// The next page; `None` at the end.
-    pub(in crate::avatar) async fn next(&mut self) -> Option<Vec<Kept>> {
+    pub(in crate::avatar) async fn next(&mut self) -> Option<Vec<EntryMeta>> {
         if !self.memory.is_empty() {
             return Some(self.memory.drain(..self.memory.len().min(PAGE)).collect());
         }
@@ -32,13 +32,13 @@ impl Scan<'_> {
 impl Tiers {
     /// Begins a walk over memory and disk.
     pub(in crate::avatar) fn scan(&self) -> Scan<'_> {
-        let memory = self.parts.memory.all().map(|held| Kept::of(&held));
+        let memory = self.parts.memory.all().map(|held| EntryMeta::of(&held));
         Scan { memory: memory.collect(), disk: &self.parts.disk, after: Some(String::new()) }
     }
 
     /// The ids in Redis; as many as it gives while it is there.
     pub(in crate::avatar) async fn ids_in_redis(&self) -> BTreeSet<AvatarId> {
-        let (mut ids, mut pages) = (BTreeSet::new(), self.parts.redis.walk());
+        let (mut ids, mut pages) = (BTreeSet::new(), self.parts.redis.scan());
         while let Ok(Some(page)) = pages.page().await {
             ids.extend(page);
         }
@@ -46,10 +46,10 @@ impl Tiers {
     }
 
     /// What this instance knows of an avatar, from memory or disk.
-    pub(in crate::avatar) async fn meta(&self, id: &AvatarId) -> Option<Kept> {
+    pub(in crate::avatar) async fn meta(&self, id: &AvatarId) -> Option<EntryMeta> {
         match self.parts.memory.get(id.as_str()) {
-            Some(held) => Some(Kept::of(&held)),
-            None => self.parts.disk.kept(id).await,
+            Some(held) => Some(EntryMeta::of(&held)),
+            None => self.parts.disk.meta(id).await,
         }
     }
 
@@ -66,7 +66,7 @@ impl Tiers {
                 return true;
             }
         }
-        let mut pages = self.parts.redis.walk();
+        let mut pages = self.parts.redis.scan();
         while let Ok(Some(page)) = pages.page().await {
             for id in page {
                 if self.provider_in_redis(&id).await == Some(provider) {

@@ -4,15 +4,15 @@ use std::time::Duration;
 
 use super::{Slot, Tiers};
 use crate::model::{AvatarId, Provider, Timestamp};
-use crate::store::{Away, Budget, Held, Lease, Mark, Taken, Watch};
+use crate::store::{Budget, Held, Lease, LeaseOutcome, Snapshot, Unavailable, Watch};
 
 impl Tiers {
     /// Asks for the lease of an avatar among all instances.
     pub(in crate::avatar) async fn lease(&self, id: &AvatarId, budget: &mut Budget) -> Slot {
         match self.parts.redis.lease(id, budget).await {
-            Ok(Taken::Ours(lease)) => Slot::Ours(Some(lease)),
-            Ok(Taken::Theirs(left)) => Slot::Theirs(left),
-            Err(Away) => Slot::Ours(None),
+            Ok(LeaseOutcome::Acquired(lease)) => Slot::Ours(Some(lease)),
+            Ok(LeaseOutcome::HeldElsewhere(left)) => Slot::Theirs(left),
+            Err(Unavailable) => Slot::Ours(None),
         }
     }
 
@@ -23,7 +23,7 @@ impl Tiers {
 
     /// Gives a refresh's result to the other instances and frees the lease.
     pub(in crate::avatar) async fn publish(&self, held: Option<&Held>, lease: Option<Lease>) {
-        self.parts.redis.land(held, lease).await;
+        self.parts.redis.publish(held, lease).await;
     }
 
     /// Whether this instance sweeps, in this period, what lies in Redis alone.
@@ -33,12 +33,12 @@ impl Tiers {
 
     /// When the last sweep began, as far as it was recorded.
     pub(in crate::avatar) async fn last_sweep(&self) -> Option<Timestamp> {
-        self.parts.disk.swept().await
+        self.parts.disk.last_sweep().await
     }
 
     /// Records when the last sweep began.
     pub(in crate::avatar) async fn record_sweep(&self, at: Timestamp) {
-        self.parts.disk.put_swept(at).await;
+        self.parts.disk.put_last_sweep(at).await;
     }
 
     /// Records how far a walk over the directory is; `None` = there is none to continue.
@@ -52,13 +52,13 @@ impl Tiers {
     }
 
     /// A moment in what this instance hears about an avatar, for [`Tiers::trust`].
-    pub(in crate::avatar) fn mark(&self, id: &AvatarId) -> Option<Mark> {
-        self.parts.redis.mark(id)
+    pub(in crate::avatar) fn position(&self, id: &AvatarId) -> Option<Snapshot> {
+        self.parts.redis.snapshot(id)
     }
 
-    /// Serves an entry from memory from now on, unless something was heard of it since `mark`.
-    pub(in crate::avatar) fn trust(&self, held: &Held, mark: Option<Mark>) {
-        self.parts.redis.trust(held, mark);
+    /// Serves an entry from memory from now on, unless something was heard of it since `position`.
+    pub(in crate::avatar) fn trust(&self, held: &Held, position: Option<Snapshot>) {
+        self.parts.redis.trust(held, position);
     }
 
     /// Ends the trust in an entry of which another instance has published another version: its next view compares it with
@@ -79,17 +79,17 @@ impl Tiers {
 
     /// Messages of other instances were dropped: nothing is trusted until a resynchronisation.
     pub(in crate::avatar) fn lose_messages(&self) {
-        self.parts.redis.miss();
+        self.parts.redis.note_gap();
     }
 
     /// Returns when this instance may have missed purges; for one caller.
     pub(in crate::avatar) async fn may_have_missed_purges(&self) {
-        self.parts.redis.may_have_missed().await;
+        self.parts.redis.next_gap().await;
     }
 
     /// Whether this instance hears the others.
     pub(in crate::avatar) fn are_subscribed(&self) -> bool {
-        self.parts.redis.hears()
+        self.parts.redis.is_subscribed()
     }
 
     /// The end of the pause of a provider's app, if it has not passed.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use super::seal::Sealer;
-use super::server::{SentinelLogin, Server};
-use super::tls::TlsFiles;
+use super::connect::tls::TlsFiles;
+use super::connect::{SentinelLogin, Server};
+use super::data::seal::Sealer;
 use crate::model::token::{Key, Keyring};
 use crate::model::{Generation, Invalid, Secret, Timestamp, units};
 

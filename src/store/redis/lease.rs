@@ -6,9 +6,10 @@ use std::time::Duration;
 use aes_gcm::aead::Generate;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-use super::keeper::Access;
-use super::news::{News, To};
-use super::{Away, Budget, Open, Put, Redis, Watch, millis, scripts};
+use super::data::scripts;
+use super::pubsub::message::{Message, Recipient};
+use super::supervisor::Access;
+use super::{Budget, Open, Put, Redis, Unavailable, Watch, millis};
 use crate::model::AvatarId;
 use crate::store::Held;
 
@@ -19,11 +20,11 @@ const CALL_OFF_WITHIN: Duration = Duration::from_secs(60);
 
 /// Whether the lease was free.
 #[derive(Debug)]
-pub enum Taken {
+pub enum LeaseOutcome {
     /// It is ours.
-    Ours(Lease),
+    Acquired(Lease),
     /// Another instance has it, and for so long at least nobody else gets it.
-    Theirs(Duration),
+    HeldElsewhere(Duration),
 }
 
 /// Held until it is released; extended meanwhile. Dropped without that, it ends by itself within `redis.lease`.
@@ -39,26 +40,26 @@ impl Redis {
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses: the caller goes on alone.
-    pub async fn lease(&self, id: &AvatarId, budget: &mut Budget) -> Result<Taken, Away> {
-        let open = self.open.as_ref().ok_or(Away)?;
+    pub async fn lease(&self, id: &AvatarId, budget: &mut Budget) -> Result<LeaseOutcome, Unavailable> {
+        let open = self.open.as_ref().ok_or(Unavailable)?;
         let key = open.keys.of(id).lease;
-        let owner = hex::encode(<[u8; 16]>::try_generate().map_err(|_| Away)?);
+        let owner = hex::encode(<[u8; 16]>::try_generate().map_err(|_| Unavailable)?);
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
         // A request whose answer was lost may be sent once more: then it is ours already.
         pipe.cmd("GETRANGE").arg(&key).arg(0).arg(owner.len());
         // Without a connection, or without time, nothing is sent, and nothing must be called off.
-        open.keeper.connection()?;
+        open.supervisor.connection()?;
         if budget.left().is_zero() {
-            return Err(Away);
+            return Err(Unavailable);
         }
         let (taken, left, holder): (Option<String>, i64, Vec<u8>) =
             match open.pipe(&pipe, Access::Any, budget).await {
                 Ok(answer) => answer,
-                Err(Away) => {
+                Err(Unavailable) => {
                     open.background.spawn(open.clone().call_off(id.clone(), owner));
-                    return Err(Away);
+                    return Err(Unavailable);
                 }
             };
         if taken.is_none() && holder != owner.as_bytes() {
@@ -67,20 +68,25 @@ impl Redis {
                 -1 => open.lease,
                 left => Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1)),
             };
-            return Ok(Taken::Theirs(left));
+            return Ok(LeaseOutcome::HeldElsewhere(left));
         }
         let stop = CancellationToken::new();
         open.background.spawn(open.clone().extend(key, owner.clone(), stop.clone()));
-        Ok(Taken::Ours(Lease { open: open.clone(), id: id.clone(), owner, _extending: stop.drop_guard() }))
+        Ok(LeaseOutcome::Acquired(Lease {
+            open: open.clone(),
+            id: id.clone(),
+            owner,
+            _extending: stop.drop_guard(),
+        }))
     }
 
     /// Waits for news of an avatar from now on; `None` without Redis.
     pub fn watch(&self, id: &AvatarId) -> Option<Watch<'_>> {
-        self.open.as_ref().map(|open| open.bus.watch(id))
+        self.open.as_ref().map(|open| open.invalidations.watch(id))
     }
 
     /// Keeps what a refresh brought, tells the others, and frees the lease.
-    pub async fn land(&self, held: Option<&Held>, lease: Option<Lease>) {
+    pub async fn publish(&self, held: Option<&Held>, lease: Option<Lease>) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
         let put = match held {
@@ -88,7 +94,7 @@ impl Redis {
             None => None,
         };
         let kept = match put {
-            Some((held, Ok(Put::Kept))) => Some(News::Landed {
+            Some((held, Ok(Put::Kept))) => Some(Message::Refreshed {
                 id: held.id.to_string(),
                 etag: held.entry.picture().map(|picture| picture.etag.as_str().to_owned()),
                 trouble_at: held.entry.trouble.as_ref().map(|trouble| trouble.at),
@@ -98,15 +104,15 @@ impl Redis {
                 held.trust(0);
                 None
             }
-            Some((_, Err(Away))) | None => None,
+            Some((_, Err(Unavailable))) | None => None,
         };
-        let freed = lease.as_ref().map(|lease| News::Free { id: lease.id.to_string() });
+        let freed = lease.as_ref().map(|lease| Message::LeaseReleased { id: lease.id.to_string() });
         // Whoever waits takes the result, or the lease: both must be there when he hears of it.
         if let Some(lease) = lease {
             lease.release().await;
         }
-        if let Some(news) = kept.or(freed) {
-            let _ = open.tell(To::Everybody, news, &mut budget).await;
+        if let Some(message) = kept.or(freed) {
+            let _ = open.send(Recipient::All, message, &mut budget).await;
         }
     }
 }
@@ -133,7 +139,7 @@ impl Open {
     /// Frees a lease whose request was not answered: it may arrive as soon as Redis reads again, and nobody could refresh
     /// the avatar for `redis.lease` then.
     async fn call_off(self: Arc<Self>, id: AvatarId, owner: String) {
-        let (mut line, key) = (self.keeper.line(), self.keys.of(&id).lease);
+        let (mut line, key) = (self.supervisor.connection_id(), self.keys.of(&id).lease);
         let free = async {
             for _ in 0..CALL_OFF_TIMES {
                 let _ = line.wait_for(|line| *line != 0).await;
@@ -141,8 +147,8 @@ impl Open {
                 script.key(&key).arg(&owner);
                 // Not there: never taken, or not yet, since it went by another connection.
                 if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
-                    let freed = News::Free { id: id.to_string() };
-                    let _ = self.tell(To::Everybody, freed, &mut self.unhurried()).await;
+                    let freed = Message::LeaseReleased { id: id.to_string() };
+                    let _ = self.send(Recipient::All, freed, &mut self.unhurried()).await;
                     return;
                 }
                 tokio::time::sleep(CALL_OFF_EVERY).await;

@@ -1,71 +1,55 @@
 //! [`Redis`]: the tier that all instances share. What one has resolved or downloaded, all have; one avatar is refreshed by
 //! one of them; a purge reaches all.
 //!
-//! Reading order: the handle here; `entries` (get and put), `lease` (one refresh among all), `purge`, `listen` (what the
-//! others tell); below them `keeper` (the connection and its breaker), `bus` (what may be trusted), `seal` and `keys`.
-//! Every verb's failure is [`Away`] and means one thing: go on without Redis.
+//! Reading order: the handle here; `data` (get and put), `lease` (one refresh among all instances), `purge`,
+//! `pubsub/subscriber` (what the others tell); below them `supervisor` (the connection and its breaker), `pubsub` (what may
+//! be trusted), `data/seal` and `data/keys`; `connect` knows how a Redis is run.
+//! Every verb's failure is [`Unavailable`] and means one thing: go on without Redis.
 
-mod budget;
-mod bus;
-mod cluster;
+mod app_pause;
+mod check;
 mod config;
-mod connect_error;
-mod connection;
-mod dial;
-mod entries;
-mod keeper;
-mod keys;
+mod connect;
+mod data;
+mod event_sequence;
 mod lease;
-mod listen;
-mod news;
-mod pending;
+mod pubsub;
 mod purge;
-mod record;
-mod restore;
 mod scan;
-mod scripts;
-mod seal;
-mod sentinel;
-mod sequence;
-mod server;
-#[cfg(test)]
-mod server_tests;
-mod stored;
-mod survey;
+mod supervisor;
 #[cfg(test)]
 mod test_redis;
-mod tls;
-mod url;
-mod walk;
+mod time_budget;
 
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::sync::{Notify, mpsc};
+use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, State};
-use super::{Generations, Held, KeptPurge, Purged};
+use super::{Held, LastPurges, PurgeLog, StoredPurge};
 use crate::background::Background;
 use crate::clock::Clock;
-use crate::model::{AvatarId, LONGEST_PAUSE, Provider, Timestamp};
-use bus::Bus;
-use keeper::{Access, Keeper};
-use keys::Keys;
-use news::{Letter, To};
-use seal::Sealer;
+use crate::model::AvatarId;
+use data::keys::Keys;
+use data::seal::Sealer;
+use pubsub::Invalidations;
+use pubsub::message::{Envelope, Recipient};
+use purge::repair_backlog::RepairBacklog;
+use supervisor::{Access, Supervisor};
 
-pub use budget::Budget;
-pub use bus::{Event, Mark, Watch};
+pub use check::RedisSurvey;
 pub use config::{RedisConfig, RedisWritten};
-pub use entries::{Put, Shared};
-pub use keeper::Away;
-pub use lease::{Lease, Taken};
-pub use news::{News, Order, Reach};
-pub use purge::Acknowledged;
-pub use survey::RedisSurvey;
+pub use data::{Put, Shared};
+pub use lease::{Lease, LeaseOutcome};
+pub use pubsub::message::{Message, PurgeCommand};
+pub use pubsub::{RedisEvent, Snapshot, Watch};
+pub use purge::Acks;
+pub use supervisor::Unavailable;
+pub use time_budget::Budget;
 
 /// How long the start waits for a Redis that is there; it goes on without one that is not.
 const FIRST_CONNECTION: Duration = Duration::from_secs(1);
@@ -83,9 +67,9 @@ pub(super) struct Open {
     instance: String,
     keys: Keys,
     sealer: Sealer,
-    keeper: Keeper,
-    bus: Bus,
-    generations: Arc<Generations>,
+    supervisor: Supervisor,
+    invalidations: Invalidations,
+    purge_log: Arc<PurgeLog>,
     clock: Clock,
     timeout: Duration,
     lease: Duration,
@@ -94,10 +78,7 @@ pub(super) struct Open {
     max_pixels: u64,
     counters: Counters,
     purges: AtomicU64,
-    pending: pending::Pending,
-    /// Redis may not know all purges that are later than this generation; `u64::MAX` = it does.
-    missing_since: AtomicU64,
-    missing: Notify,
+    backlog: RepairBacklog,
     subscribed: State,
     closed: CancellationToken,
     background: Background,
@@ -143,30 +124,26 @@ impl Redis {
     /// tasks end with [`Redis::close`]. `purges` are those that an earlier process has kept.
     pub async fn start(
         config: RedisConfig,
-        purges: Vec<KeptPurge>,
+        purges: Vec<StoredPurge>,
         max_pixels: u64,
-        generations: Arc<Generations>,
+        purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &Background,
-    ) -> (Self, mpsc::Receiver<Event>) {
-        let (events, receiver) = mpsc::channel(bus::EVENTS);
-        let pending = pending::Pending::default();
-        for KeptPurge { subject, hard, generation, told } in &purges {
-            generations.note(subject, Purged::new(*hard, *generation));
-            if *told {
-                generations.learn(*generation);
+    ) -> (Self, mpsc::Receiver<RedisEvent>) {
+        let (events, receiver) = mpsc::channel(pubsub::EVENTS);
+        for StoredPurge { scope, kind, generation, published } in &purges {
+            purge_log.record(scope, LastPurges::new(*kind, *generation));
+            if *published {
+                purge_log.learn(*generation);
             }
         }
-        // Redis may have been emptied since they were kept.
-        let missing_since = if purges.is_empty() { u64::MAX } else { 0 };
-        pending.take_over(purges);
         let open = Arc::new(Open {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
             sealer: config.sealer,
-            keeper: Keeper::new(config.server, config.timeout),
-            bus: Bus::new(events),
-            generations,
+            supervisor: Supervisor::new(config.server, config.timeout),
+            invalidations: Invalidations::new(events),
+            purge_log,
             clock,
             timeout: config.timeout,
             lease: config.lease,
@@ -175,9 +152,7 @@ impl Redis {
             max_pixels,
             counters: Counters::default(),
             purges: AtomicU64::new(1),
-            pending,
-            missing_since: AtomicU64::new(missing_since),
-            missing: Notify::new(),
+            backlog: RepairBacklog::new(purges),
             subscribed: State::new(
                 "the other instances are heard again",
                 "the other instances are not heard: what is held is checked in Redis at each view",
@@ -187,7 +162,7 @@ impl Redis {
         });
         let listening = open.clone();
         background.spawn(listening.listen());
-        let _ = tokio::time::timeout(FIRST_CONNECTION, open.bus.first_joined()).await;
+        let _ = tokio::time::timeout(FIRST_CONNECTION, open.invalidations.first_joined()).await;
         (Self { open: Some(open) }, receiver)
     }
 
@@ -198,23 +173,25 @@ impl Redis {
 
     /// Whether what is held may be served without a look at Redis. Two loads: this is asked on every hit.
     pub fn trusts(&self, held: &Held) -> bool {
-        self.open.as_ref().is_none_or(|open| held.epoch() == open.bus.epoch().load(Ordering::Acquire))
+        self.open.as_ref().is_none_or(|open| {
+            held.epoch() == open.invalidations.subscription_epoch().load(Ordering::Acquire)
+        })
     }
 
     /// Whether the subscription stands.
-    pub fn hears(&self) -> bool {
-        self.open.as_ref().is_some_and(|open| open.bus.stands())
+    pub fn is_subscribed(&self) -> bool {
+        self.open.as_ref().is_some_and(|open| open.invalidations.is_subscribed())
     }
 
     /// A moment, for [`Redis::trust`].
-    pub fn mark(&self, id: &AvatarId) -> Option<Mark> {
-        self.open.as_ref().map(|open| open.bus.mark(id))
+    pub fn snapshot(&self, id: &AvatarId) -> Option<Snapshot> {
+        self.open.as_ref().map(|open| open.invalidations.snapshot(id))
     }
 
     /// Trusts what was read from Redis, or put there, after `mark`, unless something was heard of it since.
-    pub fn trust(&self, held: &Held, mark: Option<Mark>) {
+    pub fn trust(&self, held: &Held, mark: Option<Snapshot>) {
         if let Some((open, mark)) = self.open.as_ref().zip(mark)
-            && let Some(epoch) = open.bus.since(&held.id, mark)
+            && let Some(epoch) = open.invalidations.since(&held.id, mark)
         {
             held.trust(epoch);
         }
@@ -233,7 +210,7 @@ impl Redis {
     /// How it is.
     pub fn health(&self) -> Health {
         let Some(open) = &self.open else { return Health::Well };
-        match open.keeper.health() {
+        match open.supervisor.health() {
             Health::Well => open.subscribed.health(),
             degraded @ Health::Degraded(_) => degraded,
         }
@@ -242,11 +219,11 @@ impl Redis {
     /// What an operator wants to know; `None` without Redis.
     pub fn status(&self) -> Option<Status> {
         let open = self.open.as_ref()?;
-        let (calls, failures) = open.keeper.counts();
+        let (calls, failures) = open.supervisor.counts();
         let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         Some(Status {
             instance: open.instance.clone(),
-            subscribed: open.bus.stands(),
+            subscribed: open.invalidations.is_subscribed(),
             calls,
             failures,
             hits: count(&open.counters.hits),
@@ -254,25 +231,6 @@ impl Redis {
             rejected: count(&open.counters.rejected),
             stored: count(&open.counters.kept),
         })
-    }
-
-    /// Pauses a provider's app for every instance.
-    pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
-        let Some(open) = &self.open else { return };
-        let mut budget = self.unhurried();
-        // A longer one stays, unless a wrong clock set it.
-        let known = open.pause(provider, &mut budget).await.ok().flatten();
-        let known = known.filter(|known| known.is_ahead(LONGEST_PAUSE, open.clock.now()));
-        if known.is_none_or(|known| known < until) {
-            let (key, text) = (open.keys.pause(provider), until.as_millis().to_string());
-            if let Some(sealed) = open.sealer.seal(&key, text.as_bytes()) {
-                let mut pipe = redis::pipe();
-                pipe.cmd("SET").arg(key).arg(sealed).arg("PX").arg(millis(until.since(open.clock.now())));
-                let _: Result<(), Away> = open.pipe(&pipe, Access::Any, &mut budget).await;
-            }
-        }
-        let news = News::Pause { provider: provider.to_string(), until };
-        let _ = open.tell(To::Everybody, news, &mut budget).await;
     }
 
     /// Tells the others that this instance leaves, and ends its tasks.
@@ -289,9 +247,9 @@ impl Open {
         pipe: &redis::Pipeline,
         access: Access,
         budget: &mut Budget,
-    ) -> Result<T, Away> {
-        let mut connection = self.keeper.connection()?;
-        self.keeper.ask(budget, access, pipe.query_async(&mut connection)).await
+    ) -> Result<T, Unavailable> {
+        let mut connection = self.supervisor.connection()?;
+        self.supervisor.ask(budget, access, pipe.query_async(&mut connection)).await
     }
 
     async fn script<T: redis::FromRedisValue>(
@@ -299,26 +257,21 @@ impl Open {
         script: &redis::ScriptInvocation<'_>,
         access: Access,
         budget: &mut Budget,
-    ) -> Result<T, Away> {
-        let mut connection = self.keeper.connection()?;
-        self.keeper.ask(budget, access, script.invoke_async(&mut connection)).await
-    }
-
-    /// Until when a provider's whole app is paused, as Redis knows it.
-    async fn pause(&self, provider: Provider, budget: &mut Budget) -> Result<Option<Timestamp>, Away> {
-        let (mut pipe, key) = (redis::pipe(), self.keys.pause(provider));
-        pipe.cmd("GETRANGE").arg(&key).arg(0).arg(record::MAX_RECORD);
-        let (sealed,): (Vec<u8>,) = self.pipe(&pipe, Access::Any, budget).await?;
-        let until =
-            self.opened(&key, sealed).and_then(|plain| std::str::from_utf8(&plain).ok()?.parse().ok());
-        Ok(until.map(Timestamp::from_millis))
+    ) -> Result<T, Unavailable> {
+        let mut connection = self.supervisor.connection()?;
+        self.supervisor.ask(budget, access, script.invoke_async(&mut connection)).await
     }
 
     /// Publishes a letter.
-    async fn tell(&self, to: To<'_>, news: News, budget: &mut Budget) -> Result<(), Away> {
+    async fn send(
+        &self,
+        to: Recipient<'_>,
+        message: Message,
+        budget: &mut Budget,
+    ) -> Result<(), Unavailable> {
         let channel = to.channel(&self.keys);
-        let letter = Letter { from: self.instance.clone(), news };
-        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Away)?;
+        let letter = Envelope { from: self.instance.clone(), message };
+        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Unavailable)?;
         let mut pipe = redis::pipe();
         pipe.cmd("PUBLISH").arg(&channel).arg(sealed).ignore();
         self.pipe(&pipe, Access::Any, budget).await

@@ -1,42 +1,55 @@
-//! Walking over all keys: of a cluster, on each of its primaries.
+//! [`Scan`]: over all entries in Redis.
 
-use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
-use redis::{FromRedisValue, RedisResult, Value};
+use std::sync::Arc;
 
-use super::cluster::primaries_of;
-use super::connection::{Connection, Wire};
-use super::url::Place;
+use super::connect::url::Place;
+use super::supervisor::Access;
+use super::{Open, Redis, Unavailable};
+use crate::model::AvatarId;
 
-/// Keys that are looked at in one step.
-const STEP: u32 = 500;
+/// Goes over the entries in Redis, node by node. An entry that stays all the while comes at least once.
+pub struct Scan {
+    open: Option<Arc<Open>>,
+    /// The nodes that are left, the current one last; `None` = not begun.
+    nodes: Option<Vec<Option<Place>>>,
+    cursor: u64,
+}
 
-impl Connection {
-    /// The nodes that hold keys; `None` stands for the one that this connection leads to.
-    pub(super) async fn primaries(&self) -> RedisResult<Vec<Option<Place>>> {
-        match &self.0 {
-            Wire::Node { .. } => Ok(vec![None]),
-            Wire::Cluster(connection) => {
-                Ok(primaries_of(connection.clone()).await?.into_iter().map(Some).collect())
-            }
-        }
+impl Scan {
+    pub(super) fn new(open: Option<Arc<Open>>) -> Self {
+        Self { open, nodes: None, cursor: 0 }
     }
 
-    /// One step of `SCAN`: the next cursor (0 = this node is done) and the keys found.
-    pub(super) async fn scan(
-        &self,
-        node: Option<&Place>,
-        cursor: u64,
-        pattern: &str,
-    ) -> RedisResult<(u64, Vec<String>)> {
-        let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
-        let answer: Value = match (&self.0, node) {
-            (Wire::Cluster(connection), Some(Place::Tcp(host, port))) => {
-                let node = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };
-                connection.clone().route_command(scan, RoutingInfo::SingleNode(node)).await?
+    /// The next page of ids, which may be empty; `None` at the end.
+    ///
+    /// # Errors
+    /// As [`Redis::remove`].
+    pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Unavailable> {
+        let Some(open) = &self.open else { return Ok(None) };
+        let connection = open.supervisor.connection()?;
+        let nodes = match &mut self.nodes {
+            Some(nodes) => nodes,
+            None => {
+                let nodes =
+                    open.supervisor.ask(&mut open.unhurried(), Access::Any, connection.primaries()).await?;
+                self.nodes.insert(nodes)
             }
-            _ => scan.query_async(&mut self.clone()).await?,
         };
-        Ok(FromRedisValue::from_redis_value(answer)?)
+        let Some(node) = nodes.last() else { return Ok(None) };
+        let pattern = open.keys.entries();
+        let scan = connection.scan(node.as_ref(), self.cursor, &pattern);
+        let (next, keys) = open.supervisor.ask(&mut open.unhurried(), Access::Any, scan).await?;
+        self.cursor = next;
+        if next == 0 {
+            nodes.pop();
+        }
+        Ok(Some(keys.iter().filter_map(|key| open.keys.avatar(key)).collect()))
+    }
+}
+
+impl Redis {
+    /// A scan over all entries.
+    pub fn scan(&self) -> Scan {
+        Scan::new(self.open.clone())
     }
 }

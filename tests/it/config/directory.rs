@@ -1,7 +1,6 @@
 //! `[directory]`, over a SQLite database with one of the dashboard's tables.
 
 use std::path::Path;
-use std::time::Duration;
 
 use avatar_proxy::clock::Clock;
 use graphsim::Graphsim;

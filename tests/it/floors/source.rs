@@ -1,5 +1,7 @@
 //! The paths that a Rust source names: in `use` items, grouped or not, and in bodies; not in comments or texts.
 
+use std::collections::BTreeSet;
+
 /// A path that a file names.
 #[derive(Debug)]
 pub(super) struct Found {
@@ -9,6 +11,20 @@ pub(super) struct Found {
     pub(super) line: usize,
     /// How many inline modules (`mod tests { ... }`) it stands in.
     pub(super) inside: usize,
+    /// Of a `use` item: the name that it binds in this file.
+    pub(super) binds: Option<String>,
+    pub(super) place: Place,
+}
+
+/// Where a path stands.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(super) enum Place {
+    Use,
+    /// A `use` item whose names other files can import from here (`pub use`, `pub(super) use`).
+    Reexport,
+    /// `pub(in path)`.
+    Visibility,
+    Body,
 }
 
 #[derive(Debug, Clone, PartialEq)]
@@ -19,12 +35,18 @@ struct Token {
 
 /// Every path, in the order of the text. A `use` item's group is written out.
 pub(super) fn paths(text: &str) -> Vec<Found> {
+    read(text).0
+}
+
+/// Every path, and every name that stands outside `use` items.
+pub(super) fn read(text: &str) -> (Vec<Found>, BTreeSet<String>) {
     let tokens = tokens(text);
-    let mut reader = Reader { tokens: &tokens, at: 0, open: Vec::new(), found: Vec::new() };
+    let mut reader =
+        Reader { tokens: &tokens, at: 0, open: Vec::new(), found: Vec::new(), names: BTreeSet::new() };
     while reader.at < tokens.len() {
         reader.step();
     }
-    reader.found
+    (reader.found, reader.names)
 }
 
 struct Reader<'t> {
@@ -33,6 +55,7 @@ struct Reader<'t> {
     /// For each open brace whether it is an inline module's.
     open: Vec<bool>,
     found: Vec<Found>,
+    names: BTreeSet<String>,
 }
 
 impl Reader<'_> {
@@ -57,18 +80,31 @@ impl Reader<'_> {
             // Visibility is no import: `pub(crate)`, `pub(super)`. `pub(in path)` names a path and is read as one.
             ("(", "crate" | "super" | "self", ")") => self.at += 3,
             ("use", next, _) if next != "<" => {
+                let place = if self.is_public() { Place::Reexport } else { Place::Use };
                 self.at += 1;
-                self.tree(&[]);
+                self.tree(&[], place);
             }
             (name, ..) if is_name(name) => self.body_path(),
             _ => self.at += 1,
         }
     }
 
+    /// Whether the item that begins here has a visibility: `pub` or `pub(...)`.
+    fn is_public(&self) -> bool {
+        let before = |back: usize| self.at.checked_sub(back).map_or("", |at| self.tokens[at].text.as_str());
+        before(1) == "pub"
+            || before(1) == ")"
+                && (2..)
+                    .map(before)
+                    .take_while(|text| !matches!(*text, "" | ";" | "}"))
+                    .any(|text| text == "pub")
+    }
+
     /// `a::b::c` outside a `use`.
     fn body_path(&mut self) {
         let first = self.at;
         let mut path = vec![self.peek(0).to_owned()];
+        self.names.insert(path[0].clone());
         self.at += 1;
         while self.peek(0) == "::" && is_name(self.peek(1)) {
             path.push(self.peek(1).to_owned());
@@ -76,19 +112,25 @@ impl Reader<'_> {
         }
         let is_method = first > 0 && matches!(self.tokens[first - 1].text.as_str(), ".");
         if path.len() > 1 && !is_method {
-            self.keep(path, first);
+            let before = |back: usize| first.checked_sub(back).map_or("", |at| self.tokens[at].text.as_str());
+            let is_visibility = (before(3), before(2), before(1)) == ("pub", "(", "in");
+            let place = if is_visibility { Place::Visibility } else { Place::Body };
+            self.keep(path, first, None, place);
         }
     }
 
     /// One tree of a `use` item, up to the `,`, `}` or `;` behind it.
-    fn tree(&mut self, prefix: &[String]) {
+    fn tree(&mut self, prefix: &[String], place: Place) {
         let first = self.at;
-        let mut path = prefix.to_vec();
+        let (mut path, mut renamed) = (prefix.to_vec(), None);
         loop {
             match self.peek(0) {
                 "::" => self.at += 1,
-                "{" => return self.group(&path),
-                "as" => self.at += 2,
+                "{" => return self.group(&path, place),
+                "as" => {
+                    renamed = Some(self.peek(1).to_owned());
+                    self.at += 2;
+                }
                 "self" if !path.is_empty() => self.at += 1,
                 name if is_name(name) || name == "*" => {
                     path.push(name.to_owned());
@@ -97,17 +139,18 @@ impl Reader<'_> {
                 _ => break,
             }
         }
-        self.keep(path, first);
+        let binds = renamed.or_else(|| path.last().cloned());
+        self.keep(path, first, binds, place);
     }
 
-    fn group(&mut self, prefix: &[String]) {
+    fn group(&mut self, prefix: &[String], place: Place) {
         self.at += 1;
         while !matches!(self.peek(0), "}" | "") {
             match self.peek(0) {
                 "," => self.at += 1,
                 _ => {
                     let before = self.at;
-                    self.tree(prefix);
+                    self.tree(prefix, place);
                     // Whatever is no tree is stepped over, so that a macro's `use $x;` ends too.
                     self.at = self.at.max(before + 1);
                 }
@@ -116,13 +159,13 @@ impl Reader<'_> {
         self.at += 1;
     }
 
-    fn keep(&mut self, mut path: Vec<String>, first: usize) {
+    fn keep(&mut self, mut path: Vec<String>, first: usize, binds: Option<String>, place: Place) {
         while path.first().is_some_and(|segment| segment == "self") {
             path.remove(0);
         }
         if !path.is_empty() {
             let inside = self.open.iter().filter(|is_module| **is_module).count();
-            self.found.push(Found { path, line: self.tokens[first].line, inside });
+            self.found.push(Found { path, line: self.tokens[first].line, inside, binds, place });
         }
     }
 }

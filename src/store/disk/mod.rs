@@ -1,0 +1,290 @@
+//! [`Disk`]: the last good bytes of every avatar in one SQLite file, so that a restart shows no broken picture.
+
+mod command;
+mod config;
+mod file;
+mod outbox;
+mod purges;
+mod row;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::fs::File;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use sqlx::{Row, SqlitePool};
+use tokio::sync::{mpsc, oneshot};
+
+use super::health::{Health, State};
+use super::{EntryMeta, Held, PurgeLog, StoredPurge};
+use crate::background::Background;
+use crate::clock::Clock;
+use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
+use command::Command;
+use outbox::counters::Counters;
+use outbox::overflow::Unwritten;
+use outbox::table;
+use writer::Writer;
+
+pub use config::{DiskConfig, DiskWritten};
+pub use outbox::{LastSequence, Outbox, Waiting};
+
+/// Why the start is refused. All other trouble with the file only degrades the service.
+#[derive(Debug, thiserror::Error)]
+pub enum DiskError {
+    /// Two processes on one file would undo each other's deletions.
+    #[error("disk.path = {0}: in use by another avatar-proxy process")]
+    InUse(PathBuf),
+}
+
+/// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
+const QUEUE: usize = 64;
+/// A view is written down only if the one on disk is older, so that a hit costs no write.
+const TOUCH_AFTER: Duration = Duration::from_secs(3600);
+const WORKS_AGAIN: &str = "disk store works again";
+const FAILS: &str = "disk store fails: pictures are kept in memory alone until it works again";
+
+/// The embedded last-good store.
+#[derive(Debug, Clone)]
+pub struct Disk {
+    // None: turned off, or the file could not be opened.
+    open: Option<Open>,
+    is_wanted: bool,
+    events: Arc<Counters>,
+    state: Arc<State>,
+}
+
+#[derive(Debug, Clone)]
+struct Open {
+    pool: SqlitePool,
+    commands: mpsc::Sender<Command>,
+    max_pixels: u64,
+    // Held until the last clone goes: the operating system frees it with the process, however that ends.
+    _lock: Arc<File>,
+}
+
+impl Disk {
+    /// Opens the file and starts its writer. A file that cannot be opened degrades the service; one that another
+    /// process holds is an error.
+    pub async fn open(
+        config: &DiskConfig,
+        max_pixels: u64,
+        purge_log: Arc<PurgeLog>,
+        clock: Clock,
+        background: &Background,
+    ) -> Result<Self, DiskError> {
+        let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
+        let events = Arc::new(Counters::default());
+        let is_wanted = config.path.is_some();
+        let closed = Self { open: None, is_wanted, events: events.clone(), state: state.clone() };
+        let Some(path) = &config.path else { return Ok(closed) };
+        let lock = match file::lock(path).await {
+            Ok(Some(lock)) => Arc::new(lock),
+            Ok(None) => return Err(DiskError::InUse(path.clone())),
+            Err(error) => {
+                state.note::<(), _>(Err(format!("{}: {error}", path.display())));
+                return Ok(closed);
+            }
+        };
+        let Some(pool) = state.note(file::open_or_set_aside(path).await) else { return Ok(closed) };
+        let kept =
+            sqlx::query_scalar::<_, i64>("SELECT COALESCE(MAX(MAX(generation, obeyed)), 0) FROM avatar");
+        let kept = state.note(kept.fetch_one(&pool).await).unwrap_or(0);
+        purge_log.catch_up(Generation(kept.cast_unsigned()));
+        state.note(table::open(&pool, &events).await);
+        let (commands, queue) = mpsc::channel(QUEUE);
+        let writer = Writer {
+            pool: pool.clone(),
+            purge_log,
+            clock,
+            max_bytes: config.max_bytes,
+            state: state.clone(),
+            events,
+            unwritten: Unwritten::default(),
+            used: 0,
+            noted: 0,
+        };
+        background.spawn(writer.run(queue));
+        Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), ..closed })
+    }
+
+    /// There is to be a file, and it could not be opened at the start: whatever is in it stays there.
+    pub fn is_unavailable(&self) -> bool {
+        self.is_wanted && self.open.is_none()
+    }
+
+    /// How it is.
+    pub fn health(&self) -> Health {
+        self.state.health()
+    }
+
+    /// What is kept of an avatar; trouble with the file or the row is a miss.
+    pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
+        let open = self.open.as_ref()?;
+        let query = sqlx::query(row::SELECT).bind(id.as_str());
+        let row = self.state.looked(query.fetch_optional(&open.pool).await)??;
+        match row::read(&row, open.max_pixels) {
+            Ok((_, entry)) => {
+                let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
+                if used_at.is_older_than(TOUCH_AFTER, now) {
+                    let _ = open.commands.try_send(Command::Touch(id.clone(), now));
+                }
+                Some(entry)
+            }
+            Err(error) => {
+                tracing::error!(connection = %id, %error, "disk store: the row is dropped");
+                self.remove(vec![id.clone()]).await;
+                None
+            }
+        }
+    }
+
+    /// Keeps an entry; it is in the file within a second. Waits while the queue is full.
+    pub async fn put(&self, held: Arc<Held>) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Put(held, Vec::new(), None)).await;
+        }
+    }
+
+    /// Keeps an entry and what has happened with it, and waits until both are in the file: whoever is shown the entry
+    /// then can rely on the dashboard being told. Trouble is logged.
+    pub async fn put_with_events(&self, held: Arc<Held>, happened: Vec<AvatarEvent>) {
+        if happened.is_empty() {
+            return self.put(held).await;
+        }
+        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Put(held, happened, Some(done))).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// Keeps what has happened without an entry that would be kept. Trouble is logged.
+    pub async fn put_events(&self, happened: Vec<AvatarEvent>) {
+        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Note(happened, done)).await.is_ok() {
+            let _ = ended.await;
+        }
+    }
+
+    /// What the dashboard is still to be told; `None` where the file could not be opened.
+    pub fn outbox(&self) -> Option<Outbox> {
+        let Open { pool, commands, .. } = self.open.as_ref()?;
+        Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
+    }
+
+    /// Events since the start that could not be kept.
+    pub fn lost_events(&self) -> u64 {
+        self.events.lost()
+    }
+
+    /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge
+    /// before. Returns whether it is done; trouble is logged.
+    pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
+        let Some(open) = &self.open else { return !self.is_unavailable() };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Remove(ids, done)).await.is_err() {
+            return false;
+        }
+        matches!(ended.await, Ok(Ok(())))
+    }
+
+    /// What is kept of an avatar, without its bytes.
+    pub async fn meta(&self, id: &AvatarId) -> Option<EntryMeta> {
+        let open = self.open.as_ref()?;
+        let query = sqlx::query(
+            "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id = ?",
+        );
+        let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
+        row::read_meta(&row)
+    }
+
+    /// Keeps purges, so that a restart forgets none.
+    pub async fn put_purges(&self, purges: Vec<StoredPurge>) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Purges(purges)).await;
+        }
+    }
+
+    /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
+    pub async fn purges(&self, oldest: Generation) -> Vec<StoredPurge> {
+        let Some(open) = &self.open else { return Vec::new() };
+        self.state.looked(purges::read(&open.pool, oldest).await).unwrap_or_default()
+    }
+
+    /// Keeps the pause of a whole app.
+    pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Pause(provider, until)).await;
+        }
+    }
+
+    /// The pauses that were kept.
+    pub async fn pauses(&self) -> Vec<(Provider, Timestamp)> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let rows = sqlx::query("SELECT provider, until FROM pause").fetch_all(&open.pool).await;
+        let rows = self.state.looked(rows).unwrap_or_default();
+        rows.iter()
+            .filter_map(|row| {
+                let provider = Provider::from_name(row.try_get("provider").ok()?)?;
+                Some((provider, Timestamp::from_millis(row.try_get("until").ok()?)))
+            })
+            .collect()
+    }
+
+    /// Keeps when the last sweep was.
+    pub async fn put_last_sweep(&self, at: Timestamp) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Swept(at)).await;
+        }
+    }
+
+    /// When the last sweep was, as far as it was kept.
+    pub async fn last_sweep(&self) -> Option<Timestamp> {
+        let open = self.open.as_ref()?;
+        let at = sqlx::query_scalar::<_, i64>("SELECT at FROM swept").fetch_optional(&open.pool).await;
+        self.state.looked(at)?.map(Timestamp::from_millis)
+    }
+
+    /// Saves how far the walk that warms is, in the walk's own words; `None` = there is none to go on with.
+    pub async fn put_walk(&self, walk: Option<String>) {
+        if let Some(open) = &self.open {
+            let _ = open.commands.send(Command::Walk(walk)).await;
+        }
+    }
+
+    /// How far the walk that warms was when it was last saved.
+    pub async fn walk(&self) -> Option<String> {
+        let open = self.open.as_ref()?;
+        let walk = sqlx::query_scalar("SELECT walk FROM warming").fetch_optional(&open.pool).await;
+        self.state.looked(walk)?
+    }
+
+    /// A page of what is kept behind `after`, in the order of ids.
+    pub async fn page(&self, after: &str, limit: u32) -> Vec<EntryMeta> {
+        let Some(open) = &self.open else { return Vec::new() };
+        let query = sqlx::query(
+            "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id > ? ORDER BY id
+             LIMIT ?",
+        );
+        let rows =
+            self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
+        rows.iter().filter_map(row::read_meta).collect()
+    }
+
+    /// Waits until all that was put before is in the file, then ends the writer's work. What is asked of the store
+    /// afterwards finds nothing and changes nothing.
+    pub async fn close(&self) {
+        let Some(open) = &self.open else { return };
+        let (done, ended) = oneshot::channel();
+        if open.commands.send(Command::Close(done)).await.is_ok() {
+            let _ = ended.await;
+        }
+        self.state.close();
+        open.pool.close().await;
+    }
+}
