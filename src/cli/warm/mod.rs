@@ -45,7 +45,7 @@ async fn run(admin: &Admin, arguments: &WarmArguments) -> anyhow::Result<()> {
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
     let mut watch = Watch::begin(admin, arguments.rate, arguments.resume).await?;
     let name = tokio::select! {
-        ended = watch.to_the_end() => return ended,
+        ended = watch.follow() => return ended,
         _ = terminate.recv() => "SIGTERM",
         _ = interrupt.recv() => "SIGINT",
     };

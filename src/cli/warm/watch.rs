@@ -56,8 +56,8 @@ impl<'a> Watch<'a> {
     }
 
     /// Shows the progress until the walk ends; an error unless every connection was visited.
-    pub(super) async fn to_the_end(&mut self) -> anyhow::Result<()> {
-        let ended = self.poll_to_the_end().await;
+    pub(super) async fn follow(&mut self) -> anyhow::Result<()> {
+        let ended = self.poll_until_it_ends().await;
         self.progress.end();
         let WarmStatus { done, failed, .. } = self.walk;
         ended.with_context(|| format!("{done} avatars are done"))?;
@@ -70,7 +70,7 @@ impl<'a> Watch<'a> {
         Ok(())
     }
 
-    async fn poll_to_the_end(&mut self) -> anyhow::Result<()> {
+    async fn poll_until_it_ends(&mut self) -> anyhow::Result<()> {
         loop {
             self.progress.show(&self.walk);
             match self.walk.state {
@@ -154,7 +154,7 @@ mod tests {
             Admin::new(&AdminConfig { listen: None, token: None }, Some("http://127.0.0.1:1")).unwrap();
         let walk = json!({ "state": "running", "rate": 10, "started_at": 1, "done": 3, "failed": 0 });
         let mut watch = Watch { admin: &admin, walk: parse(&walk).unwrap(), progress: Progress::new() };
-        let error = format!("{:#}", watch.to_the_end().await.unwrap_err());
+        let error = format!("{:#}", watch.follow().await.unwrap_err());
         assert!(error.starts_with("3 avatars are done: "), "{error}");
         assert!(error.contains("given up after 60s"), "{error}");
     }
