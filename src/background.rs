@@ -1,4 +1,4 @@
-//! GROUND: [`Background`]: where all work runs that is not an answer itself.
+//! GROUND: [`Background`]: runs all work that is not an answer itself.
 
 use std::io;
 
@@ -10,31 +10,31 @@ use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
 
-/// A runtime for the [`Background`] whose threads, and those that they start, step back for every other thread of the
-/// server (`SCHED_IDLE` of sched(7)).
+/// A runtime for the [`Background`]. Its threads, and the threads that they start, run only when no other thread of the server
+/// wants the processor (`SCHED_IDLE` of sched(7)).
 ///
-/// At the same priority the kernel lets a thread run on for its slice, some milliseconds, before one that was woken has its
-/// turn: in a storm of refreshes a hit would wait for that. Other programs lose nothing and take nothing: where the server
-/// has a control group of its own, as under systemd and in a container, priorities count within it alone.
+/// At equal priority the kernel lets a running thread finish its slice of some milliseconds before a thread that has just
+/// been woken: in a storm of refreshes each hit would wait that long. Other programs are not affected: where the server has a
+/// control group of its own, as under systemd and in a container, priorities count within that group alone.
 ///
 /// # Errors
-/// No thread can be started.
+/// The system starts no thread.
 pub fn runtime() -> io::Result<Runtime> {
-    Builder::new_multi_thread().enable_all().thread_name("background").on_thread_start(step_back).build()
+    Builder::new_multi_thread().enable_all().thread_name("background").on_thread_start(lower_priority).build()
 }
 
-/// Where the kernel does not allow it, hits wait a little longer in a storm.
-fn step_back() {
+/// Where the kernel does not allow it, hits wait a little longer in a storm of refreshes.
+fn lower_priority() {
     let policy = ThreadSchedulePolicy::Normal(NormalThreadSchedulePolicy::Idle);
     if let Err(error) = set_thread_priority_and_policy(thread_native_id(), ThreadPriority::Min, policy) {
-        tracing::debug!(%error, "background work has the priority of answers");
+        tracing::debug!(%error, "cannot lower the priority of background threads");
     }
 }
 
-/// Refreshes, stores and errands run on a runtime beside that of the answers, and a stop waits for them.
+/// Spawns tasks on one runtime; a shutdown waits for them.
 ///
-/// A runtime polls what is ready in turn: on a common one a hit would stand behind every refresh whose provider answered
-/// in the same moment. Threads of their own let the kernel take the hit first.
+/// Refreshes, stores and jobs have a runtime beside that of the answers. A runtime polls ready tasks in turn, so on a shared one
+/// a hit would wait behind every refresh whose provider has just answered. With separate threads the kernel runs the hit first.
 #[derive(Debug, Clone)]
 pub struct Background {
     tracker: TaskTracker,
@@ -42,12 +42,12 @@ pub struct Background {
 }
 
 impl Background {
-    /// On that runtime.
+    /// A pool on `runtime`.
     pub fn on(runtime: Handle) -> Self {
         Self { tracker: TaskTracker::new(), runtime }
     }
 
-    /// On the caller's own runtime, which then serves both.
+    /// A pool on the caller's own runtime.
     ///
     /// # Panics
     /// Outside of a runtime.
@@ -60,7 +60,7 @@ impl Background {
         Self::on(self.runtime.clone())
     }
 
-    /// Begins a task.
+    /// Starts a task.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -68,13 +68,13 @@ impl Background {
         self.tracker.spawn_on(task, &self.runtime)
     }
 
-    /// Returns when the last task has ended.
+    /// Returns once every task has ended.
     pub async fn ended(&self) {
         self.tracker.close();
         self.tracker.wait().await;
     }
 
-    /// How many tasks have not ended.
+    /// The number of tasks that have not ended.
     pub fn tasks(&self) -> usize {
         self.tracker.len()
     }
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn its_threads_have_the_priority_of_what_is_idle() {
+    fn background_threads_have_idle_priority_and_no_others_do() {
         let runtime = runtime().unwrap();
         let policy = || {
             let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn a_task_runs_on_the_other_runtime_and_is_waited_for() {
+    fn a_task_runs_on_the_given_runtime_and_is_waited_for() {
         let [answers, background] = ["answers", "background"].map(|name| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()
         });

@@ -13,10 +13,10 @@ use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Layers};
 use crate::telemetry;
 
-/// Runs the server; a second signal ends it at once.
+/// Runs the server. A second signal stops it at once.
 pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
-    let limits = telemetry::init(config.log, since_epoch).context("the log could not be started")?;
+    let limits = telemetry::init(config.log, since_epoch).context("cannot start the log")?;
     let background = background::runtime().context("no runtime")?;
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
     answers.context("no runtime")?.block_on(async {
@@ -50,10 +50,10 @@ async fn run(config: Config, background: Background) -> anyhow::Result<()> {
             _ = interrupt.recv() => "SIGINT",
         };
         if stopping {
-            anyhow::bail!("{name} again: stopped at once, answers under way are cut");
+            anyhow::bail!("{name} again: stopped at once; answers under way are cut");
         }
         stopping = true;
-        tracing::info!(signal = name, "stopping: answers under way are finished first");
+        tracing::info!(signal = name, "stopping; answers under way are finished first");
         shutdown.cancel();
     }
 }
