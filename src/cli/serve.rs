@@ -8,9 +8,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::Failure;
 use crate::app::App;
-use crate::background::{self, Background};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Layers};
+use crate::task_pool::{self, TaskPool};
 use crate::telemetry;
 
 /// Runs the server. A second signal stops it at once.
@@ -21,7 +21,7 @@ pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
     answers.context("no runtime")?.block_on(async {
         tokio::select! {
-            ended = run(config, Background::on(background.handle().clone())) => ended,
+            ended = run(config, TaskPool::on(background.handle().clone())) => ended,
             never = limits.report_regularly() => match never {},
         }
     })?;
@@ -29,7 +29,7 @@ pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     Ok(())
 }
 
-async fn run(config: Config, background: Background) -> anyhow::Result<()> {
+async fn run(config: Config, background: TaskPool) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;

@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 use super::purge::Purger;
 use super::refresh::Refresher;
 use super::tiers::Tiers;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{Timestamp, Windows};
+use crate::task_pool::TaskPool;
 use queue::JobQueue;
 
 pub use queue::JobQueueFull;
@@ -34,7 +34,7 @@ pub(super) struct JobsParts {
     pub(super) tiers: Arc<Tiers>,
     pub(super) purger: Arc<Purger>,
     pub(super) refresher: Arc<Refresher>,
-    pub(super) background: Background,
+    pub(super) background: TaskPool,
 }
 
 /// Runs jobs.

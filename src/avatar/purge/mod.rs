@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::tiers::{Forgotten, Holding, Tiers};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{AvatarId, PurgeKind, PurgeScope, Timestamp};
 use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Validity};
+use crate::task_pool::TaskPool;
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Purger {
     tiers: Arc<Tiers>,
     directory: Arc<Directory>,
     clock: Clock,
-    background: Background,
+    background: TaskPool,
 }
 
 impl Purger {
@@ -39,7 +39,7 @@ impl Purger {
         tiers: Arc<Tiers>,
         directory: Arc<Directory>,
         clock: Clock,
-        background: Background,
+        background: TaskPool,
     ) -> Arc<Self> {
         Arc::new(Self { tiers, directory, clock, background })
     }

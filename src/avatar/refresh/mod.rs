@@ -27,13 +27,13 @@ use tracing::field::Empty;
 use super::config::AvatarConfig;
 use super::purge::Purger;
 use super::tiers::Tiers;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, Provider, Timestamp};
 use crate::provider::Providers;
 use crate::store::{Budget, Held};
+use crate::task_pool::TaskPool;
 use crate::telemetry::RateLimitedLog;
 use flight::{Flights, Joined};
 use queue::{Bounds, Queue};
@@ -54,7 +54,7 @@ pub(super) struct RefresherParts {
     pub(super) providers: Providers,
     pub(super) tiers: Arc<Tiers>,
     pub(super) purger: Arc<Purger>,
-    pub(super) background: Background,
+    pub(super) background: TaskPool,
 }
 
 /// Refreshes avatars.

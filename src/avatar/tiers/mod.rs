@@ -37,10 +37,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::snapshot::Snapshot;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp, Windows};
 use crate::store::{Budget, Disk, Held, Lease, Memory, PurgeLog, Redis};
+use crate::task_pool::TaskPool;
 use crate::webhook::Events;
 use coalesce::LookupCoalescer;
 use cooldown::AppCooldowns;
@@ -65,7 +65,7 @@ pub struct TiersParts {
     /// Time.
     pub clock: Clock,
     /// Where work runs that no view waits for.
-    pub background: Background,
+    pub background: TaskPool,
 }
 
 /// The only holder of the stores.

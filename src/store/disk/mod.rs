@@ -20,9 +20,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Health, State};
 use super::{EntryMeta, Held, PurgeLog, StoredPurge};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::task_pool::TaskPool;
 use command::Command;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
@@ -74,7 +74,7 @@ impl Disk {
         max_pixels: u64,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
-        background: &Background,
+        background: &TaskPool,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
         let events = Arc::new(Counters::default());

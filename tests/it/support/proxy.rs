@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use avatar_proxy::app::App;
 use avatar_proxy::avatar::Service;
-use avatar_proxy::background::Background;
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
 use avatar_proxy::http::ListenAddress;
+use avatar_proxy::task_pool::TaskPool;
 use graphsim::{Graphsim, Options};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
@@ -88,7 +88,7 @@ pub(crate) struct Proxy {
     pub(crate) service: Arc<Service>,
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<()>,
-    background: Background,
+    background: TaskPool,
     /// How many tasks run in the background until the stop, whatever is viewed.
     lasting_tasks: usize,
 }
@@ -105,7 +105,7 @@ impl Proxy {
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
         let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
             .unwrap_or_else(|e| panic!("{e}"));
-        let background = Background::here();
+        let background = TaskPool::here();
         let app = App::build(config, clock.clone(), background.clone()).await.expect("the app is built");
         let (address, admin) =
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));

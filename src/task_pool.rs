@@ -1,4 +1,4 @@
-//! GROUND: [`Background`]: runs all work that is not an answer itself.
+//! GROUND: [`TaskPool`]: runs all work that is not an answer itself.
 
 use std::io;
 
@@ -9,8 +9,9 @@ use thread_priority::{
 use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::task::JoinHandle;
 use tokio_util::task::TaskTracker;
+use tracing::Instrument;
 
-/// A runtime for the [`Background`]. Its threads, and the threads that they start, run only when no other thread of the server
+/// A runtime for the [`TaskPool`]. Its threads, and the threads that they start, run only when no other thread of the server
 /// wants the processor (`SCHED_IDLE` of sched(7)).
 ///
 /// At equal priority the kernel lets a running thread finish its slice of some milliseconds before a thread that has just
@@ -36,12 +37,12 @@ fn lower_priority() {
 /// Refreshes, stores and jobs have a runtime beside that of the answers. A runtime polls ready tasks in turn, so on a shared one
 /// a hit would wait behind every refresh whose provider has just answered. With separate threads the kernel runs the hit first.
 #[derive(Debug, Clone)]
-pub struct Background {
+pub struct TaskPool {
     tracker: TaskTracker,
     runtime: Handle,
 }
 
-impl Background {
+impl TaskPool {
     /// A pool on `runtime`.
     pub fn on(runtime: Handle) -> Self {
         Self { tracker: TaskTracker::new(), runtime }
@@ -60,12 +61,12 @@ impl Background {
         Self::on(self.runtime.clone())
     }
 
-    /// Starts a task.
+    /// Starts a task in the span of its caller.
     pub fn spawn<F>(&self, task: F) -> JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
     {
-        self.tracker.spawn_on(task, &self.runtime)
+        self.tracker.spawn_on(task.in_current_span(), &self.runtime)
     }
 
     /// Returns once every task has ended.
@@ -93,7 +94,7 @@ mod tests {
             stat.rsplit_once(')').unwrap().1.split_ascii_whitespace().nth(38).map(str::to_owned)
         };
         let own = policy();
-        let background = Background::on(runtime.handle().clone()).spawn(async move { policy() });
+        let background = TaskPool::on(runtime.handle().clone()).spawn(async move { policy() });
         let background = runtime.block_on(background).unwrap();
         const SCHED_IDLE: &str = "5";
         assert_eq!((background.as_deref(), policy()), (Some(SCHED_IDLE), own), "and no other thread has");
@@ -101,10 +102,10 @@ mod tests {
 
     #[test]
     fn a_task_runs_on_the_given_runtime_and_is_waited_for() {
-        let [answers, background] = ["answers", "background"].map(|name| {
+        let [answers, background] = ["answers", "task_pool"].map(|name| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()
         });
-        let background = Background::on(background.handle().clone());
+        let background = TaskPool::on(background.handle().clone());
         answers.block_on(async {
             let task = background.spawn(async { std::thread::current().name().map(str::to_owned) });
             background.ended().await;
