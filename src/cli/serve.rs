@@ -17,7 +17,7 @@ use crate::telemetry;
 pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
     let config = Config::from_layers(layers)?;
     let limits = telemetry::init(config.log, since_epoch).context("cannot start the log")?;
-    let background = background::runtime().context("no runtime")?;
+    let background = task_pool::runtime().context("no runtime")?;
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
     answers.context("no runtime")?.block_on(async {
         tokio::select! {

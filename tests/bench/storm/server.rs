@@ -36,7 +36,7 @@ pub(crate) fn serve(config: &Path) -> ExitCode {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.cancel();
     });
-    let background = background::runtime().expect("a runtime");
+    let background = task_pool::runtime().expect("a runtime");
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
     let background = TaskPool::on(background.handle().clone());
     answers.block_on(async {
