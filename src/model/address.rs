@@ -24,10 +24,10 @@ pub enum AddressError {
     #[error("not an absolute http or https address")]
     NotAnAddress,
     /// It contains a user name or password.
-    #[error("the address holds credentials")]
+    #[error("the address contains credentials")]
     Credentials,
     /// Parsing would change it.
-    #[error("the address would change by parsing, so its signature would not hold")]
+    #[error("parsing would change the address and break its signature")]
     WouldChange,
     /// Longer than [`Address::MAX_LEN`].
     #[error("the address is longer than {} bytes", Address::MAX_LEN)]

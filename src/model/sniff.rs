@@ -23,7 +23,7 @@ pub struct ImageHeader {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum SniffError {
     /// The first bytes are of no served format (text, HTML, SVG, ...), or the header contradicts itself.
-    #[error("the bytes are no JPEG, PNG, GIF, WebP or AVIF")]
+    #[error("the bytes are not a JPEG, PNG, GIF, WebP or AVIF")]
     NotAPicture,
     /// The format is known, or still possible, but the dimensions have not arrived yet.
     #[error("the dimensions have not been read yet")]

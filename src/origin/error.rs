@@ -40,7 +40,7 @@ pub enum FetchError {
     #[error("too many redirects")]
     TooManyRedirects,
     /// A redirect without a usable `Location`.
-    #[error("a redirect leads nowhere")]
+    #[error("a redirect has no usable Location")]
     BadRedirect,
     /// Any status but 200.
     #[error("HTTP {0}")]
@@ -55,7 +55,7 @@ pub enum FetchError {
     #[error("the body broke off")]
     Truncated,
     /// No picture in a format that is served.
-    #[error("no picture: {0}")]
+    #[error("not a picture: {0}")]
     NotAPicture(SniffError),
     /// Not within its deadline.
     #[error("timed out")]

@@ -2,10 +2,10 @@
 //!
 //! | provider | what is asked |
 //! |---|---|
-//! | [`meta`] Instagram | `/me`, or the account through Facebook Login |
-//! | [`meta`] Facebook | the page's `picture` in the configured size |
-//! | [`telegram`] | `getChat` or `getUserProfilePhotos`, then `getFile` |
-//! | [`json`], any other API | what its `[[providers.json]]` block says |
+//! | Instagram (`meta`) | `/me`, or the account through Facebook Login |
+//! | Facebook (`meta`) | the page's `picture` in the configured size |
+//! | Telegram (`telegram`) | `getChat` or `getUserProfilePhotos`, then `getFile` |
+//! | any other (`json`) | what its `[[providers.json]]` block says |
 //!
 //! Each is a struct of one shape: `ask`, `allowed_hosts`, `needs_token`, `app`. They share `api_app` (the limits on an
 //! app's calls), `rate`, `quota` (what an app says is used), `resolution` (what a reply comes to), `row_link` (the address

@@ -16,7 +16,9 @@ pub(super) fn path_segment(text: Option<&str>) -> Result<Option<String>, Provide
     match text {
         None | Some("") => Ok(None),
         // SECURITY: dots are unreserved, so encoding would let such a segment climb to another path.
-        Some("." | "..") => Err(ProviderError::new(TroubleClass::Misconfigured, "the account is no id")),
+        Some("." | "..") => {
+            Err(ProviderError::new(TroubleClass::Misconfigured, "the account is not a usable id"))
+        }
         Some(text) => Ok(Some(encode(text))),
     }
 }
@@ -44,7 +46,7 @@ mod tests {
             assert_eq!(path_segment(account).unwrap().as_deref(), expected);
         }
         for account in [".", ".."] {
-            let expected = error(TroubleClass::Misconfigured, None, "the account is no id");
+            let expected = error(TroubleClass::Misconfigured, None, "the account is not a usable id");
             assert_eq!(path_segment(Some(account)).unwrap_err(), expected);
         }
     }

@@ -61,12 +61,9 @@ mod tests {
     #[test]
     fn an_address_that_parsing_would_change_is_refused_with_the_reason() {
         for (address, reason) in [
-            (
-                "https://a.fbcdn.net/a b.jpg",
-                "the address would change by parsing, so its signature would not hold",
-            ),
+            ("https://a.fbcdn.net/a b.jpg", "parsing would change the address and break its signature"),
             ("data:image/png;base64,AA", "not an absolute http or https address"),
-            ("https://u:p@a.fbcdn.net/", "the address holds credentials"),
+            ("https://u:p@a.fbcdn.net/", "the address contains credentials"),
         ] {
             let resolved = PictureField::Address(address.to_owned()).resolve(|_| panic!("{address}"));
             assert_eq!(resolved.unwrap_err(), error(TroubleClass::Misconfigured, None, reason));

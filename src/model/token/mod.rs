@@ -76,7 +76,7 @@ pub enum OpenError {
     #[error("no key of tokens.keys opens the token")]
     NoKeyFits,
     /// A key opened it, but what came out is no token: empty, not UTF-8, or with control characters.
-    #[error("the token was opened, but is no text that a header can carry")]
+    #[error("the token was opened, but it is not text that a header can carry")]
     NotText,
 }
 

@@ -274,7 +274,7 @@ fn resize(written: &[String]) -> Result<Option<(String, String)>, Invalid> {
         [] => Ok(None),
         [from, to] if !from.is_empty() => Ok(Some((from.clone(), to.clone()))),
         _ => {
-            let expected = "two texts: what stands in the address, and what shall stand there, such as \
+            let expected = "two texts: a part of the address and its replacement, such as \
                             [\"_normal.\", \"_400x400.\"]";
             Err(Invalid::new("resize", format!("{written:?}"), expected))
         }

@@ -48,7 +48,7 @@ impl RequestTemplate {
         if !self.names_account() {
             return Ok(self.parts.concat());
         }
-        let missing = || ProviderError::new(TroubleClass::Misconfigured, "the row names no account");
+        let missing = || ProviderError::new(TroubleClass::Misconfigured, "the row has no account");
         Ok(self.parts.join(&path_segment(account)?.ok_or_else(missing)?))
     }
 }

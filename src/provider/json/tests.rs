@@ -63,7 +63,7 @@ fn a_value_other_than_text_is_no_address_and_a_body_other_than_json_is_no_reply(
             200,
             &json!({"picture": value}),
             Misconfigured,
-            "the pointer leads to no text",
+            "the pointer finds no text",
         );
     }
     for body in [&b""[..], b"<html>", b"{\"picture\":", b"null", b"1", b"\"x\"", b"\xff", &[b'['; 100_000]] {

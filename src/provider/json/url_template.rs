@@ -61,7 +61,7 @@ impl UrlTemplate {
 
 /// The pointer finds a value that cannot be part of an address.
 pub(super) fn no_text() -> ProviderError {
-    ProviderError::new(TroubleClass::Misconfigured, "the pointer leads to no text")
+    ProviderError::new(TroubleClass::Misconfigured, "the pointer finds no text")
 }
 
 #[cfg(test)]

@@ -127,7 +127,7 @@ fn bot_id(token: &Secret) -> Result<&str, ProviderError> {
         })
         .filter(|_| text.len() <= LONGEST_TOKEN)
         .map(|(id, _)| id)
-        .ok_or_else(|| ProviderError::new(TroubleClass::Misconfigured, "the token is no bot token"))
+        .ok_or_else(|| ProviderError::new(TroubleClass::Misconfigured, "the token is not a bot token"))
 }
 
 /// `getChat` does not know the bot itself.
@@ -228,7 +228,7 @@ mod tests {
             "", ":", "1", "1:", ":a", "x:a", "1:a/b", "1:a/../2", "1:a b", "1:a?b", "01:a", "1:a:b", "１:a",
             &too_long,
         ] {
-            let expected = error(TroubleClass::Misconfigured, None, "the token is no bot token");
+            let expected = error(TroubleClass::Misconfigured, None, "the token is not a bot token");
             assert_eq!(bot_id(&Secret::new(text)).unwrap_err(), expected, "{text}");
         }
     }
