@@ -25,19 +25,19 @@ const MAX_ANSWER: usize = 1 << 20;
 
 /// The server's address and the token.
 pub(super) struct Admin {
-    place: Place,
+    address: AdminAddress,
     authorization: Option<HeaderValue>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-enum Place {
+enum AdminAddress {
     Tcp(String),
     Unix(PathBuf),
 }
 
 /// An answer of the server.
 #[derive(Debug)]
-pub(super) struct Answer {
+pub(super) struct AdminAnswer {
     pub(super) status: u16,
     pub(super) body: serde_json::Value,
 }
@@ -45,10 +45,10 @@ pub(super) struct Answer {
 impl Admin {
     /// The server of the configuration, or the one at `url`.
     pub(super) fn new(config: &AdminConfig, url: Option<&str>) -> anyhow::Result<Self> {
-        let place = match (url, &config.listen) {
-            (Some(url), _) => place_of(url)?,
-            (None, Some(ListenAddress::Tcp(address))) => Place::Tcp(reachable(*address).to_string()),
-            (None, Some(ListenAddress::Unix(path))) => Place::Unix(path.clone()),
+        let address = match (url, &config.listen) {
+            (Some(url), _) => address_of(url)?,
+            (None, Some(ListenAddress::Tcp(address))) => AdminAddress::Tcp(reachable(*address).to_string()),
+            (None, Some(ListenAddress::Unix(path))) => AdminAddress::Unix(path.clone()),
             (None, None) => {
                 bail!("admin.listen is empty, so the server has no admin port: set it, or name one by --url")
             }
@@ -57,34 +57,34 @@ impl Admin {
         let authorization = token.map(|token| HeaderValue::from_str(&format!("Bearer {token}"))).transpose();
         let mut authorization = authorization.ok().context("admin.token cannot stand in a header")?;
         authorization.iter_mut().for_each(|value| value.set_sensitive(true));
-        Ok(Self { place, authorization })
+        Ok(Self { address, authorization })
     }
 
-    pub(super) async fn get(&self, path: &str) -> anyhow::Result<Answer> {
+    pub(super) async fn get(&self, path: &str) -> anyhow::Result<AdminAnswer> {
         self.ask(Method::GET, path, Bytes::new()).await
     }
 
-    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<Answer> {
+    pub(super) async fn post(&self, path: &str, body: &serde_json::Value) -> anyhow::Result<AdminAnswer> {
         self.ask(Method::POST, path, body.to_string().into()).await
     }
 
-    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<Answer> {
+    pub(super) async fn delete(&self, path: &str) -> anyhow::Result<AdminAnswer> {
         self.ask(Method::DELETE, path, Bytes::new()).await
     }
 
-    async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+    async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<AdminAnswer> {
         let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.connect_and_ask(method, path, body)).await;
         answer.unwrap_or_else(|_| bail!("no answer within {REQUEST_TIMEOUT:?}"))
     }
 
-    async fn connect_and_ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<Answer> {
+    async fn connect_and_ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<AdminAnswer> {
         let refused = || format!("cannot connect to {}", self.name());
-        match &self.place {
-            Place::Tcp(address) => {
+        match &self.address {
+            AdminAddress::Tcp(address) => {
                 let stream = TcpStream::connect(address).await.with_context(refused)?;
                 self.exchange(stream, method, path, body).await
             }
-            Place::Unix(socket) => {
+            AdminAddress::Unix(socket) => {
                 let stream = UnixStream::connect(socket).await.with_context(refused)?;
                 self.exchange(stream, method, path, body).await
             }
@@ -97,7 +97,7 @@ impl Admin {
         method: Method,
         path: &str,
         body: Bytes,
-    ) -> anyhow::Result<Answer> {
+    ) -> anyhow::Result<AdminAnswer> {
         let mut request = Request::builder().method(method).uri(path).header(CONNECTION, "close");
         request = request.header(HOST, self.host());
         if let Some(authorization) = &self.authorization {
@@ -110,7 +110,7 @@ impl Admin {
             let read = Limited::new(body, MAX_ANSWER).collect().await;
             let body = read.ok().context("the answer broke off")?.to_bytes();
             let body = serde_json::from_slice(&body).unwrap_or_default();
-            Ok(Answer { status: head.status.as_u16(), body })
+            Ok(AdminAnswer { status: head.status.as_u16(), body })
         };
         // The connection ends with the answer, and an error of it is an error of the answer.
         let (answer, _) = tokio::join!(answered, connection);
@@ -118,34 +118,34 @@ impl Admin {
     }
 
     fn host(&self) -> &str {
-        match &self.place {
-            Place::Tcp(address) => address,
-            Place::Unix(_) => "localhost",
+        match &self.address {
+            AdminAddress::Tcp(address) => address,
+            AdminAddress::Unix(_) => "localhost",
         }
     }
 
     /// The address for messages.
     pub(super) fn name(&self) -> String {
-        match &self.place {
-            Place::Tcp(address) => address.clone(),
-            Place::Unix(path) => path.display().to_string(),
+        match &self.address {
+            AdminAddress::Tcp(address) => address.clone(),
+            AdminAddress::Unix(path) => path.display().to_string(),
         }
     }
 }
 
 /// `http://host:port`, or `unix:/path`.
-fn place_of(url: &str) -> anyhow::Result<Place> {
+fn address_of(url: &str) -> anyhow::Result<AdminAddress> {
     const EXPECTED: &str =
         "--url: expected http://host:port or unix:/path/of/the/socket; an admin port speaks no TLS";
     if let Some(path) = url.strip_prefix("unix:").filter(|path| path.starts_with('/')) {
-        return Ok(Place::Unix(path.into()));
+        return Ok(AdminAddress::Unix(path.into()));
     }
     let authority = url.strip_prefix("http://").map(|rest| rest.strip_suffix('/').unwrap_or(rest));
     let named = authority.filter(|authority| {
         let port = authority.rsplit_once(':').and_then(|(host, port)| (!host.is_empty()).then_some(port));
         port.is_some_and(|port| port.parse::<u16>().is_ok()) && !authority.contains(['/', '@', '?', '#'])
     });
-    named.map(|authority| Place::Tcp(authority.to_owned())).context(EXPECTED)
+    named.map(|authority| AdminAddress::Tcp(authority.to_owned())).context(EXPECTED)
 }
 
 #[cfg(test)]
@@ -154,11 +154,11 @@ mod tests {
 
     #[test]
     fn a_url_names_a_host_and_its_port_or_a_socket() {
-        for (url, place) in [
-            ("http://127.0.0.1:9180", Some(Place::Tcp("127.0.0.1:9180".to_owned()))),
-            ("http://proxy.internal:9180/", Some(Place::Tcp("proxy.internal:9180".to_owned()))),
-            ("http://[::1]:9180", Some(Place::Tcp("[::1]:9180".to_owned()))),
-            ("unix:/run/admin.sock", Some(Place::Unix("/run/admin.sock".into()))),
+        for (url, address) in [
+            ("http://127.0.0.1:9180", Some(AdminAddress::Tcp("127.0.0.1:9180".to_owned()))),
+            ("http://proxy.internal:9180/", Some(AdminAddress::Tcp("proxy.internal:9180".to_owned()))),
+            ("http://[::1]:9180", Some(AdminAddress::Tcp("[::1]:9180".to_owned()))),
+            ("unix:/run/admin.sock", Some(AdminAddress::Unix("/run/admin.sock".into()))),
             ("unix:relative", None),
             ("https://proxy.internal:9180", None),
             ("http://proxy.internal", None),
@@ -167,7 +167,7 @@ mod tests {
             ("http://proxy.internal:9180/api", None),
             ("127.0.0.1:9180", None),
         ] {
-            assert_eq!(place_of(url).ok(), place, "{url}");
+            assert_eq!(address_of(url).ok(), address, "{url}");
         }
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow};
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::output::say;
 use crate::clock::Clock;
 use crate::config::{Config, Layers};
@@ -15,7 +15,7 @@ use crate::provider::{JsonConfig, ProvidersConfig};
 use crate::store::{RedisConfig, RedisSurvey};
 
 /// Prints a report; fails if something must be corrected.
-pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
     say("configuration   right\n")?;
     say(&format!("tokens.keys     {}\n", counted(config.tokens.keyring.len(), "key")))?;
@@ -28,7 +28,7 @@ pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
     runtime.context("no runtime")?.block_on(neighbours(config))
 }
 
-async fn neighbours(config: Config) -> Result<(), Failure> {
+async fn neighbours(config: Config) -> Result<(), CommandFailure> {
     let with_token = |entry: &&ConnectionEntry| config.providers.needs_token(entry.provider());
     let ids: Vec<AvatarId> =
         config.connections.iter().filter(with_token).map(|entry| entry.id().clone()).collect();
@@ -50,7 +50,7 @@ async fn neighbours(config: Config) -> Result<(), Failure> {
 }
 
 /// Prints the report on Redis; the inner error is what must be corrected there.
-async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>, Failure> {
+async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>, CommandFailure> {
     let Some(config) = config else {
         say("redis           none: redis.url and REDIS_URL are empty\n")?;
         return Ok(Ok(()));

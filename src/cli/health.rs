@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail};
 
-use super::Failure;
+use super::CommandFailure;
 use crate::config::Layers;
 
 /// For the connection, the request and the answer together.
@@ -20,7 +20,7 @@ const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection:
 const STATUS_LENGTH: usize = 12;
 
 /// Succeeds if `/healthz` on `server.listen` answers 200 within two seconds.
-pub(super) fn health(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn health(layers: &Layers) -> Result<(), CommandFailure> {
     let listen = layers.text("server.listen").unwrap_or_default().to_owned();
     Ok(within(HEALTH_TIMEOUT, move || ask(&listen))?)
 }

@@ -16,7 +16,7 @@ use clap::Parser;
 
 use crate::config::{self, Config, Environment, Layers};
 use args::{Arguments, Command, TokenCommand};
-use failure::Failure;
+use failure::CommandFailure;
 use output::say;
 
 /// Runs the command of the process's arguments: 0 = done, 1 = failed, 2 = wrong arguments or configuration.
@@ -35,7 +35,7 @@ pub fn main() -> ExitCode {
     }
 }
 
-fn run(arguments: &Arguments) -> Result<(), Failure> {
+fn run(arguments: &Arguments) -> Result<(), CommandFailure> {
     let environment = Environment::new(std::env::vars_os())?;
     let layers = Layers::load(arguments.config.as_deref(), &environment)?;
     match arguments.command() {
@@ -50,7 +50,7 @@ fn run(arguments: &Arguments) -> Result<(), Failure> {
 }
 
 /// Prints before it checks, since an operator needs to see a wrong configuration most.
-fn show_config(layers: &Layers) -> Result<(), Failure> {
+fn show_config(layers: &Layers) -> Result<(), CommandFailure> {
     say(&config::show(layers))?;
     Config::from_layers(layers)?;
     Ok(())

@@ -6,7 +6,7 @@ use anyhow::Context;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio_util::sync::CancellationToken;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use crate::app::App;
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Layers};
@@ -14,7 +14,7 @@ use crate::task_pool::{self, TaskPool};
 use crate::telemetry;
 
 /// Runs the server. A second signal stops it at once.
-pub(super) fn serve(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn serve(layers: &Layers) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
     let limits = telemetry::init(config.log, since_epoch).context("cannot start the log")?;
     let background = task_pool::runtime().context("no runtime")?;

@@ -5,7 +5,7 @@ use std::io::Read;
 use anyhow::{Context, ensure};
 use zeroize::Zeroizing;
 
-use super::failure::Failure;
+use super::failure::CommandFailure;
 use super::output::say;
 use crate::config::{Config, Layers};
 use crate::model::token::Keyring;
@@ -15,14 +15,14 @@ use crate::model::{SealedToken, Secret};
 const MAX_INPUT: u64 = Keyring::MAX_LEN as u64 + 6;
 
 /// Seals the token on stdin and prints the result.
-pub(super) fn seal(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn seal(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let sealed = seal_text(&tokens.keyring, &input(std::io::stdin())?)?;
     say(&format!("{sealed}\n"))
 }
 
 /// Prints how the value on stdin is sealed, never the token itself.
-pub(super) fn check(layers: &Layers) -> Result<(), Failure> {
+pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let found = check_text(&tokens.keyring, &input(std::io::stdin())?)?;
     say(&format!("{found}\n"))

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::url::{Source, parse};
+use super::url::{DatabaseSource, parse};
 use crate::model::units::Span;
 use crate::model::{AvatarId, Connection, Invalid, Provider, SealedToken, Secret};
 
@@ -95,7 +95,7 @@ fn nothing() -> Secret {
 #[derive(Debug, Clone)]
 pub struct DirectoryConfig {
     /// Where the database is; `None` = only `[[connection]]`.
-    pub source: Option<Source>,
+    pub source: Option<DatabaseSource>,
     /// Connections to it, at most.
     pub max_connections: u32,
     /// How long a row is used before it is read again.

@@ -10,8 +10,8 @@ use sqlx::{
 };
 
 use super::dialect::Dialect;
-use super::error::Failure;
-use super::url::{PostgresSource, Source};
+use super::error::QueryFailure;
+use super::url::{DatabaseSource, PostgresSource};
 use crate::clock::Stopwatch;
 
 /// A database. Connections are opened on demand.
@@ -28,7 +28,7 @@ enum Pool {
 
 /// The result of a statement; every value is text.
 #[derive(Debug, Default)]
-pub(super) struct Answer {
+pub(super) struct QueryOutcome {
     pub(super) rows: Vec<Vec<Option<String>>>,
     pub(super) changed: u64,
 }
@@ -57,7 +57,7 @@ impl<DB: Database> Drop for Held<DB> {
 /// Collects the result of a query on a connection. A macro, since no trait of sqlx has `rows_affected`.
 macro_rules! collect {
     ($connection:expr, $query:expr) => {{
-        let mut answer = Answer::default();
+        let mut answer = QueryOutcome::default();
         let mut steps = (&mut *$connection).fetch_many($query);
         let result = loop {
             match steps.try_next().await {
@@ -101,26 +101,26 @@ macro_rules! within {
                 if matches!(error, sqlx::Error::Database(_)) {
                     drop(held.0.take());
                 }
-                Err(Failure::from(error))
+                Err(QueryFailure::from(error))
             }
-            Err(_) => Err(Failure::timed_out($self.timeout)),
+            Err(_) => Err(QueryFailure::timed_out($self.timeout)),
         }
     }};
 }
 
 impl Engine {
     /// Must be called within a Tokio runtime: sqlx starts the pool's maintenance there.
-    pub(super) fn open(source: &Source, max_connections: u32, timeout: Duration) -> Self {
+    pub(super) fn open(source: &DatabaseSource, max_connections: u32, timeout: Duration) -> Self {
         let pool = match source {
-            Source::Postgres(source) => Pool::Postgres {
+            DatabaseSource::Postgres(source) => Pool::Postgres {
                 pool: pool(max_connections, timeout).connect_lazy_with(source.options()),
                 bouncer: source.bouncer,
                 persistent: source.persistent(),
             },
-            Source::MySql(source) => {
+            DatabaseSource::MySql(source) => {
                 Pool::MySql(pool(max_connections, timeout).connect_lazy_with(source.options()))
             }
-            Source::Sqlite(source) => {
+            DatabaseSource::Sqlite(source) => {
                 Pool::Sqlite(pool(max_connections, timeout).connect_lazy_with(source.options(timeout)))
             }
         };
@@ -128,7 +128,12 @@ impl Engine {
     }
 
     /// Runs one statement.
-    pub(super) async fn run(&self, sql: &str, values: &[&str], keep: Keep) -> Result<Answer, Failure> {
+    pub(super) async fn run(
+        &self,
+        sql: &str,
+        values: &[&str],
+        keep: Keep,
+    ) -> Result<QueryOutcome, QueryFailure> {
         match &self.pool {
             Pool::Postgres { pool, bouncer: false, persistent } => {
                 let keep = *persistent && keep == Keep::Prepared;

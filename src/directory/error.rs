@@ -31,7 +31,7 @@ pub enum DirectoryError {
 
 /// A query that failed.
 #[derive(Debug)]
-pub(super) struct Failure {
+pub(super) struct QueryFailure {
     pub(super) kind: FailureKind,
     pub(super) text: String,
 }
@@ -51,7 +51,7 @@ pub(super) enum FailureKind {
     Refused,
 }
 
-impl Failure {
+impl QueryFailure {
     pub(super) fn new(kind: FailureKind, text: impl Into<String>) -> Self {
         Self { kind, text: text.into() }
     }
@@ -61,8 +61,8 @@ impl Failure {
     }
 }
 
-impl From<Failure> for DirectoryError {
-    fn from(failure: Failure) -> Self {
+impl From<QueryFailure> for DirectoryError {
+    fn from(failure: QueryFailure) -> Self {
         match failure.kind {
             FailureKind::Unavailable => Self::Unavailable(failure.text),
             FailureKind::Missing | FailureKind::Login | FailureKind::TooLong | FailureKind::Refused => {
@@ -72,7 +72,7 @@ impl From<Failure> for DirectoryError {
     }
 }
 
-impl From<sqlx::Error> for Failure {
+impl From<sqlx::Error> for QueryFailure {
     fn from(error: sqlx::Error) -> Self {
         use FailureKind::Unavailable;
         match error {
@@ -92,7 +92,7 @@ impl From<sqlx::Error> for Failure {
     }
 }
 
-fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
+fn of_database(error: &dyn sqlx::error::DatabaseError) -> QueryFailure {
     let code = error.code().unwrap_or_default();
     let kind = if let Some(error) = error.try_downcast_ref::<MySqlDatabaseError>() {
         of_mysql(error.number())
@@ -111,7 +111,7 @@ fn of_database(error: &dyn sqlx::error::DatabaseError) -> Failure {
     let code = error
         .try_downcast_ref::<MySqlDatabaseError>()
         .map_or_else(|| code.to_string(), |error| error.number().to_string());
-    Failure::new(kind, format!("{words} (code {code})"))
+    QueryFailure::new(kind, format!("{words} (code {code})"))
 }
 
 /// By SQLSTATE (PostgreSQL, appendix A). pgbouncer answers 08P01 where it cannot log in on our behalf.

@@ -30,15 +30,15 @@ pub use config::{
 };
 pub use error::DirectoryError;
 pub use lookup::{Lookup, Row};
-pub use url::{MySqlSource, PostgresSource, Source, SqliteSource};
-pub use walk::{Page, Place};
+pub use url::{DatabaseSource, MySqlSource, PostgresSource, SqliteSource};
+pub use walk::{Cursor, Page};
 pub use write_back::WriteBack;
 
 use crate::model::{AvatarId, Connection, Timestamp};
 use cache::Cache;
 use engine::{Engine, Keep};
-use error::{Failure, FailureKind};
-use schema::{Schema, Wanted};
+use error::{FailureKind, QueryFailure};
+use schema::{Schema, WantedTable};
 
 /// How long a look at the tables is believed while one of them is missing.
 const INCOMPLETE_SCHEMA_FOR: Duration = Duration::from_secs(60);
@@ -50,7 +50,7 @@ const IDS_PER_QUERY: usize = 500;
 pub struct Directory {
     config: DirectoryConfig,
     entries: HashMap<AvatarId, Connection>,
-    wanted: Vec<Wanted>,
+    wanted: Vec<WantedTable>,
     /// Opened at the first query, since sqlx needs the running runtime.
     engine: OnceLock<Engine>,
     /// Locked during a look at the tables, so that one look serves all callers that wait for it.
@@ -235,14 +235,14 @@ impl Directory {
     }
 
     /// Passes an answer on; where a table or column is gone, the next question looks for the tables anew.
-    async fn heed<T>(&self, answer: Result<T, Failure>) -> Result<T, DirectoryError> {
-        if matches!(&answer, Err(Failure { kind: FailureKind::Missing, .. })) {
+    async fn heed<T>(&self, answer: Result<T, QueryFailure>) -> Result<T, DirectoryError> {
+        if matches!(&answer, Err(QueryFailure { kind: FailureKind::Missing, .. })) {
             self.schema.lock().await.schema = None;
         }
         answer.map_err(DirectoryError::from)
     }
 
-    fn source(&self) -> Result<&Source, DirectoryError> {
+    fn source(&self) -> Result<&DatabaseSource, DirectoryError> {
         self.config
             .source
             .as_ref()

@@ -3,14 +3,14 @@
 use super::config::{Columns, DirectoryConfig};
 use super::dialect::{Column, Dialect, IdType};
 use super::engine::{Engine, Keep};
-use super::error::{DirectoryError, Failure};
-use super::table::{Found, Named, Table};
-use super::url::Source;
+use super::error::{DirectoryError, QueryFailure};
+use super::table::{Named, Table, TableColumns};
+use super::url::DatabaseSource;
 use crate::model::Provider;
 
 /// A table that the configuration names, or one of the dashboard's three.
 #[derive(Debug, Clone)]
-pub(super) struct Wanted {
+pub(super) struct WantedTable {
     pub(super) provider: Provider,
     pub(super) prefix: String,
     /// Its names, the likeliest first.
@@ -57,11 +57,11 @@ pub(super) struct Taken {
 }
 
 /// The tables to look for.
-pub(super) fn wanted(config: &DirectoryConfig) -> Vec<Wanted> {
+pub(super) fn wanted(config: &DirectoryConfig) -> Vec<WantedTable> {
     if config.tables.is_empty() {
         return dashboard();
     }
-    let written = config.tables.iter().map(|table| Wanted {
+    let written = config.tables.iter().map(|table| WantedTable {
         provider: table.provider,
         prefix: table.prefix.clone(),
         names: vec![table.table.clone()],
@@ -72,7 +72,7 @@ pub(super) fn wanted(config: &DirectoryConfig) -> Vec<Wanted> {
 }
 
 /// The three tables of the dashboard, spelled as Prisma's model names or mapped to `snake_case`.
-fn dashboard() -> Vec<Wanted> {
+fn dashboard() -> Vec<WantedTable> {
     let table = |provider, names: [&str; 2], columns: [&str; 4]| {
         let [account, token, picture_url, name] = columns;
         let spelled = |spell: fn(&str) -> String| Columns {
@@ -86,7 +86,7 @@ fn dashboard() -> Vec<Wanted> {
             // No name for this column is common enough to guess.
             token_expires_at: None,
         };
-        Wanted {
+        WantedTable {
             provider,
             prefix: String::new(),
             names: names.map(str::to_owned).to_vec(),
@@ -129,7 +129,11 @@ fn snake_case(camel: &str) -> String {
 
 impl Schema {
     /// Looks for all wanted tables. It fails only if the database does not answer.
-    pub(super) async fn look(engine: &Engine, source: &Source, wanted: &[Wanted]) -> Result<Self, Failure> {
+    pub(super) async fn look(
+        engine: &Engine,
+        source: &DatabaseSource,
+        wanted: &[WantedTable],
+    ) -> Result<Self, QueryFailure> {
         let mut looks = Vec::with_capacity(wanted.len());
         for (index, wanted) in wanted.iter().enumerate() {
             looks.push(look_for(engine, source, index, wanted).await?);
@@ -153,11 +157,11 @@ impl Schema {
     /// What an operator has to repair before an id may be called unknown.
     ///
     /// `known` says which tables an earlier look found: a table that is gone since does not make its rows unknown.
-    pub(super) fn problem(&self, wanted: &[Wanted], known: &[bool]) -> Option<DirectoryError> {
+    pub(super) fn problem(&self, wanted: &[WantedTable], known: &[bool]) -> Option<DirectoryError> {
         self.ambiguity().or_else(|| self.absence(wanted, known)).map(DirectoryError::Misconfigured)
     }
 
-    fn absence(&self, wanted: &[Wanted], known: &[bool]) -> Option<String> {
+    fn absence(&self, wanted: &[WantedTable], known: &[bool]) -> Option<String> {
         for ((look, wanted), known) in self.looks.iter().zip(wanted).zip(known) {
             match look {
                 Look::Unusable { table, problem } => return Some(format!("the table {table:?}: {problem}")),
@@ -192,10 +196,15 @@ fn quoted(names: &[String]) -> String {
     names.iter().map(|name| format!("{name:?}")).collect::<Vec<_>>().join(", ")
 }
 
-async fn look_for(engine: &Engine, source: &Source, index: usize, wanted: &Wanted) -> Result<Look, Failure> {
+async fn look_for(
+    engine: &Engine,
+    source: &DatabaseSource,
+    index: usize,
+    wanted: &WantedTable,
+) -> Result<Look, QueryFailure> {
     let schema = match source {
-        Source::Postgres(source) => Some(source.schema.as_str()),
-        Source::MySql(_) | Source::Sqlite(_) => None,
+        DatabaseSource::Postgres(source) => Some(source.schema.as_str()),
+        DatabaseSource::MySql(_) | DatabaseSource::Sqlite(_) => None,
     };
     let dialect = engine.dialect();
     for name in &wanted.names {
@@ -234,7 +243,12 @@ fn column_of(row: Vec<Option<String>>) -> Option<(String, Column)> {
 }
 
 /// Takes the first style whose token column exists.
-fn take(dialect: Dialect, named: &Named<'_>, wanted: &Wanted, columns: &[Column]) -> Result<Taken, String> {
+fn take(
+    dialect: Dialect,
+    named: &Named<'_>,
+    wanted: &WantedTable,
+    columns: &[Column],
+) -> Result<Taken, String> {
     let find = |name: &String| find(dialect, name, columns);
     let style = wanted.styles.iter().find(|style| find(&style.columns.token).is_some());
     let Some(style) = style else {
@@ -255,7 +269,7 @@ fn take(dialect: Dialect, named: &Named<'_>, wanted: &Wanted, columns: &[Column]
             }
         },
     };
-    let found = Found {
+    let found = TableColumns {
         id: needed(&names.id)?,
         token: needed(&names.token)?,
         token_iv: optional(&names.token_iv)?,

@@ -34,7 +34,7 @@ pub(super) struct Table {
 
 /// The found columns of a table.
 #[derive(Debug)]
-pub(super) struct Found {
+pub(super) struct TableColumns {
     pub(super) id: Column,
     pub(super) token: Column,
     pub(super) token_iv: Option<Column>,
@@ -64,7 +64,7 @@ pub(super) struct Named<'a> {
 
 impl Table {
     /// Builds the statements; the error says what is wrong with the table.
-    pub(super) fn new(dialect: Dialect, named: &Named<'_>, found: Found) -> Result<Self, String> {
+    pub(super) fn new(dialect: Dialect, named: &Named<'_>, found: TableColumns) -> Result<Self, String> {
         let id_type = dialect
             .id_type(&found.id)
             .ok_or_else(|| format!("its id is of type {}: text, uuid or integer is needed", found.id.full))?;
@@ -224,7 +224,7 @@ impl Quoted {
     }
 
     /// In the order that [`Table::connection`] reads.
-    fn select(&self, found: &Found) -> Result<String, String> {
+    fn select(&self, found: &TableColumns) -> Result<String, String> {
         let columns = [
             self.text(&found.id)?,
             self.token(&Some(found.token.clone()))?,

@@ -1,4 +1,4 @@
-//! [`Source`]: a database URL with the parameters that Prisma gives it, parsed here.
+//! [`DatabaseSource`]: a database URL with the parameters that Prisma gives it, parsed here.
 //!
 //! sqlx's own parser is not used: it writes unknown parameters with their values (`sslpassword`) to the log, and it
 //! knows neither `schema` nor `pgbouncer`.
@@ -17,7 +17,7 @@ use crate::model::Secret;
 
 /// Which database, and how to reach it. `Debug` shows neither user nor password.
 #[derive(Debug, Clone)]
-pub enum Source {
+pub enum DatabaseSource {
     /// PostgreSQL, perhaps behind pgbouncer.
     Postgres(PostgresSource),
     /// MySQL or MariaDB.
@@ -68,7 +68,7 @@ struct Server {
 }
 
 /// Parses a URL. The error says what would be right and repeats nothing of the URL.
-pub(super) fn parse(text: &str) -> Result<Source, String> {
+pub(super) fn parse(text: &str) -> Result<DatabaseSource, String> {
     let (scheme, rest) = text.split_once(':').ok_or(EXPECTED)?;
     match scheme {
         "file" | "sqlite" => sqlite(rest),
@@ -91,7 +91,7 @@ fn read(text: &str) -> Result<Url, String> {
     if url.cannot_be_a_base() { Err(EXPECTED.to_owned()) } else { Ok(url) }
 }
 
-fn postgres(url: &Url) -> Result<Source, String> {
+fn postgres(url: &Url) -> Result<DatabaseSource, String> {
     let parameter = Parameters(url);
     let mut server = Server::of(url, 5432)?;
     if let Some(host) = parameter.get("host") {
@@ -111,7 +111,7 @@ fn postgres(url: &Url) -> Result<Source, String> {
         Some("require" | "no-verify") => PgSslMode::Require,
         Some(_) => return Err("sslmode to be disable, prefer, require, verify-ca or verify-full".to_owned()),
     };
-    Ok(Source::Postgres(PostgresSource {
+    Ok(DatabaseSource::Postgres(PostgresSource {
         server,
         schema: parameter.get("schema").unwrap_or_else(|| "public".to_owned()),
         bouncer: parameter.get("pgbouncer").as_deref() == Some("true"),
@@ -125,7 +125,7 @@ fn postgres(url: &Url) -> Result<Source, String> {
     }))
 }
 
-fn mysql(url: &Url) -> Result<Source, String> {
+fn mysql(url: &Url) -> Result<DatabaseSource, String> {
     let parameter = Parameters(url);
     let mut server = Server::of(url, 3306)?;
     server.socket = parameter.get("socket").map(Into::into);
@@ -140,18 +140,18 @@ fn mysql(url: &Url) -> Result<Source, String> {
     if server.database.is_none() {
         return Err("the database's name as the URL's path: mysql://user:password@host/database".to_owned());
     }
-    Ok(Source::MySql(MySqlSource { server, ssl_mode }))
+    Ok(DatabaseSource::MySql(MySqlSource { server, ssl_mode }))
 }
 
 /// `file:./dev.db`, `sqlite:dev.db`, `sqlite://dev.db`; a relative path starts in the working directory.
-fn sqlite(rest: &str) -> Result<Source, String> {
+fn sqlite(rest: &str) -> Result<DatabaseSource, String> {
     let (path, parameters) = rest.split_once('?').unwrap_or((rest, ""));
     let path = path.strip_prefix("//").unwrap_or(path);
     if path.is_empty() || path == ":memory:" {
         return Err("the path of a SQLite file: file:./dev.db".to_owned());
     }
     let read_only = parameters.split('&').any(|pair| pair == "mode=ro");
-    Ok(Source::Sqlite(SqliteSource { path: path.into(), read_only }))
+    Ok(DatabaseSource::Sqlite(SqliteSource { path: path.into(), read_only }))
 }
 
 struct Parameters<'a>(&'a Url);
@@ -279,7 +279,7 @@ mod tests {
 
     fn pg(text: &str) -> PostgresSource {
         match parse(text) {
-            Ok(Source::Postgres(source)) => source,
+            Ok(DatabaseSource::Postgres(source)) => source,
             other => panic!("{other:?}"),
         }
     }
@@ -342,7 +342,7 @@ mod tests {
             ("sqlite:///var/dev.db?connection_limit=1", "/var/dev.db"),
         ] {
             match parse(text).unwrap() {
-                Source::Sqlite(source) => assert_eq!(source.path, PathBuf::from(path)),
+                DatabaseSource::Sqlite(source) => assert_eq!(source.path, PathBuf::from(path)),
                 other => panic!("{other:?}"),
             }
         }

@@ -9,7 +9,7 @@ use crate::model::AvatarId;
 /// Where a walk is: behind this row. It stays valid while rows are added and deleted.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
-pub struct Place {
+pub struct Cursor {
     /// The table, with its number; empty for the entries of the configuration.
     table: String,
     /// The last row's own id; `None` = before the first.
@@ -22,7 +22,7 @@ pub struct Page {
     /// Their ids. May be empty: not every row's id fits an address.
     pub ids: Vec<AvatarId>,
     /// Where the next page begins; `None` = this was the last.
-    pub next: Option<Place>,
+    pub next: Option<Cursor>,
 }
 
 impl Directory {
@@ -30,7 +30,7 @@ impl Directory {
     ///
     /// # Errors
     /// As for [`Directory::existing`]; also if `from` lies in a table that is no longer read.
-    pub async fn page(&self, from: Option<&Place>, count: usize) -> Result<Page, DirectoryError> {
+    pub async fn page(&self, from: Option<&Cursor>, count: usize) -> Result<Page, DirectoryError> {
         let tables = match self.config.source {
             Some(_) => {
                 let view = self.view(None).await?;
@@ -41,8 +41,8 @@ impl Directory {
         };
         let tables: Vec<&Table> = tables.iter().flat_map(|schema| schema.tables()).collect();
         let from = match from {
-            Some(place) if !place.table.is_empty() => place,
-            Some(Place { after, .. }) => return Ok(self.entries_after(after.as_deref(), count, &tables)),
+            Some(cursor) if !cursor.table.is_empty() => cursor,
+            Some(Cursor { after, .. }) => return Ok(self.entries_after(after.as_deref(), count, &tables)),
             None => return Ok(self.entries_after(None, count, &tables)),
         };
         let at = tables.iter().position(|table| name(table) == from.table).ok_or_else(|| {
@@ -52,7 +52,7 @@ impl Directory {
         let rows = self.rows_after(tables[at], from.after.as_deref(), count).await?;
         let next = match rows.last() {
             Some(last) if rows.len() == count => {
-                Some(Place { table: from.table.clone(), after: Some(last.clone()) })
+                Some(Cursor { table: from.table.clone(), after: Some(last.clone()) })
             }
             Some(_) | None => tables.get(at + 1).map(|table| beginning(table)),
         };
@@ -94,7 +94,7 @@ impl Directory {
         let more = ids.len() > count;
         ids.truncate(count);
         let next = match ids.last() {
-            Some(last) if more => Some(Place { table: String::new(), after: Some(last.to_string()) }),
+            Some(last) if more => Some(Cursor { table: String::new(), after: Some(last.to_string()) }),
             Some(_) | None => tables.first().map(|table| beginning(table)),
         };
         Page { ids: ids.into_iter().cloned().collect(), next }
@@ -113,8 +113,8 @@ impl Directory {
     }
 }
 
-fn beginning(table: &Table) -> Place {
-    Place { table: name(table), after: None }
+fn beginning(table: &Table) -> Cursor {
+    Cursor { table: name(table), after: None }
 }
 
 /// The same table may be read twice, with different columns.

@@ -4,8 +4,8 @@ use std::sync::PoisonError;
 
 use super::Directory;
 use super::engine::Keep;
-use super::error::{DirectoryError, Failure, FailureKind};
-use super::schema::Wanted;
+use super::error::{DirectoryError, FailureKind, QueryFailure};
+use super::schema::WantedTable;
 use crate::model::{Address, Connection, Provider};
 
 /// What became of a fresh address.
@@ -65,11 +65,11 @@ impl Directory {
                 self.cache.forget(&connection.id);
                 Ok(WriteBack::Lost)
             }
-            Err(Failure { kind: FailureKind::TooLong, text }) => {
+            Err(QueryFailure { kind: FailureKind::TooLong, text }) => {
                 self.warn_once(index, &table.name, &text);
                 Ok(WriteBack::TooLong)
             }
-            Err(Failure { kind: FailureKind::Refused, text }) => {
+            Err(QueryFailure { kind: FailureKind::Refused, text }) => {
                 self.warn_once(index, &table.name, &text);
                 Ok(WriteBack::Refused)
             }
@@ -79,7 +79,7 @@ impl Directory {
 
     fn warn_once(&self, index: usize, table: &str, why: &str) {
         if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(index) {
-            let provider = self.wanted.get(index).map(|Wanted { provider, .. }| provider.as_str());
+            let provider = self.wanted.get(index).map(|WantedTable { provider, .. }| provider.as_str());
             tracing::warn!(table, provider, why, "fresh addresses are not saved in this table");
         }
     }

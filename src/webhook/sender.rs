@@ -176,7 +176,7 @@ impl Sender {
                     // A wrong clock dated the event into the future, so the day starts with the first failed attempt.
                     None => self.state.failing_for(now) >= RETRY_FOR,
                 };
-                if is_old && self.drop(number, message.id(), attempts).await && !is_requested {
+                if is_old && self.drop(number, message.id(), memory).await && !is_requested {
                     return Next::Now;
                 }
                 Next::After(now, pause)

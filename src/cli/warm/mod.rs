@@ -9,14 +9,14 @@ mod watch;
 use anyhow::{Context, anyhow};
 use tokio::signal::unix::{SignalKind, signal};
 
-use super::Failure;
+use super::CommandFailure;
 use super::admin::Admin;
 use super::args::WarmArguments;
 use crate::config::{Config, Layers};
-use watch::Watch;
+use watch::WarmWatch;
 
 /// Begins a walk and watches it to its end; with `--stop`, stops the one under way.
-pub(super) fn warm(layers: &Layers, arguments: &WarmArguments) -> Result<(), Failure> {
+pub(super) fn warm(layers: &Layers, arguments: &WarmArguments) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
     let admin = Admin::new(&config.admin, arguments.url.as_deref())?;
     if arguments.state.is_some() {
@@ -43,7 +43,7 @@ async fn stop(admin: &Admin) -> anyhow::Result<()> {
 async fn run(admin: &Admin, arguments: &WarmArguments) -> anyhow::Result<()> {
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
-    let mut watch = Watch::begin(admin, arguments.rate, arguments.resume).await?;
+    let mut watch = WarmWatch::begin(admin, arguments.rate, arguments.resume).await?;
     let name = tokio::select! {
         ended = watch.follow() => return ended,
         _ = terminate.recv() => "SIGTERM",

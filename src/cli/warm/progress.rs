@@ -1,4 +1,4 @@
-//! [`Progress`]: what `warm` shows: a bar on a terminal, else a line every few seconds.
+//! [`ProgressLine`]: what `warm` shows: a bar on a terminal, else a line every few seconds.
 
 use std::io::{IsTerminal, Write};
 use std::time::Duration;
@@ -12,13 +12,13 @@ const BAR_WIDTH: usize = 30;
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 
 /// Where the progress is shown, and when it was last shown.
-pub(super) struct Progress {
+pub(super) struct ProgressLine {
     terminal: bool,
     shown: Stopwatch,
     problem: Option<String>,
 }
 
-impl Progress {
+impl ProgressLine {
     /// On stderr.
     pub(super) fn new() -> Self {
         Self { terminal: std::io::stderr().is_terminal(), shown: Stopwatch::start(), problem: None }

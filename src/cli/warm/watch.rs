@@ -1,13 +1,13 @@
-//! [`Watch`]: a walk in the server, seen through `/api/warm`.
+//! [`WarmWatch`]: a walk in the server, seen through `/api/warm`.
 
 use std::time::Duration;
 
 use anyhow::{Context, anyhow, bail, ensure};
 use serde_json::{Value, json};
 
-use super::progress::Progress;
+use super::progress::ProgressLine;
 use crate::avatar::{WarmState, WarmStatus};
-use crate::cli::admin::{Admin, Answer};
+use crate::cli::admin::{Admin, AdminAnswer};
 use crate::clock::monotonic;
 
 const PATH: &str = "/api/warm";
@@ -19,20 +19,20 @@ const SERVER_AWAY: Duration = Duration::from_secs(60);
 const RESUME: &str = "the same command with --resume continues from there";
 
 /// A walk that this command began or joined.
-pub(super) struct Watch<'a> {
+pub(super) struct WarmWatch<'a> {
     admin: &'a Admin,
     walk: WarmStatus,
-    progress: Progress,
+    progress: ProgressLine,
 }
 
-impl<'a> Watch<'a> {
+impl<'a> WarmWatch<'a> {
     /// Begins a walk. With `resume` it continues the last one, or joins the one under way.
     pub(super) async fn begin(admin: &'a Admin, rate: u16, resume: bool) -> anyhow::Result<Self> {
-        let Answer { status, body } = admin
+        let AdminAnswer { status, body } = admin
             .post(PATH, &json!({ "rate": rate, "resume": resume }))
             .await
             .context("the walk runs in the server, which must be up")?;
-        let progress = Progress::new();
+        let progress = ProgressLine::new();
         match status {
             202 => Ok(Self { admin, walk: parse(&body)?, progress }),
             409 => {
@@ -99,12 +99,12 @@ impl<'a> Watch<'a> {
         let (asked, mut is_said) = (monotonic(), false);
         loop {
             let error = match self.admin.get(PATH).await {
-                Ok(Answer { status: 200, body }) if body["state"] == "idle" => return Ok(None),
-                Ok(Answer { status: 200, body }) => return parse(&body).map(Some),
-                Ok(Answer { status, body }) if status < 500 => {
+                Ok(AdminAnswer { status: 200, body }) if body["state"] == "idle" => return Ok(None),
+                Ok(AdminAnswer { status: 200, body }) => return parse(&body).map(Some),
+                Ok(AdminAnswer { status, body }) if status < 500 => {
                     return Err(refused(self.admin, status, &body));
                 }
-                Ok(Answer { status, body }) => refused(self.admin, status, &body),
+                Ok(AdminAnswer { status, body }) => refused(self.admin, status, &body),
                 Err(error) => error,
             };
             ensure!(
@@ -122,7 +122,7 @@ impl<'a> Watch<'a> {
 
 /// Stops the walk under way; returns what an operator wants to know of it.
 pub(super) async fn stop(admin: &Admin) -> anyhow::Result<String> {
-    let Answer { status, body } = admin.delete(PATH).await?;
+    let AdminAnswer { status, body } = admin.delete(PATH).await?;
     match (status, &body["state"]) {
         (200, state) if state == "stopped" => {
             Ok(format!("stopped: {} avatars are done; {RESUME}", parse(&body)?.done))
@@ -153,7 +153,8 @@ mod tests {
         let admin =
             Admin::new(&AdminConfig { listen: None, token: None }, Some("http://127.0.0.1:1")).unwrap();
         let walk = json!({ "state": "running", "rate": 10, "started_at": 1, "done": 3, "failed": 0 });
-        let mut watch = Watch { admin: &admin, walk: parse(&walk).unwrap(), progress: Progress::new() };
+        let mut watch =
+            WarmWatch { admin: &admin, walk: parse(&walk).unwrap(), progress: ProgressLine::new() };
         let error = format!("{:#}", watch.follow().await.unwrap_err());
         assert!(error.starts_with("3 avatars are done: "), "{error}");
         assert!(error.contains("given up after 60s"), "{error}");

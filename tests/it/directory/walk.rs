@@ -1,6 +1,6 @@
 //! A walk over the directory meets every connection once, in pages, on every database.
 
-use avatar_proxy::directory::{Directory, DirectoryError, Place};
+use avatar_proxy::directory::{Cursor, Directory, DirectoryError};
 
 use super::database::{Db, Kind, id, on_all_four, try_directory};
 
@@ -20,13 +20,13 @@ CREATE TABLE "TelegramConnection" ("id" varchar(64) PRIMARY KEY, "botTokenEnc" v
 
 /// All ids in the order in which they come.
 async fn walked(directory: &Directory, count: usize) -> Vec<String> {
-    let (mut ids, mut place) = (Vec::new(), None);
+    let (mut ids, mut cursor) = (Vec::new(), None);
     for _ in 0..1000 {
-        let page = directory.page(place.as_ref(), count).await.unwrap();
+        let page = directory.page(cursor.as_ref(), count).await.unwrap();
         assert!(page.ids.len() <= count);
         ids.extend(page.ids.iter().map(ToString::to_string));
         match page.next {
-            Some(next) => place = Some(next),
+            Some(next) => cursor = Some(next),
             None => return ids,
         }
     }
@@ -111,9 +111,9 @@ async fn rows_that_come_and_go_disturb_no_walk(db: Db) {
     ))
     .await;
     let kept = serde_json::to_string(&page.next).unwrap();
-    let place: Option<Place> = serde_json::from_str(&kept).unwrap();
+    let cursor: Option<Cursor> = serde_json::from_str(&kept).unwrap();
     let later = db.directory("");
-    let page = later.page(place.as_ref(), 100).await.unwrap();
+    let page = later.page(cursor.as_ref(), 100).await.unwrap();
     assert_eq!(page.ids, [id("ig6"), id("ig7"), id("ig8")]);
 }
 
@@ -136,7 +136,7 @@ async fn a_missing_table_is_named(db: Db) {
     };
     let error = db.directory(&block("pages")).page(None, 1).await.unwrap_err();
     assert!(matches!(&error, DirectoryError::Misconfigured(why) if why.contains("pages")), "{error}");
-    let place: Place = serde_json::from_str(r#"{"table":"0:pages","after":"a"}"#).unwrap();
-    let error = db.directory("").page(Some(&place), 1).await.unwrap_err();
+    let cursor: Cursor = serde_json::from_str(r#"{"table":"0:pages","after":"a"}"#).unwrap();
+    let error = db.directory("").page(Some(&cursor), 1).await.unwrap_err();
     assert!(matches!(&error, DirectoryError::Misconfigured(why) if why.contains("0:pages")), "{error}");
 }

@@ -3,20 +3,20 @@
 use tokio_util::sync::CancellationToken;
 
 use super::status::{WarmRate, WarmState, WarmStatus};
-use crate::directory::Place;
+use crate::directory::Cursor;
 use crate::model::Timestamp;
 
 /// A walk, as this process knows it.
 pub(super) struct Current {
     pub(super) status: WarmStatus,
     /// All connections before it are done; `None` = none are.
-    pub(super) place: Option<Place>,
+    pub(super) cursor: Option<Cursor>,
     pub(super) stop: CancellationToken,
 }
 
 impl Current {
-    pub(super) fn new(status: WarmStatus, place: Option<Place>) -> Self {
-        Self { status, place, stop: CancellationToken::new() }
+    pub(super) fn new(status: WarmStatus, cursor: Option<Cursor>) -> Self {
+        Self { status, cursor, stop: CancellationToken::new() }
     }
 
     pub(super) fn begun(rate: WarmRate, started_at: Timestamp) -> Self {
@@ -26,7 +26,7 @@ impl Current {
 
     pub(super) fn resumed(self, rate: WarmRate) -> Self {
         let status = WarmStatus { state: WarmState::Running, rate, problem: None, ..self.status };
-        Self::new(status, self.place)
+        Self::new(status, self.cursor)
     }
 
     pub(super) fn is_running(&self) -> bool {

@@ -16,7 +16,7 @@ use tokio_util::sync::CancellationToken;
 use super::queue::JobQueue;
 use crate::avatar::tiers::Tiers;
 use crate::clock::Clock;
-use crate::directory::{Directory, Place};
+use crate::directory::{Cursor, Directory};
 use crate::task_pool::TaskPool;
 use current::Current;
 use record::WalkRecord;
@@ -45,7 +45,7 @@ impl Warmer {
         background: TaskPool,
     ) -> Arc<Self> {
         let saved = tiers.recorded_walk().await.and_then(|text| WalkRecord::read(&text));
-        let (current, _) = watch::channel(saved.map(|saved| Current::new(saved.status, saved.place)));
+        let (current, _) = watch::channel(saved.map(|saved| Current::new(saved.status, saved.cursor)));
         let stopping = CancellationToken::new();
         Arc::new(Self { directory, queue, tiers, clock, background, current, stopping })
     }
@@ -67,12 +67,12 @@ impl Warmer {
             }
             let last = current.take().filter(|last| resume && last.status.state != WarmState::Done);
             let begun = last.map_or_else(|| Current::begun(rate, now), |last| last.resumed(rate));
-            outcome = Ok((begun.status.clone(), begun.place.clone(), begun.stop.clone()));
+            outcome = Ok((begun.status.clone(), begun.cursor.clone(), begun.stop.clone()));
             *current = Some(begun);
             true
         });
-        let (status, place, stop) = outcome?;
-        self.background.spawn(self.clone().walk(rate, place, stop));
+        let (status, cursor, stop) = outcome?;
+        self.background.spawn(self.clone().walk(rate, cursor, stop));
         Ok(status)
     }
 
@@ -109,13 +109,13 @@ impl Warmer {
         self.current.send_modify(|current| _ = current.as_mut().map(|current| change(&mut current.status)));
     }
 
-    /// Notes that all connections before `place` are done; the end of the last page is no place.
-    fn note_done(&self, done: u64, failed: u64, place: Option<Place>) {
+    /// Notes that all connections before `cursor` are done; the last page ends without one.
+    fn note_done(&self, done: u64, failed: u64, cursor: Option<Cursor>) {
         self.current.send_modify(|current| {
-            if let Some(Current { status, place: before, .. }) = current {
+            if let Some(Current { status, cursor: before, .. }) = current {
                 status.done += done;
                 status.failed += failed;
-                *before = place.or(before.take());
+                *before = cursor.or(before.take());
             }
         });
     }

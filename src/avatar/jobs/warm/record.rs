@@ -2,7 +2,7 @@
 
 use super::current::Current;
 use super::status::{WarmState, WarmStatus};
-use crate::directory::Place;
+use crate::directory::Cursor;
 
 /// The saved form.
 const VERSION: u32 = 1;
@@ -14,7 +14,7 @@ pub(super) struct WalkRecord {
     version: u32,
     pub(super) status: WarmStatus,
     /// All connections before it are done; `None` = none are.
-    pub(super) place: Option<Place>,
+    pub(super) cursor: Option<Cursor>,
 }
 
 impl WalkRecord {
@@ -36,7 +36,7 @@ impl WalkRecord {
 
     /// What to save of a walk after a change; a walk that is done leaves nothing to resume.
     pub(super) fn text(walk: &Current, change: impl FnOnce(&mut WarmStatus)) -> Option<String> {
-        let mut saved = Self { version: VERSION, status: walk.status.clone(), place: walk.place.clone() };
+        let mut saved = Self { version: VERSION, status: walk.status.clone(), cursor: walk.cursor.clone() };
         change(&mut saved.status);
         match saved.status.state {
             WarmState::Done => None,

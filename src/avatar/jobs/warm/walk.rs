@@ -13,7 +13,7 @@ use super::Warmer;
 use super::status::{WarmRate, WarmState};
 use crate::avatar::jobs::queue::Failures;
 use crate::avatar::refresh::Urgency;
-use crate::directory::{DirectoryError, Page, Place};
+use crate::directory::{Cursor, DirectoryError, Page};
 
 /// Between two pages: a page holds as many connections as the rate allows in this time.
 const PAGE_INTERVAL: Duration = Duration::from_secs(1);
@@ -26,8 +26,8 @@ const LONGEST_RETRY: Duration = Duration::from_secs(8);
 struct Walk {
     warmer: Arc<Warmer>,
     rate: usize,
-    /// The next page: from this place on, or from the first connection. `None` = all pages are queued.
-    next: Option<Option<Place>>,
+    /// The next page: from this cursor on, or from the first connection. `None` = all pages are queued.
+    next: Option<Option<Cursor>>,
     /// Pages that are queued and not known to be done, oldest first.
     queued: VecDeque<QueuedPage>,
     is_counted: bool,
@@ -38,18 +38,18 @@ struct QueuedPage {
     /// The page is done when all jobs up to this number are.
     number: u64,
     failures: Failures,
-    next: Option<Place>,
+    next: Option<Cursor>,
 }
 
 impl Warmer {
-    /// Walks over the directory from a place on.
-    pub(super) async fn walk(self: Arc<Self>, rate: WarmRate, from: Option<Place>, stop: CancellationToken) {
+    /// Walks over the directory from a cursor on.
+    pub(super) async fn walk(self: Arc<Self>, rate: WarmRate, from: Option<Cursor>, stop: CancellationToken) {
         Walk::new(self, rate, from).run(stop).await;
     }
 }
 
 impl Walk {
-    fn new(warmer: Arc<Warmer>, rate: WarmRate, from: Option<Place>) -> Self {
+    fn new(warmer: Arc<Warmer>, rate: WarmRate, from: Option<Cursor>) -> Self {
         Self { warmer, rate: rate.per_second(), next: Some(from), queued: VecDeque::new(), is_counted: false }
     }
 
@@ -93,7 +93,7 @@ impl Walk {
     }
 
     /// Reads a page, however long the database is away.
-    async fn page(&mut self, from: Option<&Place>) -> Result<Page, DirectoryError> {
+    async fn page(&mut self, from: Option<&Cursor>) -> Result<Page, DirectoryError> {
         let directory = self.warmer.directory.clone();
         let mut pause = FIRST_RETRY;
         loop {
