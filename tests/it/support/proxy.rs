@@ -16,7 +16,7 @@ use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{self, Answer};
-use super::wait::{LOOK_EVERY, TEN_SECONDS, until};
+use super::wait::{LOOK_EVERY, LOOKS, until};
 
 /// Where every test's clock begins: 2026-01-01 00:00 UTC.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -132,7 +132,7 @@ impl Proxy {
     /// Views an avatar again and again until an answer is right; refreshes in the background need a moment.
     pub(crate) async fn get_until(&self, target: &str, right: impl Fn(&Answer) -> bool) -> Answer {
         let mut last = String::new();
-        for _ in 0..TEN_SECONDS {
+        for _ in 0..LOOKS {
             let answer = self.get(target).await;
             if right(&answer) {
                 return answer;
@@ -140,7 +140,7 @@ impl Proxy {
             last = answer.head;
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        panic!("{target} did not become what it should be within ten seconds: {last}");
+        panic!("{target} did not become what it should be within thirty seconds: {last}");
     }
 
     /// Waits until no refresh is under way.

@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use super::standardwebhooks;
-use super::wait::{LOOK_EVERY, TEN_SECONDS, until_some};
+use super::wait::{LOOK_EVERY, LOOKS, until_some};
 
 /// Signs what the tests' receivers are sent.
 pub(crate) const SECRET: &str = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCAzMiBieXRlcw==";
@@ -115,7 +115,7 @@ impl Webhooks {
     /// Waits until so many messages were accepted, sees for a moment that no more come, and checks every signature that
     /// ever came.
     pub(crate) async fn expect(&self, count: usize) -> Vec<Message> {
-        for _ in 0..TEN_SECONDS {
+        for _ in 0..LOOKS {
             if self.accepted().len() >= count {
                 break;
             }
