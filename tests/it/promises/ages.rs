@@ -9,9 +9,9 @@ use super::rules::{
     SECOND, ahead, default, forgotten_after, fresh_for, refresh_ahead, shown_at_once_until, shown_soon_until,
     written,
 };
-use super::scene::{Scene, Shown};
 use crate::avatar::{deletion, promise};
 use crate::support::accounts::{ALL, FACEBOOK};
+use crate::support::scene::{Scene, Shown, what};
 use crate::support::wait::until;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -85,7 +85,7 @@ async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
     let watch = avatar_proxy::clock::Stopwatch::start();
     let answer = scene.proxy.get(&scene.whose.path()).await;
     let took = watch.elapsed();
-    assert_eq!(super::scene::what(&answer), shown, "{}", answer.head);
+    assert_eq!(what(&answer), shown, "{}", answer.head);
     assert!((least..least + WAIT * 3).contains(&took), "{took:?}: {}", answer.head);
     // Where nobody waits for it, the call comes a moment after the answer.
     until("the provider is called", async || scene.sim.total_api_calls() > 0).await;

@@ -4,7 +4,6 @@ use avatar_proxy::clock::Clock;
 
 use super::row::Row;
 use super::rules::{SECOND, ahead, default, written};
-use super::scene::{Scene, Shown};
 use crate::avatar::rows as database_rows;
 use crate::directory::database::Kind;
 use crate::store::redis::deletion as everywhere;
@@ -12,6 +11,7 @@ use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::dashboard::Dashboard;
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 
 pub(super) fn rows() -> Vec<Row> {
     let [no_picture, believed] =

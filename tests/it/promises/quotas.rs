@@ -5,12 +5,13 @@ use std::time::Duration;
 use avatar_proxy::clock::Clock;
 use graphsim::Fault;
 
+use super::fault::{code, fails_and_leaves_alone_for};
 use super::row::Row;
 use super::rules::{ACCOUNT_PAUSE, SECOND, THROTTLE_PAUSE, fresh_for, written};
-use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{limits, near_limits};
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 
 pub(super) fn rows() -> Vec<Row> {
     let [throttle, account] = [THROTTLE_PAUSE, ACCOUNT_PAUSE].map(written);

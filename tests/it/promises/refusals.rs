@@ -2,14 +2,15 @@
 
 use avatar_proxy::clock::Clock;
 
+use super::fault::{code, fails_and_leaves_alone_for};
 use super::row::Row;
 use super::rules::{HOUR, LONG_PAUSE, POLICY_PAUSE, SECOND, default, fresh_for, shown_soon_until, written};
-use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{restart, rows as database_rows};
 use crate::directory::database::{Kind, Log};
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 use crate::webhook::expiry;
 
 pub(super) fn rows() -> Vec<Row> {

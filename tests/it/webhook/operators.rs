@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use tempfile::TempDir;
 
-use super::util::{HOUR, MINUTE, change, status, until, view, world};
+use super::util::{HOUR, MINUTE, change, status, until, view, viewed, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::FACEBOOK;
 use crate::support::webhooks::{OK, Reply};
@@ -76,9 +76,7 @@ async fn where_nobody_is_told_the_admin_port_says_so() {
 
 #[tokio::test]
 async fn no_more_than_ten_thousand_events_wait_and_the_oldest_fall_out() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.then([Reply::Status(410, "")]);
     change(&world, &proxy, 2).await;
     until("it has gone", async || status(&proxy).await["state"] == "gone").await;

@@ -6,7 +6,7 @@ use std::time::Duration;
 use avatar_proxy::clock::{Clock, Stopwatch};
 use tempfile::TempDir;
 
-use super::util::{HOUR, change, status, until, view, world, world_at};
+use super::util::{HOUR, change, status, until, view, viewed, world, world_at};
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::client::request;
 use crate::support::process::Process;
@@ -15,9 +15,7 @@ use crate::support::webhooks::{OK, Reply};
 
 #[tokio::test]
 async fn what_waits_at_a_stop_is_told_after_the_start_in_its_order_under_its_ids() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     for seed in 2..5 {
         change(&world, &proxy, seed).await;
@@ -52,9 +50,7 @@ async fn a_stop_does_not_wait_for_a_receiver_that_hangs() {
 
 #[tokio::test]
 async fn an_event_older_than_a_day_is_tried_once_more_by_a_process_that_starts() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
     world.receiver.tried(1).await;

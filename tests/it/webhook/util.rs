@@ -84,6 +84,14 @@ fn keyring() -> Keyring {
     Config::tokens(&layers).map(|tokens| tokens.keyring).unwrap()
 }
 
+/// The dashboard, and a proxy that has shown the page's picture.
+pub(super) async fn viewed() -> (World, Proxy) {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    (world, proxy)
+}
+
 /// Views the page's avatar, and waits until what that began has ended.
 pub(super) async fn view(proxy: &Proxy) {
     proxy.get(&FACEBOOK.path()).await;
