@@ -156,14 +156,14 @@ impl Calls {
 }
 
 #[tokio::test]
-async fn in_a_day_no_quota_is_overdrawn_and_everybody_sees_his_picture() {
+async fn in_a_day_no_quota_is_overdrawn_and_every_viewer_sees_a_picture() {
     let day = Day::begin().await;
     day.pass().await;
     let calls = Calls(day.sim.calls());
     the_app_is_asked_nearly_as_often_as_it_allows(&calls);
     an_app_that_others_have_used_up_is_left_alone_for_an_hour(&calls);
     small_accounts_are_never_refused(&calls);
-    nobody_asks_with_a_dead_token(&calls);
+    no_call_is_made_with_a_dead_token(&calls);
     no_page_is_forgotten(&calls);
 }
 
@@ -195,7 +195,7 @@ fn small_accounts_are_never_refused(calls: &Calls) {
     }
 }
 
-fn nobody_asks_with_a_dead_token(calls: &Calls) {
+fn no_call_is_made_with_a_dead_token(calls: &Calls) {
     for n in REVOKED {
         let own = calls.of_page(n, DEAD);
         assert_eq!(own.iter().map(|call| call.status).collect::<Vec<_>>(), [400], "page {n}");

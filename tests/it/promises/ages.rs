@@ -28,13 +28,13 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             "the picture",
             "nobody",
-            &[nobody_is_asked_while_the_picture_was_confirmed_lately],
+            &[no_provider_is_called_while_the_picture_was_confirmed_recently],
         ),
         Row::new(
             format!("longer ago, up to {at_once}"),
             "the picture, at once",
             "the provider, once, in the background",
-            &[then_it_is_shown_at_once_and_the_provider_is_asked_in_the_background],
+            &[an_older_picture_is_shown_at_once_and_the_provider_is_asked_in_the_background],
         ),
         Row::new(
             format!("longer ago, up to {soon}"),
@@ -52,7 +52,7 @@ pub(super) fn rows() -> Vec<Row> {
             format!("not confirmed for {forgotten}"),
             "its bytes are deleted",
             "the provider",
-            &[deletion::bytes_that_could_not_be_confirmed_for_so_long_are_forgotten],
+            &[deletion::bytes_that_were_not_confirmed_within_forget_after_are_deleted],
         ),
         Row::new(
             "a first view",
@@ -93,7 +93,7 @@ async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_while_the_picture_was_confirmed_lately() {
+async fn no_provider_is_called_while_the_picture_was_confirmed_recently() {
     for connected in ALL {
         let scene = Scene::confirmed(&connected, "").await;
         scene.wait(ahead() - SECOND);
@@ -102,7 +102,7 @@ async fn nobody_is_asked_while_the_picture_was_confirmed_lately() {
 }
 
 #[tokio::test]
-async fn then_it_is_shown_at_once_and_the_provider_is_asked_in_the_background() {
+async fn an_older_picture_is_shown_at_once_and_the_provider_is_asked_in_the_background() {
     for (age, state) in
         [(ahead(), "fresh"), (fresh_for(), "stale"), (shown_at_once_until() - SECOND, "stale")]
     {

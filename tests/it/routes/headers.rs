@@ -115,7 +115,7 @@ async fn an_unknown_id_is_a_404_with_a_neutral_picture_that_a_cdn_may_keep() {
 }
 
 #[tokio::test]
-async fn with_d_404_what_is_missing_is_json_so_that_onerror_fires() {
+async fn with_d_404_a_missing_picture_is_json_so_that_onerror_fires() {
     let (_sim, proxy) = proxy("").await;
     for (target, code) in
         [("/avatar/nobody?d=404", "unknown_connection"), ("/avatar/clx3instagram?d=404", "no_picture")]

@@ -53,7 +53,7 @@ async fn between_attempts_is_a_pause_that_grows() {
 }
 
 #[tokio::test]
-async fn a_refused_event_holds_those_behind_it_back_so_that_order_is_kept() {
+async fn a_refused_event_holds_the_later_ones_back_so_that_order_is_kept() {
     let (world, proxy) = viewed().await;
     world.receiver.then([
         Reply::Status(500, ""),
@@ -118,7 +118,7 @@ async fn an_event_that_cannot_be_delivered_for_a_day_is_dropped_and_counted_and_
 }
 
 #[tokio::test]
-async fn a_message_that_is_refused_for_a_day_takes_none_with_it_that_was_never_sent() {
+async fn dropping_a_message_that_was_refused_for_a_day_drops_none_that_was_never_sent() {
     let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(400, ""));
     for seed in 2..5 {
@@ -137,7 +137,7 @@ async fn a_message_that_is_refused_for_a_day_takes_none_with_it_that_was_never_s
 }
 
 #[tokio::test]
-async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
+async fn old_events_do_not_shorten_a_pause_that_the_receiver_named() {
     let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(429, "Retry-After: 600\r\n"));
     for seed in 2..4 {

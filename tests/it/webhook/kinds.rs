@@ -21,7 +21,7 @@ fn kinds(messages: &[Message]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn another_picture_is_told_with_its_etag_and_a_first_or_equal_one_is_not() {
+async fn another_picture_is_reported_with_its_etag_and_a_first_or_equal_one_is_not() {
     let (world, proxy) = viewed().await;
     world.clock.advance(STALE);
     view(&proxy).await;
@@ -44,7 +44,7 @@ async fn another_picture_is_told_with_its_etag_and_a_first_or_equal_one_is_not()
 }
 
 #[tokio::test]
-async fn a_removed_picture_and_one_that_came_back_are_told() {
+async fn a_removed_picture_and_one_that_came_back_are_reported() {
     let (world, proxy) = viewed().await;
     for picture in [None, Some(small(1))] {
         world.sim.set_picture(FACEBOOK.account, picture);
@@ -59,7 +59,7 @@ async fn a_removed_picture_and_one_that_came_back_are_told() {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_told_once_and_its_renewal_once() {
+async fn a_dead_token_is_reported_once_and_its_renewal_once() {
     let (world, proxy) = viewed().await;
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
@@ -84,7 +84,7 @@ async fn a_dead_token_is_told_once_and_its_renewal_once() {
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_whatever_has_failed_before_it() {
+async fn a_recovery_is_reported_whatever_has_failed_before_it() {
     let (world, proxy) = viewed().await;
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
@@ -101,7 +101,7 @@ async fn a_recovery_is_told_whatever_has_failed_before_it() {
 }
 
 #[tokio::test]
-async fn a_fault_of_the_configuration_and_its_end_are_told_over_restarts() {
+async fn a_fault_of_the_configuration_and_its_end_are_reported_over_restarts() {
     let world = world().await;
     let wrong = "[tokens]\nkeys = [\"sha256:another pass phrase\"]\n";
     let proxy = world.proxy(wrong).await;
@@ -141,7 +141,7 @@ async fn a_soft_purge_forgets_no_dead_token() {
 }
 
 #[tokio::test]
-async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
+async fn a_deleted_row_is_reported_and_an_operators_purge_is_not() {
     let (world, proxy) = viewed().await;
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     view(&proxy).await;
@@ -157,7 +157,7 @@ async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_dashboard_asked_for_is_told_once() {
+async fn a_deletion_that_the_dashboard_asked_for_is_reported_once() {
     let (world, proxy) = viewed().await;
     for _ in 0..2 {
         assert_eq!(tell(proxy.admin, FACEBOOK.id, "deleted").await.status, 200);
@@ -193,7 +193,7 @@ async fn a_deletion_whose_caller_leaves_is_done() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind_it() {
+async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_reported_after_it() {
     let (world, redis) = (world().await, RedisServer::start());
     let chaos = Chaos::start(SocketAddr::from(([127, 0, 0, 1], redis.port)));
     let shared = format!(
@@ -219,7 +219,7 @@ async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() {
+async fn a_deletion_that_the_sweep_finds_is_reported_only_for_an_avatar_that_is_held() {
     let (world, proxy) = viewed().await;
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
     proxy.service.sweep().await;
@@ -230,7 +230,8 @@ async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() 
 }
 
 #[tokio::test]
-async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it() {
+async fn a_change_that_is_first_seen_after_a_restart_is_reported_after_a_view_and_after_an_operators_refresh()
+{
     let world = world().await;
     let mut proxy = world.proxy("").await;
     view(&proxy).await;
@@ -248,7 +249,7 @@ async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it
 }
 
 #[tokio::test]
-async fn each_change_of_many_is_told_in_order() {
+async fn each_change_of_many_is_reported_in_order() {
     let (world, proxy) = viewed().await;
     for seed in [2, 1, 2, 3] {
         change(&world, &proxy, seed).await;

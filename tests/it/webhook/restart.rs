@@ -14,7 +14,7 @@ use crate::support::proxy::merged;
 use crate::support::webhooks::{OK, Reply};
 
 #[tokio::test]
-async fn what_waits_at_a_stop_is_told_after_the_start_in_its_order_under_its_ids() {
+async fn events_that_wait_at_a_stop_are_sent_after_the_start_in_order_under_their_ids() {
     let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     for seed in 2..5 {
@@ -63,7 +63,7 @@ async fn an_event_older_than_a_day_is_tried_once_more_by_a_process_that_starts()
 
 /// Killed at every moment: whatever picture is shown at last, its event was told.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_is_killed_again_and_again_tells_everything_at_least_once() {
+async fn a_process_that_is_killed_again_and_again_sends_every_event_at_least_once() {
     let world = world_at(Clock::system()).await;
     let folder = Arc::new(TempDir::new().unwrap());
     let settings = merged(&world.settings(), "[avatar]\nfresh_for = \"1s\"\nwait = \"100ms\"\n");

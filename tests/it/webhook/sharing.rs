@@ -48,7 +48,7 @@ fn ids(messages: &[Message]) -> BTreeSet<&str> {
 }
 
 #[tokio::test]
-async fn three_instances_that_see_one_thing_send_one_id() {
+async fn three_instances_that_see_one_event_send_one_id() {
     let (world, redis) = (world().await, RedisServer::start());
     let instances = three(&world, &redis).await;
     all_view(&instances).await;
@@ -67,7 +67,7 @@ async fn three_instances_that_see_one_thing_send_one_id() {
 }
 
 #[tokio::test]
-async fn one_id_is_sent_for_one_thing_even_where_the_receiver_was_down_over_several() {
+async fn one_id_is_sent_for_one_event_even_if_the_receiver_was_down_over_several() {
     let (world, redis) = (world().await, RedisServer::start());
     let instances = three(&world, &redis).await;
     all_view(&instances).await;
@@ -108,7 +108,7 @@ async fn one_id_is_sent_for_one_thing_even_where_the_receiver_was_down_over_seve
 }
 
 #[tokio::test]
-async fn what_is_seen_while_the_receiver_hangs_on_one_instance_is_one_id_in_its_order() {
+async fn changes_that_are_seen_while_the_receiver_hangs_on_one_instance_have_one_id_each_in_order() {
     let (world, redis) = (world().await, RedisServer::start());
     let instances = three_with(&world, &redis, "[origin]\ntimeout = \"2s\"\n").await;
     all_view(&instances).await;
@@ -154,7 +154,7 @@ async fn a_deleted_row_that_three_instances_find_at_one_time_is_one_id() {
 }
 
 #[tokio::test]
-async fn a_deletion_is_told_by_the_only_one_that_held_the_avatar_whoever_is_told_of_it() {
+async fn a_deletion_is_reported_by_the_only_instance_that_held_the_avatar_whichever_gets_the_hook() {
     let (world, redis) = (world().await, RedisServer::start());
     let instances = three(&world, &redis).await;
     view(&instances[1]).await;

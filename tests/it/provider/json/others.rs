@@ -186,7 +186,7 @@ async fn pinterest_shows_the_picture() {
 }
 
 #[tokio::test]
-async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys() {
+async fn bluesky_shows_the_picture_without_a_token_and_its_limit_stops_the_whole_app() {
     let error = |name: &str| json!({"error": name, "message": "no"});
     let shown = Entry {
         file: include_str!("../../../../providers/bluesky.toml"),

@@ -212,7 +212,7 @@ async fn a_deleted_connection_is_found_on_no_node_of_a_cluster() {
 }
 
 #[tokio::test]
-async fn what_was_told_of_a_deleted_avatar_is_soon_forgotten_and_so_is_every_purge_before() {
+async fn redis_soon_forgets_the_keys_of_a_deleted_avatar_and_every_purge_before() {
     let (redis, world) = (RedisServer::start(), world().await);
     let receiver = Webhooks::start(&world.1);
     let searched = Searched::with(world, &redis.url(), vec![&redis], &receiver.settings()).await;

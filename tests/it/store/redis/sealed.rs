@@ -136,7 +136,7 @@ async fn everything_has_a_time_to_live() {
 }
 
 #[tokio::test]
-async fn whoever_may_write_to_redis_purges_and_pauses_nothing() {
+async fn a_stranger_who_writes_to_redis_purges_and_pauses_nothing() {
     let all = together(2, "").await;
     let path = FACEBOOK.path();
     for proxy in &all.instances {

@@ -46,7 +46,7 @@ async fn a_stale_avatar_is_refreshed_by_one_instance_for_all() {
 }
 
 #[tokio::test]
-async fn whoever_has_not_the_lease_is_told_of_the_result_and_does_not_ask_for_it_again_and_again() {
+async fn an_instance_without_the_lease_gets_the_result_and_does_not_poll_for_it() {
     let all = together(2, "").await;
     all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(600))));
     let path = FACEBOOK.path();
@@ -121,7 +121,7 @@ async fn a_throttled_app_is_paused_for_every_instance() {
 }
 
 #[tokio::test]
-async fn a_pause_that_an_instance_met_without_redis_is_told_when_it_is_back() {
+async fn a_pause_that_began_without_redis_is_shared_when_redis_returns() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let alone = on(&all.sim, &all.clock, &url, "").await;
@@ -218,7 +218,7 @@ async fn a_dead_token_is_asked_for_by_none_and_a_new_one_at_once() {
 }
 
 #[tokio::test]
-async fn after_its_subscription_broke_an_instance_looks_before_it_shows_what_it_holds() {
+async fn after_its_subscription_broke_an_instance_asks_redis_before_it_shows_its_own_copy() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let cut_off = on(&all.sim, &all.clock, &url, "").await;
@@ -259,7 +259,7 @@ async fn an_emptied_redis_is_filled_again_by_what_is_viewed() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_another_instance_goes_on_alone_when_redis_goes() {
+async fn an_instance_that_waits_for_another_goes_on_alone_when_redis_dies() {
     let all = together(2, "").await;
     all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
     let path = FACEBOOK.path();
