@@ -1,4 +1,4 @@
-//! A day of 24 hours on the hand-moved clock, against quotas that fill up and empty again: how often who is asked.
+//! A day of 24 hours on the hand-moved clock, against quotas that fill up and empty again: how often each account is asked for.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const DEAD: Range<i64> = 6 * HOUR..12 * HOUR;
 const SHARED: Range<i64> = 8 * HOUR..10 * HOUR;
 /// It uses up all that is left.
 const USED_UP: i64 = 15 * HOUR;
-/// Nobody looks.
+/// Nothing is viewed.
 const NIGHT: Range<i64> = 20 * HOUR..22 * HOUR;
 const DAY: i64 = 24 * HOUR;
 
@@ -108,7 +108,7 @@ impl Day {
         }
     }
 
-    /// A third of the pages is viewed, another third in the next step. Whoever looks sees the picture.
+    /// A third of the pages is viewed, another third in the next step. Each view shows the picture.
     async fn view(&self) {
         let turn = (self.now() / STEP) as usize % 3;
         for n in (0..PAGES).filter(|n| n % 3 == turn) {

@@ -1,4 +1,4 @@
-//! What a provider says of its limits is heeded in every reply, at once, and by nobody longer than it holds.
+//! The limits that a provider names in any reply are obeyed at once, and no longer than they hold.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::client::{self, Answer, hash};
 use crate::support::proxy::{Proxy, START, stand_in};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// A picture is fresh for so long, and shown at once for one minute more. Whoever waited would wait for very long.
+/// A picture is fresh for ten minutes and shown at once for one more. A view that waited would wait for very long.
 const SETTINGS: &str = "[server]\nrequest_timeout = \"15m\"\n[avatar]\nfresh_for = \"10m\"\nrefresh_ahead = 1.0\n\
                         stale_while_revalidate = \"1m\"\nwait = \"10m\"\n";
 const STALE: Duration = Duration::from_secs(11 * 60 + 1);
@@ -47,10 +47,10 @@ fn refused() -> Fault {
     Fault::Status { status: 403, content_type: "text/plain", body: "URL signature expired".into() }
 }
 
-/// A view of somebody who must not wait: it hangs where he has to.
+/// A view that must not wait for the provider's turn.
 async fn at_once(proxy: &Proxy, whose: &Connected) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(15), proxy.get(&whose.path())).await;
-    answer.expect("he waits for a provider that is slowed down")
+    answer.expect("the view waits for a provider that is slowed down")
 }
 
 #[tokio::test]
@@ -91,7 +91,7 @@ pub(crate) async fn no_view_with_a_picture_to_show_waits_for_an_app_that_is_slow
     assert_eq!(sim.api_calls(SECOND_PAGE.account), 1);
     proxy.clock.advance(4 * MINUTE);
     proxy.settled().await;
-    assert_eq!(sim.api_calls(SECOND_PAGE.account), 2, "in his turn he is asked for");
+    assert_eq!(sim.api_calls(SECOND_PAGE.account), 2, "it is asked for in its turn");
 }
 
 /// At 99 % the first page is asked for, then the second one is viewed, whose row has an address that lives; what the CDN

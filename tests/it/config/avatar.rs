@@ -11,7 +11,7 @@ use crate::support::accounts::{ALL, FACEBOOK, small};
 use crate::support::client::Answer;
 use crate::support::proxy::{Proxy, START, stand_in};
 
-/// What is shown of a picture that was confirmed so long ago, and how long that took.
+/// The answer for a picture of that age, and how long it took.
 async fn aged(sim: &Graphsim, extra: &str, age: Duration, fault: Option<Fault>) -> (Answer, Duration) {
     sim.api_fault(None, None);
     let clock = Clock::manual(START);
@@ -138,7 +138,7 @@ async fn no_picture_is_believed_for_as_long_as_is_configured() {
     }
 }
 
-/// The calls of a view that comes so long after the last of so many failures.
+/// The calls of a view that comes `pause` after the last of that many failures.
 async fn calls_after(extra: &str, failures: usize, pause: Duration) -> usize {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.api_fault(None, Some(Fault::Close));

@@ -45,7 +45,7 @@ async fn status(proxy: &Proxy) -> serde_json::Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
-/// Whether an instance with these settings hears the others.
+/// Whether an instance with these settings is subscribed to the others' messages.
 async fn is_joined(extra: &str) -> bool {
     let (sim, clock) = one(&FACEBOOK).await;
     status(&facebook(&sim, &clock, extra).await).await["subscribed"] == true

@@ -79,7 +79,7 @@ timeout = "10s"
 const WAIT: Duration = Duration::from_millis(200);
 const ANSWER: Duration = SECOND;
 
-/// While the provider hangs, a view shows this after so long.
+/// While the provider hangs, a view shows this after `least` and not much later.
 async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
     scene.api(Fault::Hang);
     let watch = avatar_proxy::clock::Stopwatch::start();

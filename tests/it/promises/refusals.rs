@@ -1,4 +1,4 @@
-//! The provider says no, until somebody mends something.
+//! The provider says no, until the owner or the operator repairs something.
 
 use avatar_proxy::clock::Clock;
 

@@ -1,4 +1,4 @@
-//! What a dashboard tells of its connections.
+//! The dashboard's hooks: a connection was created, updated or deleted.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn of(id: &str) -> String {
     format!("{MANY}/{id}")
 }
 
-/// Tells of one connection.
+/// The hook for one connection.
 pub(crate) async fn tell(admin: SocketAddr, id: &str, event: &str) -> Answer {
     post(admin, &of(id), &json!({ "event": event }).to_string()).await
 }
@@ -34,7 +34,7 @@ fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// Waits until all that was told is done.
+/// Waits until every accepted hook is done.
 pub(crate) async fn worked_off(proxy: &Proxy) {
     until("all that was accepted is done", async || is_worked_off(proxy).await).await;
     proxy.settled().await;
@@ -271,7 +271,7 @@ async fn a_deletion_is_done_when_it_is_answered_and_an_unknown_id_is_no_error() 
     }
     assert_eq!(tell(proxy.admin, "nobody", "deleted").await.status, 200);
     assert_eq!(sim.total_api_calls(), 1);
-    // Its row is still there: whoever views it sees it again.
+    // Its row is still there: the next view shows it again.
     assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
 }
 

@@ -29,7 +29,7 @@ pub(crate) async fn stand_in(clock: &Clock) -> Graphsim {
     Graphsim::start(Options { now: Arc::new(move || clock.now().as_millis()), address_life: LIFE }).await
 }
 
-/// The settings that every proxy of the tests needs to reach the stand-in and to disturb nobody.
+/// The settings that every proxy of the tests needs to reach the stand-in and to disturb no other test.
 pub(crate) fn base_config(sim: &Graphsim, folder: &Path) -> String {
     format!(
         r#"
@@ -154,7 +154,7 @@ impl Proxy {
         panic!("refreshes are still under way: {:?}", self.service.depth());
     }
 
-    /// Waits until nobody is asked any more; some may wait for the clock, since their provider is slowed down.
+    /// Waits until no call is under way; refreshes of a provider that is slowed down may still wait for the clock.
     pub(crate) async fn quiet(&self) {
         for _ in 0..5000 {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -27,7 +27,7 @@ pub(crate) struct Scene {
 }
 
 impl Scene {
-    /// Nobody has viewed the avatar; `extra` is merged over the settings.
+    /// The avatar has not been viewed; `extra` is merged over the settings.
     pub(crate) async fn cold(whose: &Connected, extra: &str) -> Self {
         let clock = Clock::manual(START);
         let sim = stand_in(&clock).await;
@@ -75,7 +75,7 @@ impl Scene {
         let age = self.proxy.clock.now().since(START);
         assert_eq!(seen, (shown, calls), "{age:?} after the start: {}", answer.head);
         if calls == 0 {
-            assert_eq!(after, before, "nobody is asked, not for bytes either, {age:?} after the start");
+            assert_eq!(after, before, "neither the provider nor the CDN is asked {age:?} after the start");
         }
         answer
     }

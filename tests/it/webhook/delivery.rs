@@ -1,4 +1,4 @@
-//! A receiver that fails, hangs, refuses or has gone.
+//! A receiver that fails, hangs, refuses, or answers 410.
 
 use std::collections::BTreeSet;
 use std::time::Duration;

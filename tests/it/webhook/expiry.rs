@@ -1,4 +1,4 @@
-//! Tokens that end soon: the state says so, and the dashboard is told once.
+//! Tokens that end soon: the state says so, and one event reports it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const TABLE: &str = "[[directory.table]]\nprovider = 'facebook'\ntable = 'PageConnection'\nid = 'id'\n\
     account = 'pageId'\ntoken = 'pageAccessTokenEnc'\ntoken_expires_at = 'tokenExpiresAt'\n";
 
-/// The dashboard knows when the page's token ends: in so many days.
+/// The dashboard knows when the page's token ends: in that many days.
 async fn ending_in(days: u32) -> World {
     let world = world().await;
     world.db.sql(r#"ALTER TABLE "PageConnection" ADD "tokenExpiresAt" DATETIME"#).await;
@@ -132,7 +132,7 @@ async fn an_impossible_token_end_is_ignored_and_the_picture_is_shown() {
     world.receiver.expect(0).await;
 }
 
-/// A row of a JSON provider that says when its token ends: in so many days.
+/// A row of a JSON provider that says when its token ends: in that many days.
 fn told_by_the_provider(world: &World, days: u32) -> String {
     let picture = world.sim.put_file("/p/a.jpg", small(1));
     let ends = (START + DAY * days).as_secs();

@@ -1,4 +1,4 @@
-//! The disk file's file system is full: pictures are shown, nothing that happened is lost, and nothing is told twice.
+//! The disk file's file system is full: pictures are shown, no event is lost, and none is sent twice.
 
 use std::fs::File;
 use std::io::Write;

@@ -68,7 +68,7 @@ async fn a_dead_token_is_reported_once_and_its_renewal_once() {
     for _ in 0..3 {
         world.clock.advance(STALE);
         view(&proxy).await;
-        // An operator may try in vain, too.
+        // An operator may also try in vain.
         proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await;
     }
     let [dead] = world.receiver.expect(1).await.try_into().unwrap();

@@ -1,4 +1,4 @@
-//! What an operator sees of it.
+//! What an operator sees of the events.
 
 use std::sync::Arc;
 use tempfile::TempDir;

@@ -1,4 +1,4 @@
-//! What was not delivered outlives the process, however that ends.
+//! Events that were not delivered outlive the process, however it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -61,7 +61,7 @@ async fn an_event_older_than_a_day_is_tried_once_more_by_a_process_that_starts()
     world.receiver.expect(1).await;
 }
 
-/// Killed at every moment: whatever picture is shown at last, its event was told.
+/// Killed at every moment: the event of the picture that is shown at last was sent.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_process_that_is_killed_again_and_again_sends_every_event_at_least_once() {
     let world = world_at(Clock::system()).await;
@@ -86,13 +86,13 @@ async fn a_process_that_is_killed_again_and_again_sends_every_event_at_least_onc
     }
     let process = Process::start(&world.sim, folder.path(), &settings, &[]).await;
     let last = avatar_proxy::model::ETag::of(&small(9).bytes).as_str().to_owned();
-    until("the last picture is told", async || {
+    until("the last picture is reported", async || {
         process.get(&FACEBOOK.path()).await;
         world.receiver.accepted().iter().any(|message| message.data()["etag"] == last)
     })
     .await;
     world.receiver.verify();
-    // Whatever an answer said was refreshed has been told, and nothing under two numbers.
+    // Every refresh that was confirmed has been reported, and none under two numbers.
     let accepted = world.receiver.accepted();
     let etags: std::collections::BTreeSet<_> =
         accepted.iter().map(|message| message.data()["etag"].to_string()).collect();

@@ -1,4 +1,4 @@
-//! Several instances that see one thing.
+//! Several instances that see the same change.
 
 use std::collections::BTreeSet;
 
@@ -35,7 +35,7 @@ async fn subscribed(proxy: &Proxy) -> bool {
     serde_json::from_slice::<serde_json::Value>(&answer.body).unwrap()["subscribed"] == true
 }
 
-/// All see what is there now.
+/// All instances see the present picture.
 async fn all_view(instances: &[Proxy]) {
     for proxy in instances {
         view(proxy).await;
@@ -82,7 +82,7 @@ async fn one_id_is_sent_for_one_event_even_if_the_receiver_was_down_over_several
         view(proxy).await;
     }
     world.receiver.set(OK);
-    until("all have told", async || {
+    until("every event is sent", async || {
         let (mut waiting, mut ended) = (0, 0);
         for proxy in &instances {
             let status = status(proxy).await;
@@ -126,7 +126,7 @@ async fn changes_that_are_seen_while_the_receiver_hangs_on_one_instance_have_one
     view(hanging).await;
     until("the attempt is given up", async || status(hanging).await["state"] == "failing").await;
     world.clock.advance(super::util::HOUR);
-    until("all is told", async || status(hanging).await["waiting"] == 0).await;
+    until("every event is sent", async || status(hanging).await["waiting"] == 0).await;
     let told = world.receiver.accepted();
     let mut pictures: Vec<_> =
         told.iter().map(|told| (told.sequence(), told.data()["etag"].clone())).collect();

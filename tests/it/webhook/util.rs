@@ -136,7 +136,7 @@ pub(super) async fn status(proxy: &Proxy) -> Value {
     serde_json::from_slice(&proxy.admin("GET", "/api/events").await.body).expect("JSON")
 }
 
-/// Waits until so many attempts were made and the proxy has drawn its conclusions: its next pause counts from before the
+/// Waits until `count` attempts were made and the proxy knows how they ended: its next pause counts from before the
 /// test moves the clock.
 pub(super) async fn tried(world: &World, proxy: &Proxy, count: usize) {
     let attempts = world.receiver.tried(count).await.len();

@@ -1,4 +1,4 @@
-//! A provider that nobody configures any more, an API that sends elsewhere, a picture that lies elsewhere.
+//! A provider that is no longer configured, an API that redirects, a picture on another host.
 
 use std::time::Duration;
 

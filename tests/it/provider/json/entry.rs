@@ -35,7 +35,7 @@ pub(super) struct Entry {
     pub(super) reply: fn(&str) -> Value,
     /// When the address ends, in seconds since the epoch, where something says so.
     pub(super) ends: Option<i64>,
-    /// What a placeholder shows where the row has no name; empty = nobody's figure.
+    /// What a placeholder shows where the row has no name; empty = the neutral figure.
     pub(super) initials: &'static str,
 }
 

@@ -1,4 +1,4 @@
-//! What a provider tells beside the picture: the account's name, and when its token ends.
+//! What a reply names beside the picture: the account's name, and when its token ends.
 
 use std::time::Duration;
 

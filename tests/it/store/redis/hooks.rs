@@ -80,7 +80,7 @@ async fn a_row_that_changed_is_read_anew_by_every_instance() {
     dashboard.db.sql(&format!(r#"UPDATE "PageConnection" SET "pageAccessTokenEnc" = '{sealed}'"#)).await;
     assert_eq!(tell(first.admin, FACEBOOK.id, "updated").await.status, 202);
     worked_off(&first).await;
-    // Rows are believed for a minute, but for what was told.
+    // Rows are cached for a minute, except after a hook.
     clock.advance(Duration::from_secs(11));
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     let calls = sim.api_calls(FACEBOOK.account);

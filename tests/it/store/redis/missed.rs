@@ -1,4 +1,4 @@
-//! Purges that somebody has missed: an instance that was stopped, a Redis that was emptied, or all the others.
+//! Purges that were missed: by an instance that was stopped, by a Redis that was emptied, or by all others.
 
 use graphsim::{Endpoint, Fault, Graphsim};
 
@@ -26,7 +26,7 @@ async fn back(all: &Together, url: &str, folder: std::sync::Arc<tempfile::TempDi
     proxy
 }
 
-/// What was asked of the provider, and what of the CDN.
+/// The requests to the provider and to the CDN.
 fn asked(sim: &Graphsim) -> (usize, usize) {
     (sim.api_calls(FACEBOOK.account), sim.downloads(FACEBOOK.account))
 }
@@ -119,7 +119,10 @@ async fn a_purge_that_could_not_be_published_survives_a_restart() {
     assert!(is_held(&all.instances[0], FACEBOOK.id).await);
     chaos.set(Mode::Pass);
     let _back = back(&all, &url, folder).await;
-    until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    until("the other instance has applied the purge", async || {
+        !is_held(&all.instances[0], FACEBOOK.id).await
+    })
+    .await;
     // It deletes behind the answer: its row is gone a moment before the file's log is cut.
     until("its disk is clean", async || !is_on_disk(&all.instances[0], &small(1).bytes)).await;
 }

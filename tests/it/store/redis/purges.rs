@@ -175,7 +175,10 @@ async fn a_deletion_while_redis_is_away_says_so_and_is_published_when_redis_retu
     assert!(!is_held(&alone, FACEBOOK.id).await);
     assert!(is_held(&all.instances[0], FACEBOOK.id).await);
     chaos.set(Mode::Pass);
-    until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    until("the other instance has applied the purge", async || {
+        !is_held(&all.instances[0], FACEBOOK.id).await
+    })
+    .await;
 }
 
 #[tokio::test]

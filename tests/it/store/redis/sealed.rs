@@ -46,7 +46,7 @@ async fn no_token_no_address_and_no_byte_of_a_picture_goes_over_the_wire_in_clea
     for address in all.sim.handed_out() {
         assert!(!contains(&wire, address.as_bytes()), "{address}");
     }
-    // Three bytes would be found among so many random ones now and then.
+    // Three bytes would turn up by chance among that many random ones now and then.
     for piece in
         ["http://", "https://", "&oh=", "&oe=", "?oe=", "/bot", "Ada Lovelace", "needs_reauth", "\"code "]
     {

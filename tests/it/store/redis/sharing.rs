@@ -110,7 +110,7 @@ async fn a_throttled_app_is_paused_for_every_instance() {
     })
     .await;
     assert_eq!(all.sim.total_api_calls(), calls);
-    // An instance that starts during the pause keeps it, too: of this account nobody knows anything yet.
+    // An instance that starts during the pause obeys it, even for an account of which no instance knows anything yet.
     let third = on(&all.sim, &all.clock, &all.redis.url(), "").await;
     third.get(&INSTAGRAM.path()).await;
     third.settled().await;
@@ -159,7 +159,7 @@ async fn a_dead_token_is_remembered_as_long_as_its_picture_is_viewed() {
     assert!(left() > 60_000, "the picture would outlive what is known of its token");
 }
 
-/// A provider's reply, seen by one instance; then how often each account was asked until so long afterwards, by another.
+/// A provider's reply, seen by one instance; then how often each account was asked for by another, until that much later.
 async fn asked_by_the_other(header: &'static str, usage: &str, after: Duration) -> (usize, usize) {
     let all = together(2, "[avatar]\nfresh_for = \"10m\"\n").await;
     let told = Fault::Headers(vec![(header, usage.to_owned())]);
@@ -271,7 +271,7 @@ async fn an_instance_that_waits_for_another_goes_on_alone_when_redis_dies() {
         },
         async {
             until("the other has the lease", async || all.sim.downloads(FACEBOOK.account) == 1).await;
-            // Who asks for the lease asks how long it lasts.
+            // An instance that asks for the lease also asks how long it lasts.
             until("the second has asked for it", async || all.redis.command_calls("pttl") == 2).await;
             all.redis.signal("KILL");
         }

@@ -1,4 +1,4 @@
-//! A picture that is deleted while it is on its way is shown to nobody who comes after the deletion.
+//! A picture that is deleted while it is on its way is shown to no viewer that comes after the deletion.
 
 use std::time::Duration;
 
