@@ -118,7 +118,7 @@ impl Server {
         kill_process(pid(self.process()), Signal::STOP).expect("it runs");
     }
 
-    /// It goes on.
+    /// It continues.
     pub(crate) fn thaw(&self) {
         kill_process(pid(self.process()), Signal::CONT).expect("it is frozen");
     }
