@@ -10,7 +10,6 @@ use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
 
 use crate::avatar::{Parts, Service, TiersParts};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::config::Config;
 use crate::directory::Directory;
@@ -19,6 +18,7 @@ use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
 use crate::store::{Disk, Memory, PurgeLog, Redis};
+use crate::task_pool::TaskPool;
 use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
@@ -40,19 +40,19 @@ pub struct App {
     listening: Option<JoinHandle<()>>,
     /// Tells the dashboard what has happened.
     sender: Option<Sender>,
-    work: Work,
+    pools: Pools,
 }
 
-/// Where it runs.
+/// The pools of tasks, each on its runtime.
 #[derive(Clone)]
-struct Work {
+struct Pools {
     /// What answers need not wait for; it steps back for them.
-    background: Background,
+    background: TaskPool,
     /// What the background work needs until its end: the disk's writer, and what acts upon the other instances' messages.
-    stores: Background,
+    stores: TaskPool,
     /// Beside the answers: the connections to Redis and the signs of life. Where hits keep every processor busy they would
     /// come too late in the background, and an instance that does not hear itself trusts nothing that it holds.
-    prompt: Background,
+    foreground: TaskPool,
 }
 
 impl App {
@@ -61,35 +61,35 @@ impl App {
     ///
     /// # Errors
     /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
-    pub async fn build(config: Config, clock: Clock, background: Background) -> anyhow::Result<Self> {
-        let work = Work { stores: background.beside(), background, prompt: Background::here() };
+    pub async fn build(config: Config, clock: Clock, background: TaskPool) -> anyhow::Result<Self> {
+        let pools = Pools { stores: background.beside(), background, foreground: TaskPool::here() };
         // On the runtime of the answers, for which it will accept.
         let public = bind("server.listen", &config.server.listen).await?;
         let admin = match &config.admin.listen {
             Some(address) => Some(bind("admin.listen", address).await?),
             None => None,
         };
-        let furnished = work.background.spawn(Self::furnish(config, clock, public, admin, work.clone()));
-        furnished.await.context("the start was broken off")?
+        let wired = pools.background.spawn(Self::wire(config, clock, public, admin, pools.clone()));
+        wired.await.context("the start was broken off")?
     }
 
     /// All that is behind the ports. The connections to stores belong to the runtime on which they are opened.
-    async fn furnish(
+    async fn wire(
         config: Config,
         clock: Clock,
         public: Listener,
         admin: Option<Listener>,
-        work: Work,
+        pools: Pools,
     ) -> anyhow::Result<Self> {
-        let Work { background, stores, prompt } = &work;
+        let Pools { background, stores, foreground } = &pools;
         let purge_log = Arc::new(PurgeLog::new(config.providers.names()));
         let max_pixels = config.origin.max_pixels;
         let disk = Disk::open(&config.disk, max_pixels, purge_log.clone(), clock.clone(), stores).await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
-                let (purge_log, clock, own) = (purge_log.clone(), clock.clone(), prompt.clone());
-                let started = prompt.spawn(async move {
+                let (purge_log, clock, own) = (purge_log.clone(), clock.clone(), foreground.clone());
+                let started = foreground.spawn(async move {
                     Redis::start(redis, purges, max_pixels, purge_log, clock, &own).await
                 });
                 let (redis, heard) = started.await.context("the start was broken off")?;
@@ -129,7 +129,7 @@ impl App {
         .await;
         let listening = heard.map(|heard| stores.spawn(service.purger().clone().subscribe(heard)));
         let site = Site::new(service.clone(), &config.headers, config.fallback, config.admin.token);
-        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, work })
+        Ok(Self { site, service, server: config.server, sweep, public, admin, listening, sender, pools })
     }
 
     /// Where browsers reach it; the port is the real one even if 0 was configured.
@@ -150,8 +150,8 @@ impl App {
     /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
     /// written.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
-        let Self { site, service, server, sweep, public, admin, listening, sender, work } = self;
-        let Work { background, stores, prompt } = work;
+        let Self { site, service, server, sweep, public, admin, listening, sender, pools } = self;
+        let Pools { background, stores, foreground } = pools;
         let answers = TaskTracker::new();
         let sweeping = background.spawn(service.jobs().clone().sweep_regularly(sweep));
         service.jobs().warmer().resume_interrupted();
@@ -181,10 +181,10 @@ impl App {
         answers.close();
         let closed = async {
             close_stores(site, service, listening).await;
-            tokio::join!(answers.wait(), prompt.ended(), stores.ended());
+            tokio::join!(answers.wait(), foreground.ended(), stores.ended());
         };
         let _ = tokio::time::timeout(CLOSE, closed).await;
-        let tasks = answers.len() + prompt.tasks() + stores.tasks() + background.tasks();
+        let tasks = answers.len() + foreground.tasks() + stores.tasks() + background.tasks();
         if tasks > 0 {
             tracing::warn!(tasks, "stopped with background work under way");
         }

@@ -6,8 +6,8 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use tokio::sync::Notify;
 
-/// The system's clock may be set while somebody sleeps, so it is looked at so often.
-const LOOK_EVERY: Duration = Duration::from_secs(10);
+/// The longest sleep: the system's clock may be set meanwhile.
+const MAX_SLEEP: Duration = Duration::from_secs(10);
 
 /// Clocks of instances, and one clock before and after it was set, may differ by this much. A stored time that lies further
 /// ahead was written by a wrong clock: a real-time clock before NTP stepped it, a snapshot that was resumed.
@@ -23,7 +23,7 @@ enum Source {
     Manual(Arc<Hands>),
 }
 
-/// Of a clock that is moved by hand.
+/// The state of a clock that a test moves by hand.
 #[derive(Debug)]
 struct Hands {
     millis: AtomicI64,
@@ -42,7 +42,7 @@ impl Clock {
         Self(Source::Manual(Arc::new(hands)))
     }
 
-    /// Now.
+    /// The current time.
     pub fn now(&self) -> Timestamp {
         match &self.0 {
             #[expect(clippy::disallowed_methods, reason = "this is the one place")]
@@ -51,7 +51,7 @@ impl Clock {
         }
     }
 
-    /// Moves a manual clock on; a system clock ignores it.
+    /// Moves a manual clock forward; a system clock ignores it.
     pub fn advance(&self, span: Duration) {
         if let Source::Manual(hands) = &self.0 {
             hands.millis.fetch_add(millis(span), Ordering::SeqCst);
@@ -59,14 +59,14 @@ impl Clock {
         }
     }
 
-    /// Sets a manual clock back, as an operator or the network does; a system clock ignores it.
+    /// Sets a manual clock back, as an operator or NTP does; a system clock ignores it.
     pub fn set_back(&self, span: Duration) {
         if let Source::Manual(hands) = &self.0 {
             hands.millis.fetch_sub(millis(span), Ordering::SeqCst);
         }
     }
 
-    /// Returns when it is that late.
+    /// Returns once the clock has reached `at`.
     pub async fn reached(&self, at: Timestamp) {
         loop {
             match &self.0 {
@@ -75,10 +75,10 @@ impl Clock {
                     if left.is_zero() {
                         return;
                     }
-                    tokio::time::sleep(left.min(LOOK_EVERY)).await;
+                    tokio::time::sleep(left.min(MAX_SLEEP)).await;
                 }
                 Source::Manual(hands) => {
-                    // Listens before it looks, or a move between the two would be missed.
+                    // Registers before it looks, or a move between the two would be missed.
                     let moved = hands.moved.notified();
                     if at <= self.now() {
                         return;
@@ -90,18 +90,18 @@ impl Clock {
     }
 }
 
-/// Now by the monotonic clock of the runtime, which a test may pause. For deadlines, never for what is stored.
+/// The current time by the runtime's monotonic clock, which a test may pause. For deadlines, never for stored times.
 #[expect(clippy::disallowed_methods, reason = "this is the one place")]
 pub fn monotonic() -> tokio::time::Instant {
     tokio::time::Instant::now()
 }
 
-/// How long something takes, by the monotonic clock.
+/// Measures a duration by the monotonic clock.
 #[derive(Debug, Clone, Copy)]
 pub struct Stopwatch(std::time::Instant);
 
 impl Stopwatch {
-    /// Starts it.
+    /// Starts measuring.
     #[expect(clippy::disallowed_methods, reason = "this is the one place")]
     pub fn start() -> Self {
         Self(std::time::Instant::now())
@@ -121,7 +121,7 @@ impl Stopwatch {
 pub struct Timestamp(i64);
 
 impl Timestamp {
-    /// The Unix epoch; also "never" for what is compared with `now`.
+    /// The Unix epoch; also "never" in comparisons with `now`.
     pub const EPOCH: Self = Self(0);
     /// Later than any other.
     pub const MAX: Self = Self(i64::MAX);
@@ -146,7 +146,7 @@ impl Timestamp {
         self.0.div_euclid(1000)
     }
 
-    /// How long ago `earlier` was; zero if it lies ahead, as after the clock was set back.
+    /// The time from `earlier` to `self`; zero if `earlier` is later, as after the clock was set back.
     pub fn since(self, earlier: Self) -> Duration {
         Duration::from_millis(u64::try_from(self.0.saturating_sub(earlier.0)).unwrap_or(0))
     }

@@ -21,7 +21,6 @@
 
 pub mod app;
 pub mod avatar;
-pub mod background;
 pub mod cli;
 pub mod clock;
 pub mod config;
@@ -33,5 +32,6 @@ pub mod provider;
 pub mod render;
 pub mod routes;
 pub mod store;
+pub mod task_pool;
 pub mod telemetry;
 pub mod webhook;

@@ -15,7 +15,7 @@ pub struct AvatarConfig {
     pub queue: usize,
     /// How long a client waits for a refresh while last good bytes are held.
     pub wait: Duration,
-    /// "No such connection" is remembered for so long.
+    /// How long "no such connection" is remembered.
     pub unknown_for: Duration,
     /// The pause after a failed refresh, doubling with each failure.
     pub retry_min: Duration,

@@ -38,7 +38,7 @@ pub struct Inspection {
     pub held_in: Vec<&'static str>,
 }
 
-/// What is known of the bytes.
+/// The picture's properties.
 #[derive(Debug, serde::Serialize)]
 pub struct PictureFacts {
     /// The `Content-Type`.

@@ -217,7 +217,7 @@ impl Service {
         Reply::present(held, status, is_paused, now, &self.windows)
     }
 
-    /// What is known of an avatar, without refreshing it: the entry that a view would find.
+    /// The entry that a view would find, without a refresh.
     pub async fn inspect(&self, id: &AvatarId) -> Option<Inspection> {
         let now = self.clock.now();
         let peek = self.tiers.peek(id, now).await?;
@@ -225,7 +225,7 @@ impl Service {
         Some(Inspection::new(&peek, app_paused_until, now, &self.windows))
     }
 
-    /// Refreshes now, whatever pauses of this avatar say, and returns what is held then. `None`: no such connection.
+    /// Refreshes now, whatever pauses of this avatar say, and returns the entry after it. `None`: no such connection.
     pub async fn refresh_now(&self, id: &AvatarId) -> Option<Inspection> {
         let (now, mut budget) = (self.clock.now(), self.tiers.budget());
         // The attempt compares what it finds with the entry of whichever tier: without one it could see no change.

@@ -1,5 +1,5 @@
-//! [`Admin`]: the admin API of a running server, as a command asks it. One connection for each request, over TCP or a
-//! Unix socket, without TLS, as the server listens.
+//! [`Admin`]: a client of a running server's admin API. One connection for each request, over TCP or a Unix socket, without
+//! TLS, since the server speaks none.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -18,12 +18,12 @@ use super::health::reachable;
 use crate::http::{AdminConfig, ListenAddress};
 use crate::model::Secret;
 
-/// For one request, from connecting to the answer's end. A purge waits for the other instances meanwhile.
-const DEADLINE: Duration = Duration::from_secs(30);
-/// No answer is longer, in bytes.
+/// For one request, from the connection to the answer's end. A purge waits for other instances meanwhile.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(30);
+/// The longest answer that is read, in bytes.
 const MAX_ANSWER: usize = 1 << 20;
 
-/// Where it is, and what opens it.
+/// The server's address and the token.
 pub(super) struct Admin {
     address: AdminAddress,
     authorization: Option<HeaderValue>,
@@ -35,7 +35,7 @@ enum AdminAddress {
     Unix(PathBuf),
 }
 
-/// What came back.
+/// An answer of the server.
 #[derive(Debug)]
 pub(super) struct AdminAnswer {
     pub(super) status: u16,
@@ -73,8 +73,8 @@ impl Admin {
     }
 
     async fn ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<AdminAnswer> {
-        let answer = tokio::time::timeout(DEADLINE, self.connect_and_ask(method, path, body)).await;
-        answer.unwrap_or_else(|_| bail!("no answer within {DEADLINE:?}"))
+        let answer = tokio::time::timeout(REQUEST_TIMEOUT, self.connect_and_ask(method, path, body)).await;
+        answer.unwrap_or_else(|_| bail!("no answer within {REQUEST_TIMEOUT:?}"))
     }
 
     async fn connect_and_ask(&self, method: Method, path: &str, body: Bytes) -> anyhow::Result<AdminAnswer> {
@@ -112,7 +112,7 @@ impl Admin {
             let body = serde_json::from_slice(&body).unwrap_or_default();
             Ok(AdminAnswer { status: head.status.as_u16(), body })
         };
-        // The connection ends with the answer; what it meets is told by that.
+        // The connection ends with the answer, and an error of it is an error of the answer.
         let (answer, _) = tokio::join!(answered, connection);
         answer
     }
@@ -124,7 +124,7 @@ impl Admin {
         }
     }
 
-    /// As it may be named to whoever asked.
+    /// The address for messages.
     pub(super) fn name(&self) -> String {
         match &self.address {
             AdminAddress::Tcp(address) => address.clone(),
@@ -172,7 +172,7 @@ mod tests {
     }
 
     #[test]
-    fn without_an_admin_port_and_without_a_url_there_is_nobody_to_ask() {
+    fn without_an_admin_port_and_without_a_url_the_command_fails() {
         let config = AdminConfig { listen: None, token: None };
         let error = Admin::new(&config, None).err().unwrap().to_string();
         assert!(error.starts_with("admin.listen is empty"), "{error}");

@@ -15,14 +15,14 @@ Every option is described in config.toml; `show-config` prints them all.
 Exit codes: 0 done, 1 failed, 2 wrong arguments or configuration.";
 
 const SEAL_EXAMPLES: &str = "\
-The token comes from stdin, since arguments can be read by everybody on the machine; what follows its first line end is
+The token is read from stdin, since every user of the machine can read arguments; everything after its first line is
 ignored. It is sealed with the first of tokens.keys.
 
 Example:
   avatar-proxy token seal < token.txt";
 
 const CHECK_EXAMPLES: &str = "\
-The sealed value comes from stdin, on the first line. Where the dashboard keeps the iv and the tag in columns of their
+The sealed value is read from stdin, from the first line. If the dashboard keeps the iv and the tag in columns of their
 own, they are the second and the third line. The token itself is never printed.
 
 Examples:
@@ -52,18 +52,18 @@ pub(crate) struct Arguments {
 }
 
 impl Arguments {
-    /// What to do; `serve` where nothing is said.
+    /// The command; `serve` if none is given.
     pub(crate) fn command(&self) -> &Command {
         self.command.as_ref().unwrap_or(&Command::Serve)
     }
 }
 
-/// What to do.
+/// A command.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum Command {
     /// Serve avatars until SIGTERM or SIGINT; what happens without a command
     Serve,
-    /// Try the configuration, the keys and the database, and say which tables were found
+    /// Try the configuration, the keys, Redis and the database, and list the tables found
     Check,
     /// Print every option in force and where it was written, secrets hidden
     ShowConfig,
@@ -100,7 +100,7 @@ pub(crate) struct WarmArguments {
     pub(crate) patience: Option<u64>,
 }
 
-/// What to do with a token.
+/// A command about tokens.
 #[derive(Debug, Clone, Subcommand)]
 pub(crate) enum TokenCommand {
     /// Print a token sealed, for [[connection]] blocks

@@ -1,4 +1,4 @@
-//! `check`: tries the configuration, the keys, Redis and the database, and says of each wanted table whether it is there.
+//! `check`: tries the configuration, the keys, Redis and the database, and reports for each table whether it exists.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::model::token::{Keyring, OpenError};
 use crate::provider::{JsonConfig, ProvidersConfig};
 use crate::store::{RedisCheck, RedisConfig};
 
-/// Prints what was found; fails if something has to be put right.
+/// Prints a report; fails if something must be corrected.
 pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
     say("configuration   right\n")?;
@@ -33,7 +33,7 @@ async fn neighbours(config: Config) -> Result<(), CommandFailure> {
     let ids: Vec<AvatarId> =
         config.connections.iter().filter(with_token).map(|entry| entry.id().clone()).collect();
     let number = config.connections.len();
-    // A check asks nothing twice, so what is unknown need not be remembered.
+    // A check looks no id up twice, so unknown ids need not be remembered.
     let directory = Directory::new(config.directory, config.connections, Duration::ZERO)
         .context("the directory cannot be used")?;
     let closed = closed_tokens(&directory, &config.tokens.keyring, &ids).await?;
@@ -49,18 +49,18 @@ async fn neighbours(config: Config) -> Result<(), CommandFailure> {
     }
 }
 
-/// Prints what was found at Redis; the inner error is what has to be put right there.
+/// Prints the report on Redis; the inner error is what must be corrected there.
 async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>, CommandFailure> {
     let Some(config) = config else {
         say("redis           none: redis.url and REDIS_URL are empty\n")?;
         return Ok(Ok(()));
     };
     let survey = config.check().await;
-    let told = match &survey {
+    let state = match &survey {
         Ok(survey) => format!("connected\n{}", redis(survey)),
         Err(_) => "not connected\n".to_owned(),
     };
-    say(&format!("redis           {}: {told}", config.describe()))?;
+    say(&format!("redis           {}: {state}", config.describe()))?;
     Ok(survey.and_then(|survey| survey.storing.and(survey.subscribing)))
 }
 
@@ -77,7 +77,7 @@ fn redis(survey: &RedisCheck) -> String {
     out
 }
 
-/// The `[[connection]]` blocks whose tokens no key opens.
+/// The `[[connection]]` blocks whose tokens no key opens, each with the reason.
 async fn closed_tokens<'i>(
     directory: &Directory,
     keyring: &Keyring,
@@ -95,7 +95,7 @@ async fn closed_tokens<'i>(
     Ok(closed)
 }
 
-/// The providers that the operator described; nothing where there are none.
+/// The `[[providers.json]]` blocks; empty if there are none.
 fn json_providers(config: &ProvidersConfig) -> String {
     let line = |json: &JsonConfig| format!("  {:<13} {}\n", json.name.as_str(), json.describe());
     match config.json.len() {
@@ -159,8 +159,8 @@ mod tests {
     use crate::model::Provider;
 
     #[test]
-    fn each_wanted_table_is_told_found_or_not() {
-        let surveyed = |found| CheckedTable {
+    fn each_table_is_reported_as_found_or_not() {
+        let checked = |found| CheckedTable {
             provider: Provider::Facebook,
             names: vec!["PageConnection".to_owned(), "page_connection".to_owned()],
             found,
@@ -176,7 +176,7 @@ mod tests {
         let survey = DirectoryCheck {
             engine: Some("MySQL"),
             entries: 0,
-            tables: vec![surveyed(Ok(found)), surveyed(Err("not found".to_owned()))],
+            tables: vec![checked(Ok(found)), checked(Err("not found".to_owned()))],
             problem: None,
         };
         assert_eq!(
@@ -193,7 +193,7 @@ mod tests {
     }
 
     #[test]
-    fn a_token_that_no_key_opens_is_told_by_its_id() {
+    fn a_token_that_no_key_opens_is_reported_by_its_id() {
         let id = AvatarId::parse("acme").unwrap();
         assert_eq!(
             entries(2, &[(&id, OpenError::NoKeys)]),

@@ -5,12 +5,12 @@ use std::process::ExitCode;
 
 use crate::config::ConfigError;
 
-/// Why a command did not do what it was asked to.
+/// Why a command failed.
 #[derive(Debug)]
 pub(crate) enum CommandFailure {
-    /// The configuration is wrong; trying again changes nothing. Code 2, as for wrong arguments.
+    /// The configuration is wrong, so a retry fails as well. Code 2, as for wrong arguments.
     Configuration(ConfigError),
-    /// Something else. Code 1.
+    /// Any other error. Code 1.
     Failed(anyhow::Error),
 }
 
@@ -35,7 +35,7 @@ impl From<anyhow::Error> for CommandFailure {
     }
 }
 
-/// `{:#}` adds the causes, on the same line.
+/// `{:#}` adds the causes on the same line.
 impl fmt::Display for CommandFailure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

@@ -1,7 +1,6 @@
-//! `health`: asks the running server whether it is well, for a container's HEALTHCHECK.
+//! `health`: asks the running server for `/healthz`, for a container's HEALTHCHECK.
 //!
-//! It reads one key of the configuration and writes the request itself, so that it works wherever the server does: the
-//! image holds no shell and no curl.
+//! It reads one key of the configuration and needs no other program: the image contains no shell and no curl.
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, TcpStream, ToSocketAddrs};
@@ -14,26 +13,26 @@ use anyhow::{Context, anyhow, bail};
 use super::CommandFailure;
 use crate::config::Layers;
 
-/// For everything together: connecting, asking and the answer.
-const DEADLINE: Duration = Duration::from_secs(2);
+/// For the connection, the request and the answer together.
+const HEALTH_TIMEOUT: Duration = Duration::from_secs(2);
 const REQUEST: &[u8] = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
-/// `HTTP/1.1 200`
-const STATUS_LINE: usize = 12;
+/// The length of `HTTP/1.1 200`.
+const STATUS_LENGTH: usize = 12;
 
 /// Succeeds if `/healthz` on `server.listen` answers 200 within two seconds.
 pub(super) fn health(layers: &Layers) -> Result<(), CommandFailure> {
     let listen = layers.text("server.listen").unwrap_or_default().to_owned();
-    Ok(within(DEADLINE, move || ask(&listen))?)
+    Ok(within(HEALTH_TIMEOUT, move || ask(&listen))?)
 }
 
-/// A thread and not a socket option, since a name is looked up and a Unix socket connected without any.
+/// Uses a thread, since neither a name's lookup nor the connection to a Unix socket takes a timeout.
 fn within(
     deadline: Duration,
     work: impl FnOnce() -> anyhow::Result<()> + Send + 'static,
 ) -> anyhow::Result<()> {
-    let (tell, told) = mpsc::sync_channel(1);
-    std::thread::spawn(move || tell.send(work()));
-    told.recv_timeout(deadline).unwrap_or_else(|_| Err(anyhow!("no answer within {deadline:?}")))
+    let (sender, receiver) = mpsc::sync_channel(1);
+    std::thread::spawn(move || sender.send(work()));
+    receiver.recv_timeout(deadline).unwrap_or_else(|_| Err(anyhow!("no answer within {deadline:?}")))
 }
 
 fn ask(listen: &str) -> anyhow::Result<()> {
@@ -55,7 +54,7 @@ fn connect(listen: &str) -> anyhow::Result<TcpStream> {
     TcpStream::connect(address).with_context(|| format!("cannot connect to {address}"))
 }
 
-/// Who listens on every address is asked on the loopback one.
+/// The address to connect to: the loopback address for a server that listens on every address.
 pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
     let ip = match address.ip() {
         IpAddr::V4(ip) if ip.is_unspecified() => IpAddr::V4(Ipv4Addr::LOCALHOST),
@@ -67,7 +66,7 @@ pub(super) fn reachable(address: SocketAddr) -> SocketAddr {
 
 fn status(mut stream: impl Read + Write) -> anyhow::Result<String> {
     stream.write_all(REQUEST).context("cannot ask")?;
-    let mut line = [0; STATUS_LINE];
+    let mut line = [0; STATUS_LENGTH];
     stream.read_exact(&mut line).context("no answer")?;
     let line = std::str::from_utf8(&line).ok().and_then(|line| line.strip_prefix("HTTP/1.1 "));
     Ok(line.context("the answer is not HTTP/1.1")?.to_owned())
@@ -79,7 +78,7 @@ mod tests {
     use std::net::TcpListener;
     use std::os::unix::net::UnixListener;
 
-    /// Answers one connection, and returns what was asked.
+    /// Answers one connection and returns the request.
     fn answer_once(
         mut stream: impl Read + Write + Send + 'static,
         answer: &'static [u8],
@@ -96,13 +95,13 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let port = listener.local_addr().unwrap().port();
         let server = std::thread::spawn(move || answer_once(listener.accept().unwrap().0, answer).join());
-        let result = within(DEADLINE, move || ask(&format!("0.0.0.0:{port}")));
+        let result = within(HEALTH_TIMEOUT, move || ask(&format!("0.0.0.0:{port}")));
         assert_eq!(server.join().unwrap().unwrap(), REQUEST);
         result
     }
 
     #[test]
-    fn only_200_is_well() {
+    fn only_200_is_healthy() {
         tcp(b"HTTP/1.1 200 OK\r\n\r\n").unwrap();
         assert!(
             tcp(b"HTTP/1.1 503 Service Unavailable\r\n\r\n")
@@ -127,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_there_and_nobody_answering_are_failures() {
+    fn a_closed_port_and_a_server_that_does_not_answer_are_failures() {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let address = listener.local_addr().unwrap().to_string();
         let silent = address.clone();
@@ -140,7 +139,7 @@ mod tests {
     }
 
     #[test]
-    fn every_address_means_loopback() {
+    fn a_server_that_listens_on_every_address_is_asked_on_loopback() {
         for (listen, asked) in
             [("0.0.0.0:1", "127.0.0.1:1"), ("[::]:1", "[::1]:1"), ("192.0.2.1:1", "192.0.2.1:1")]
         {

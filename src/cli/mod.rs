@@ -1,4 +1,4 @@
-//! ENTRANCE: the commands. Each is one function in a file of its own; this one reads the arguments and ends the process.
+//! ENTRANCE: the commands, one function in one file each. This file reads the arguments and ends the process.
 
 mod admin;
 mod args;
@@ -27,7 +27,7 @@ pub fn main() -> ExitCode {
         Err(failure) => {
             eprintln!("avatar-proxy: {failure:#}");
             match arguments.command() {
-                // Docker reserves 2 in a HEALTHCHECK, and unhealthy is all that it can understand.
+                // Docker reserves 2 in a HEALTHCHECK; 1 means unhealthy.
                 Command::Health => ExitCode::FAILURE,
                 _ => failure.exit_code(),
             }
@@ -49,7 +49,7 @@ fn run(arguments: &Arguments) -> Result<(), CommandFailure> {
     }
 }
 
-/// Prints first and judges afterwards: a configuration that is wrong is the one somebody wants to see.
+/// Prints before it checks, since an operator needs to see a wrong configuration most.
 fn show_config(layers: &Layers) -> Result<(), CommandFailure> {
     say(&config::show(layers))?;
     Config::from_layers(layers)?;

@@ -8,20 +8,20 @@ use tokio_util::sync::CancellationToken;
 
 use super::failure::CommandFailure;
 use crate::app::App;
-use crate::background::{self, Background};
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, Layers};
+use crate::task_pool::{self, TaskPool};
 use crate::telemetry;
 
-/// Runs the server; a second signal ends it at once.
+/// Runs the server. A second signal stops it at once.
 pub(super) fn serve(layers: &Layers) -> Result<(), CommandFailure> {
     let config = Config::from_layers(layers)?;
-    let limits = telemetry::init(config.log, since_epoch).context("the log could not be started")?;
-    let background = background::runtime().context("no runtime")?;
+    let limits = telemetry::init(config.log, since_epoch).context("cannot start the log")?;
+    let background = task_pool::runtime().context("no runtime")?;
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("answers").build();
     answers.context("no runtime")?.block_on(async {
         tokio::select! {
-            ended = run(config, Background::on(background.handle().clone())) => ended,
+            ended = run(config, TaskPool::on(background.handle().clone())) => ended,
             never = limits.report_regularly() => match never {},
         }
     })?;
@@ -29,7 +29,7 @@ pub(super) fn serve(layers: &Layers) -> Result<(), CommandFailure> {
     Ok(())
 }
 
-async fn run(config: Config, background: Background) -> anyhow::Result<()> {
+async fn run(config: Config, background: TaskPool) -> anyhow::Result<()> {
     let shutdown = CancellationToken::new();
     let mut terminate = signal(SignalKind::terminate()).context("SIGTERM")?;
     let mut interrupt = signal(SignalKind::interrupt()).context("SIGINT")?;
@@ -50,10 +50,10 @@ async fn run(config: Config, background: Background) -> anyhow::Result<()> {
             _ = interrupt.recv() => "SIGINT",
         };
         if stopping {
-            anyhow::bail!("{name} again: stopped at once, answers under way are cut");
+            anyhow::bail!("{name} again: stopped at once; answers under way are cut");
         }
         stopping = true;
-        tracing::info!(signal = name, "stopping: answers under way are finished first");
+        tracing::info!(signal = name, "stopping; answers under way are finished first");
         shutdown.cancel();
     }
 }

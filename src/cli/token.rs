@@ -1,4 +1,4 @@
-//! `token seal` and `token check`: tokens from stdin, since arguments can be read by everybody on the machine.
+//! `token seal` and `token check`: they read tokens from stdin, since every user of the machine can read arguments.
 
 use std::io::Read;
 
@@ -12,16 +12,16 @@ use crate::model::token::Keyring;
 use crate::model::{SealedToken, Secret};
 
 /// The longest input, in bytes: a sealed value with its iv and tag, and their line ends.
-const LONGEST: u64 = Keyring::MAX_LEN as u64 + 6;
+const MAX_INPUT: u64 = Keyring::MAX_LEN as u64 + 6;
 
-/// Prints the token on stdin sealed.
+/// Seals the token on stdin and prints the result.
 pub(super) fn seal(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let sealed = seal_text(&tokens.keyring, &input(std::io::stdin())?)?;
     say(&format!("{sealed}\n"))
 }
 
-/// Prints how the value on stdin is sealed, never what is in it.
+/// Prints how the value on stdin is sealed, never the token itself.
 pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
     let tokens = Config::tokens(layers)?;
     let found = check_text(&tokens.keyring, &input(std::io::stdin())?)?;
@@ -42,10 +42,10 @@ fn check_text(keyring: &Keyring, text: &str) -> anyhow::Result<String> {
 }
 
 fn input(from: impl Read) -> anyhow::Result<Zeroizing<String>> {
-    // Its whole capacity at once: a text that grows leaves unwiped copies behind.
-    let mut text = Zeroizing::new(String::with_capacity(LONGEST as usize + 1));
-    from.take(LONGEST + 1).read_to_string(&mut text).context("stdin cannot be read")?;
-    ensure!(text.len() as u64 <= LONGEST, "what is on stdin is longer than {LONGEST} bytes");
+    // The whole capacity at once, since a text that grows leaves copies behind that are not wiped.
+    let mut text = Zeroizing::new(String::with_capacity(MAX_INPUT as usize + 1));
+    from.take(MAX_INPUT + 1).read_to_string(&mut text).context("stdin cannot be read")?;
+    ensure!(text.len() as u64 <= MAX_INPUT, "stdin is longer than {MAX_INPUT} bytes");
     Ok(text)
 }
 
@@ -60,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn what_was_sealed_is_checked_and_not_printed() {
+    fn a_sealed_token_is_checked_and_not_printed() {
         let keyring = keyring("[\"sha256:new\", \"sha256:old\"]");
         let sealed = seal_text(&keyring, "EAABhunter2\n").unwrap();
         assert!(!sealed.contains("hunter2"));
@@ -78,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_and_too_much_are_refused() {
+    fn an_empty_and_an_overlong_input_are_refused() {
         let keyring = keyring("[\"sha256:new\"]");
         assert!(check_text(&keyring, "\n").is_err());
         assert!(seal_text(&keyring, "").is_err());

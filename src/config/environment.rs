@@ -1,17 +1,17 @@
-//! [`Environment`]: the variables that configure, and their names.
+//! [`Environment`]: the environment variables that set options.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 
 use super::ConfigError;
 
-/// What every variable's name begins with. Two underscores: Kubernetes sets `AVATAR_PROXY_PORT` and
-/// `AVATAR_PROXY_SERVICE_HOST` in every container beside a service called avatar-proxy, and those are not ours.
+/// The prefix of every variable. It ends in two underscores, since Kubernetes sets `AVATAR_PROXY_PORT` and
+/// `AVATAR_PROXY_SERVICE_HOST` in every container beside a service called avatar-proxy, and these are not options.
 const PREFIX: &str = "AVATAR_PROXY__";
-/// The dashboard's own variables, each with the key that it is taken for where that is empty.
+/// The dashboard's own variables, each with the option that it sets if that is empty otherwise.
 const DASHBOARDS: [(&str, &str); 2] = [("DATABASE_URL", "directory.url"), ("REDIS_URL", "redis.url")];
 
-/// The environment, as an argument, so that tests need no global state.
+/// The environment as a value, so that tests need no global state.
 #[derive(Clone, Default)]
 pub struct Environment(BTreeMap<String, String>);
 
@@ -25,12 +25,12 @@ pub(super) struct Variable<'a> {
 }
 
 impl Environment {
-    /// Keeps what is ours of the process's variables.
+    /// Selects the variables that set options.
     ///
     /// # Errors
-    /// When one of ours is not UTF-8.
+    /// When the value of such a variable is not UTF-8.
     pub fn new(variables: impl IntoIterator<Item = (OsString, OsString)>) -> Result<Self, ConfigError> {
-        let mut kept = BTreeMap::new();
+        let mut selected = BTreeMap::new();
         for (name, value) in variables {
             let ours =
                 |name: &&str| name.starts_with(PREFIX) || DASHBOARDS.iter().any(|(own, _)| own == name);
@@ -38,9 +38,9 @@ impl Environment {
             let Ok(value) = value.into_string() else {
                 return Err(ConfigError::Variable { name: name.to_owned(), expected: "UTF-8".to_owned() });
             };
-            kept.insert(name.to_owned(), value);
+            selected.insert(name.to_owned(), value);
         }
-        Ok(Self(kept))
+        Ok(Self(selected))
     }
 
     /// The dashboard's variables that are set: name, key and value.

@@ -1,18 +1,18 @@
-//! [`ConfigError`]: what is wrong with a configuration, as one line.
+//! [`ConfigError`]: the error of a configuration, as one line.
 
 use std::path::PathBuf;
 
 use super::Source;
 
-/// What is wrong: where it was written, which key, which value, and what would be right.
+/// An error: where the value was written, its key, the value, and what would be right.
 #[derive(Debug, thiserror::Error)]
 pub enum ConfigError {
-    /// A file that was named cannot be read.
+    /// A file cannot be read.
     #[error("{from}: cannot be read: {source}")]
     Unreadable {
-        /// The file, and the variable that named it.
+        /// The file, and the variable that names it.
         from: Source,
-        /// Why.
+        /// The system's error.
         source: std::io::Error,
     },
     /// A file is not TOML.
@@ -24,20 +24,20 @@ pub enum ConfigError {
         line: usize,
         /// From 1, in characters.
         column: usize,
-        /// What the parser says. It never repeats the line itself, which may hold a secret.
+        /// The parser's message. It never repeats the line itself, which may contain a secret.
         what: String,
     },
-    /// A key or section that does not exist. Its value is not repeated: it may be a secret under a misspelt key.
+    /// A key or section that does not exist. The line does not repeat the value, which may be a secret under a misspelt key.
     #[error("{from}: there is no `{key}`; {hint}")]
     Unknown {
         /// Where it was written.
         from: Source,
         /// The whole key.
         key: String,
-        /// What may have been meant.
+        /// A key that may have been meant.
         hint: String,
     },
-    /// A key of the contract whose feature is not built yet: nobody may set it and believe that it works.
+    /// A key whose feature is not built yet: an operator who sets it must not believe that it works.
     #[error("{from}: `{key}` is not supported yet; leave it out")]
     NotSupported {
         /// Where it was written.
@@ -45,19 +45,19 @@ pub enum ConfigError {
         /// The whole key.
         key: String,
     },
-    /// A value that cannot be.
+    /// An invalid value.
     #[error("{from}: {key} = {value}: expected {expected}")]
     Wrong {
         /// Where it was written.
         from: Source,
         /// The whole key.
         key: String,
-        /// What was written; never a secret.
+        /// The value as written; never a secret.
         value: String,
         /// What would be right, as the end of the sentence.
         expected: String,
     },
-    /// A variable that cannot be taken as one key's value.
+    /// A variable that cannot set an option.
     #[error("{name}: expected {expected}")]
     Variable {
         /// The variable.

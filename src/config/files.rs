@@ -1,4 +1,4 @@
-//! Files as they are read: bounded, and with errors that say where.
+//! Reads and parses files: bounded in length, with errors that name the place.
 
 use std::io::Read;
 use std::path::Path;
@@ -9,21 +9,21 @@ use super::duplicate::given_twice;
 use super::{ConfigError, Source};
 
 /// The longest file that is read, in bytes.
-const LONGEST_FILE: u64 = 1 << 20;
+const MAX_FILE: u64 = 1 << 20;
 
-/// A whole file as text.
+/// Reads a whole file as text.
 pub(super) fn read(path: &Path, from: &Source) -> Result<String, ConfigError> {
     let mut text = String::new();
     std::fs::File::open(path)
-        .and_then(|file| file.take(LONGEST_FILE + 1).read_to_string(&mut text))
+        .and_then(|file| file.take(MAX_FILE + 1).read_to_string(&mut text))
         .and_then(|read| match read as u64 {
-            ..=LONGEST_FILE => Ok(text),
+            ..=MAX_FILE => Ok(text),
             _ => Err(std::io::Error::other("it is longer than 1 MiB")),
         })
         .map_err(|source| ConfigError::Unreadable { from: from.clone(), source })
 }
 
-/// A file's text as TOML.
+/// Parses a file's text as TOML.
 pub(super) fn parse(file: &Path, text: &str) -> Result<Table, ConfigError> {
     text.parse().map_err(|error: toml::de::Error| {
         let before = &text[..error.span().map_or(0, |span| span.start).min(text.len())];
@@ -38,8 +38,8 @@ pub(super) fn parse(file: &Path, text: &str) -> Result<Table, ConfigError> {
     })
 }
 
-/// As editors and `echo` leave one behind a secret.
-pub(super) fn one_line_end_off(text: &str) -> &str {
+/// Removes one line end, which editors and `echo` leave behind a secret.
+pub(super) fn without_line_end(text: &str) -> &str {
     let text = text.strip_suffix('\n').unwrap_or(text);
     text.strip_suffix('\r').unwrap_or(text)
 }

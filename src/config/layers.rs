@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
 use super::environment::{Environment, Variable, name_of};
-use super::files::{one_line_end_off, parse, read};
+use super::files::{parse, read, without_line_end};
 use super::schema::{self, BLOCKS, ENCLAVES, Kind};
 use super::text::HIDDEN;
 use super::types::{shown, typed, wrong};
@@ -14,7 +14,7 @@ use super::{ConfigError, Source};
 
 const DEFAULTS: &str = include_str!("../../config.toml");
 
-/// Every value that is in force, and where it was written.
+/// Every value in force, and where it was written.
 #[derive(Clone)]
 pub struct Layers {
     defaults: Table,
@@ -23,7 +23,7 @@ pub struct Layers {
 }
 
 impl Layers {
-    /// Merges the layers; what comes later wins: the defaults, `file`, the variables, the files that variables name.
+    /// Merges the layers. Later ones win: the defaults, `file`, the variables, the files that variables name.
     ///
     /// # Errors
     /// A file that cannot be read or is not TOML; a key that does not exist or is not supported yet; a value of the
@@ -56,7 +56,7 @@ impl Layers {
         Ok(Self { defaults, values, sources: BTreeMap::new() })
     }
 
-    /// Where the value of a key was written; a key inside a block has the block's source.
+    /// Where the value of a key was written. A key inside a block has the block's source.
     pub fn source(&self, key: &str) -> Source {
         let mut key = key;
         loop {
@@ -68,22 +68,22 @@ impl Layers {
         }
     }
 
-    /// The text under a key, for a command that needs one key and no section.
+    /// The text of one key, for a command that needs no section.
     pub fn text(&self, key: &str) -> Option<&str> {
         schema::find(&self.values, key).and_then(Value::as_str)
     }
 
-    /// How many blocks a list has.
+    /// The number of blocks in a list.
     pub(super) fn count(&self, blocks: &str) -> usize {
         schema::find(&self.values, blocks).and_then(Value::as_array).map_or(0, Vec::len)
     }
 
-    /// Everything, in the order of config.toml.
+    /// All values, in the order of config.toml.
     pub(super) fn values(&self) -> &Table {
         &self.values
     }
 
-    /// One section (or list of blocks), without those inside it that belong to somebody else.
+    /// One section (or list of blocks), without inner sections that belong to other code.
     pub(super) fn section(&self, path: &str) -> Value {
         let mut value = schema::find(&self.values, path).cloned().unwrap_or(Value::Table(Table::new()));
         for enclave in ENCLAVES {
@@ -95,12 +95,12 @@ impl Layers {
         value
     }
 
-    /// A key's value as an error line repeats it; a whole section or block is not repeated.
+    /// A key's value as an error line repeats it; `None` for a whole section or block.
     pub(super) fn shown(&self, key: &str) -> Option<String> {
         schema::find(&self.values, key).filter(|value| !value.is_table()).map(|value| shown(key, value))
     }
 
-    /// Whether a key holds a list, so that what is wrong is one of its values.
+    /// Whether a key holds a list, so that an error is about one of its values.
     pub(super) fn is_list(&self, key: &str) -> bool {
         schema::find(&self.values, key).is_some_and(Value::is_array)
     }
@@ -137,7 +137,7 @@ impl Layers {
         let default = self.default_of(variable, &variable.key, &from)?;
         let value = match default {
             Value::String(_) => Value::String(variable.value.to_owned()),
-            // Where the text is no TOML value the type check below says what would be one.
+            // If the text is no TOML value, the type check of `set` says what would be.
             _ => variable
                 .value
                 .trim()
@@ -153,7 +153,7 @@ impl Layers {
         let default = self.default_of(variable, &key, &from)?;
         let text = read(Path::new(variable.value), &from)?;
         let value = match default {
-            Value::String(_) => Value::String(one_line_end_off(&text).to_owned()),
+            Value::String(_) => Value::String(without_line_end(&text).to_owned()),
             Value::Array(_) => {
                 let lines = text.lines().filter(|line| !line.is_empty());
                 Value::Array(lines.map(|line| Value::String(line.to_owned())).collect())
@@ -163,7 +163,7 @@ impl Layers {
         self.set(&key, value, &from)
     }
 
-    /// The dashboard's own variables (`DATABASE_URL`, `REDIS_URL`) where their keys are empty.
+    /// Takes the dashboard's own variables (`DATABASE_URL`, `REDIS_URL`) for keys that are empty.
     fn take_dashboards(&mut self, environment: &Environment) {
         for (name, key, value) in environment.dashboards() {
             if schema::find(&self.values, key).and_then(Value::as_str).is_none_or(str::is_empty) {
@@ -173,7 +173,7 @@ impl Layers {
         }
     }
 
-    /// The key without `_file`, where the whole is no key of its own.
+    /// The key without `_file`, unless the whole name is a key.
     fn file_key<'k>(&self, key: &'k str) -> Option<&'k str> {
         match schema::kind(&self.defaults, key) {
             Kind::Unknown | Kind::NotYet => key.strip_suffix("_file"),
@@ -181,7 +181,7 @@ impl Layers {
         }
     }
 
-    /// The default of the key that a variable sets, which says how its text is to be read.
+    /// The default of the key that a variable sets; its type says how to read the variable's text.
     fn default_of(&self, variable: &Variable<'_>, key: &str, from: &Source) -> Result<&Value, ConfigError> {
         let variable_error =
             |expected: String| Err(ConfigError::Variable { name: variable.name.to_owned(), expected });

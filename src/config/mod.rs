@@ -1,7 +1,7 @@
-//! ENTRANCE: what the operator wants.
+//! ENTRANCE: the configuration.
 //!
 //! `config.toml` at the project's root is compiled in and parsed first; the user's file and the environment are merged
-//! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that obeys it
+//! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that uses it
 //! (`section.rs`). This file only composes.
 
 mod duplicate;
@@ -68,12 +68,12 @@ impl Config {
     /// The defaults, then `file`, then the environment.
     ///
     /// # Errors
-    /// The first thing that is wrong, as one line for the operator; the program ends with code 2.
+    /// The first error found, as one line for the operator; the program ends with code 2.
     pub fn load(file: Option<&Path>, environment: &Environment) -> Result<Self, ConfigError> {
         Self::from_layers(&Layers::load(file, environment)?)
     }
 
-    /// From layers that are merged already.
+    /// Checks layers that are already merged.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -109,7 +109,7 @@ impl Config {
         })
     }
 
-    /// `[redis]`, whose values are sealed with keys of its own or with what is derived from those of `[tokens]`.
+    /// `[redis]`. Its values are sealed with keys of its own or with keys derived from those of `[tokens]`.
     fn redis(
         layers: &Layers,
         tokens: &model::token::Keyring,
@@ -118,7 +118,7 @@ impl Config {
         redis.check(tokens).map_err(|invalid| broken(layers, "redis", invalid))
     }
 
-    /// `[events]`, which wait on the disk.
+    /// `[events]`, which needs a disk for events that wait.
     fn events(
         layers: &Layers,
         disk: &store::DiskConfig,
@@ -127,7 +127,7 @@ impl Config {
         events.check(disk.path.is_some()).map_err(|invalid| broken(layers, "events", invalid))
     }
 
-    /// `[tokens]` alone, for a command that needs nothing else to be right.
+    /// `[tokens]` alone, for a command that works even if other sections are wrong.
     ///
     /// # Errors
     /// As [`Config::load`].
@@ -136,8 +136,8 @@ impl Config {
     }
 }
 
-/// Whoever waited for `avatar.wait` must still be answered within `server.request_timeout`. The complaint names the one
-/// of the two that the operator wrote.
+/// A client that has waited for `avatar.wait` must still get its answer within `server.request_timeout`. The error names the
+/// one of the two that the operator wrote.
 fn wait_is_shorter(
     layers: &Layers,
     server: &http::ServerConfig,
@@ -161,7 +161,7 @@ fn wait_is_shorter(
     Err(ConfigError::Wrong { from: layers.source(key), key: key.to_owned(), value, expected })
 }
 
-/// Whose accounts rows are is written by name, and only here all names are known.
+/// Rows name their provider, and only here are all names known.
 fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Result<(), ConfigError> {
     for blocks in schema::BLOCKS {
         for key in (1..=layers.count(blocks)).map(|number| format!("{blocks}[{number}].provider")) {
@@ -180,7 +180,7 @@ fn rows_name_known_providers(layers: &Layers, known: &[model::Provider]) -> Resu
     Ok(())
 }
 
-/// A `[[connection]]` may leave its token out only where the provider asks for none.
+/// A `[[connection]]` may omit its token only if its provider needs none.
 fn rows_have_tokens(layers: &Layers, providers: &provider::ProvidersConfig) -> Result<(), ConfigError> {
     for block in (1..=layers.count("connection")).map(|number| format!("connection[{number}]")) {
         let provider = layers.text(&format!("{block}.provider")).and_then(model::Provider::from_name);
@@ -193,7 +193,7 @@ fn rows_have_tokens(layers: &Layers, providers: &provider::ProvidersConfig) -> R
     Ok(())
 }
 
-/// No two blocks have one name: rows name a provider by it.
+/// No two blocks share a name, since rows name a provider by it.
 fn json_providers(layers: &Layers) -> Result<Vec<provider::JsonConfig>, ConfigError> {
     let all = blocks::<provider::JsonWritten, provider::JsonConfig>(layers, "providers.json")?;
     let mut names = HashSet::new();
@@ -207,7 +207,7 @@ fn json_providers(layers: &Layers) -> Result<Vec<provider::JsonConfig>, ConfigEr
     }
 }
 
-/// No two blocks have one id: nobody could say whose picture it is.
+/// No two blocks share an id, since it names one picture.
 fn connections(layers: &Layers) -> Result<Vec<directory::ConnectionEntry>, ConfigError> {
     let all = blocks::<directory::ConnectionWritten, directory::ConnectionEntry>(layers, "connection")?;
     let mut ids = HashSet::new();

@@ -1,16 +1,16 @@
-//! The keys that exist, taken out of config.toml itself, and the few facts that TOML cannot say about them.
+//! The keys that exist, as config.toml lists them, and the few facts about them that TOML cannot express.
 
 use toml::{Table, Value};
 
 use super::text::bare;
 
-/// Lists of blocks (`[[connection]]`). They have no default, so config.toml shows them in comments only.
+/// Lists of blocks (`[[connection]]`). They have no default, so config.toml shows them only in comments.
 pub(super) const BLOCKS: [&str; 3] = ["directory.table", "connection", "providers.json"];
 
-/// Sections that stand inside another but belong to somebody else.
+/// Sections inside another section that belong to other code.
 pub(super) const ENCLAVES: [&str; 2] = ["avatar.headers", "providers.json"];
 
-/// Keys and sections of the contract whose features are not built yet.
+/// Keys and sections whose features are not built yet.
 pub(super) const NOT_YET: [&str; 9] = [
     "server.public_url",
     "server.tls",
@@ -23,7 +23,7 @@ pub(super) const NOT_YET: [&str; 9] = [
     "access",
 ];
 
-/// Keys whose values are never shown. In a block the key stands without its number.
+/// Keys whose values are never shown, without the numbers of blocks.
 const SECRETS: [&str; 13] = [
     "admin.token",
     "directory.url",
@@ -40,22 +40,22 @@ const SECRETS: [&str; 13] = [
     "providers.json.headers",
 ];
 
-/// What a key is.
+/// The kind of a key.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Kind<'a> {
-    /// An option; its default says which type it has.
+    /// An option, with its default, which has the option's type.
     Key(&'a Value),
     /// A section with keys of its own.
     Section,
     /// A list of blocks.
     Blocks,
-    /// Part of the contract, not of this version.
+    /// A key whose feature is not built yet.
     NotYet,
-    /// None of ours.
+    /// A key that does not exist.
     Unknown,
 }
 
-/// What `key` is, by the defaults.
+/// The kind of `key`, by the defaults.
 pub(super) fn kind<'a>(defaults: &'a Table, key: &str) -> Kind<'a> {
     if NOT_YET.iter().any(|path| is_within(key, path)) {
         return Kind::NotYet;
@@ -80,12 +80,12 @@ pub(super) fn find<'a>(table: &'a Table, key: &str) -> Option<&'a Value> {
     rest.map_or(Some(value), |rest| find(value.as_table()?, rest))
 }
 
-/// Whether `key` is `section` or lies in it.
+/// Whether `key` is `section` or a key in it.
 pub(super) fn is_within(key: &str, section: &str) -> bool {
     key.strip_prefix(section).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'))
 }
 
-/// Whether the value of `key` must not be shown. Everything below such a key is as secret.
+/// Whether the value of `key` must not be shown. That includes every key below a secret one.
 pub(super) fn is_secret(key: &str) -> bool {
     let key = without_numbers(key);
     SECRETS.iter().any(|secret| is_within(&key, secret))
@@ -123,7 +123,7 @@ fn collect(table: &Table, section: &str, found: &mut Vec<String>) {
     }
 }
 
-/// What may have been meant by `wrong`, as the end of the sentence; `show` writes a key as it is written there.
+/// A key that may have been meant by `wrong`, as the end of a sentence. `show` writes a key in the form of its source.
 pub(super) fn hint(defaults: &Table, wrong: &str, show: impl Fn(&str) -> String) -> String {
     let (section, name) = wrong.rsplit_once('.').unwrap_or(("", wrong));
     let siblings: Vec<String> = match if section.is_empty() { None } else { find(defaults, section) } {
@@ -142,7 +142,7 @@ pub(super) fn hint(defaults: &Table, wrong: &str, show: impl Fn(&str) -> String)
     }
 }
 
-/// The candidate that differs from `name` by a slip of the finger or two.
+/// The candidate that differs from `name` by a typing error or two.
 pub(super) fn closest<'a>(name: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
     let allowed = (name.chars().count() / 3).max(1);
     candidates

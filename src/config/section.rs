@@ -1,4 +1,4 @@
-//! From a section's merged values to the type of the code that obeys it, with errors that name key, value and source.
+//! From a section's merged values to the type of the code that uses it, with errors that name key, value and source.
 
 use serde::de::DeserializeOwned;
 
@@ -7,10 +7,10 @@ use super::text::{HIDDEN, shortened};
 use super::{ConfigError, Layers};
 use crate::model::Invalid;
 
-/// A section whose written form `W` is checked into what is meant.
+/// A section: its written form `W` is checked and converted to `C`.
 ///
 /// # Errors
-/// An unknown key in a block, a value that is none of its type's, or a broken rule.
+/// An unknown key in a block, a value of the wrong type, or a broken rule.
 pub(super) fn section<W, C>(layers: &Layers, path: &str) -> Result<C, ConfigError>
 where
     W: DeserializeOwned,
@@ -35,10 +35,10 @@ where
     .collect()
 }
 
-/// A section (or a list of blocks) as written, for one that has no rules beyond its types.
+/// A section (or a list of blocks) as written, whose only rules are its types.
 ///
 /// # Errors
-/// An unknown key in a block, or a value that is none of its type's.
+/// An unknown key in a block, or a value of the wrong type.
 pub(super) fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Result<W, ConfigError> {
     serde_path_to_error::deserialize(layers.section(path)).map_err(|error| {
         let key = below(path, &counted_from_one(error.path()));
@@ -46,7 +46,7 @@ pub(super) fn written<W: DeserializeOwned>(layers: &Layers, path: &str) -> Resul
     })
 }
 
-/// A rule that a section's `TryFrom` found broken.
+/// The error for a rule that a section's `TryFrom` found broken.
 pub(super) fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigError {
     let key = below(path, invalid.key);
     let value = match layers.shown(&key) {
@@ -57,7 +57,7 @@ pub(super) fn broken(layers: &Layers, path: &str, invalid: Invalid) -> ConfigErr
     ConfigError::Wrong { from: layers.source(&key), key, value, expected: invalid.expected }
 }
 
-/// What serde found, in our words. Its messages repeat values, so of a secret's only the second half is kept.
+/// serde's error in our words. Its messages repeat values, so only the second half is used where the value is a secret.
 fn misfit(layers: &Layers, key: String, message: &str) -> ConfigError {
     let from = layers.source(&key);
     if let Some((field, known)) = unknown_name(message, "unknown field `") {
@@ -93,7 +93,7 @@ fn expected(key: &str, message: &str) -> String {
     }
 }
 
-/// serde's name of a type, as somebody would say who does not write Rust.
+/// serde's name of a type, for readers who do not write Rust.
 fn in_words(right: &str) -> &str {
     match right {
         "a string" => "a text in quotes",
@@ -107,7 +107,7 @@ fn in_words(right: &str) -> &str {
     }
 }
 
-/// The name and the known ones out of serde's "unknown field `x`, expected one of `a`, `b`".
+/// The wrong name and the known ones from serde's "unknown field `x`, expected one of `a`, `b`".
 fn unknown_name<'m>(message: &'m str, opening: &str) -> Option<(&'m str, Vec<&'m str>)> {
     let (name, rest) = message.strip_prefix(opening)?.split_once('`')?;
     Some((name, rest.split('`').skip(1).step_by(2).collect()))
@@ -121,7 +121,7 @@ fn below(path: &str, key: &str) -> String {
     }
 }
 
-/// serde's path, with the blocks numbered as people count them.
+/// serde's path, with blocks counted from 1.
 fn counted_from_one(path: &serde_path_to_error::Path) -> String {
     use serde_path_to_error::Segment;
     let mut out = String::new();

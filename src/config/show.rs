@@ -6,8 +6,8 @@ use super::schema::{BLOCKS, is_secret, join};
 use super::text::{bare, hidden, inline};
 use super::{Layers, Source};
 
-/// Where the comments begin, unless a value is longer.
-const COLUMN: usize = 48;
+/// The column where comments begin, unless a value is longer.
+const COMMENT_COLUMN: usize = 48;
 
 /// The text that `show-config` prints.
 pub fn show(layers: &Layers) -> String {
@@ -16,7 +16,7 @@ pub fn show(layers: &Layers) -> String {
     out
 }
 
-/// TOML wants a section's own keys before the sections and blocks inside it.
+/// In TOML a section's own keys stand before the sections and blocks inside it.
 fn section(layers: &Layers, table: &Table, path: &str, out: &mut String) {
     for (key, value) in table {
         let path = join(path, key);
@@ -50,5 +50,5 @@ fn all_blocks(layers: &Layers, blocks: &[Value], path: &str, out: &mut String) {
 fn line(key: &str, path: &str, value: &Value, source: &Source, out: &mut String) {
     let value = if is_secret(path) { hidden(value) } else { inline(value) };
     let setting = format!("{} = {value}", bare(key));
-    out.push_str(&format!("{setting:COLUMN$} # {source}\n"));
+    out.push_str(&format!("{setting:COMMENT_COLUMN$} # {source}\n"));
 }

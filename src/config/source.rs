@@ -18,7 +18,7 @@ pub enum Source {
     EnvFile(String, PathBuf),
 }
 
-/// As it opens an error line; on one line, whatever a path holds.
+/// As an error line begins with it: on one line, whatever a path contains.
 impl fmt::Display for Source {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

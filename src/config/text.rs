@@ -1,12 +1,12 @@
-//! Values as they are shown to the operator: TOML on one line, and no secret in it.
+//! Values as operators see them: TOML on one line, without secrets.
 
 use toml::Value;
 
-/// What stands in the place of a secret.
+/// Shown instead of a secret.
 pub(super) const HIDDEN: &str = "\"<hidden>\"";
 
 /// The longest value that an error line repeats, in characters.
-const LONGEST: usize = 120;
+const MAX_SHOWN: usize = 120;
 
 /// A value as TOML on one line; `toml`'s own `Display` breaks a text with line ends into several.
 pub(super) fn inline(value: &Value) -> String {
@@ -21,7 +21,7 @@ pub(super) fn inline(value: &Value) -> String {
     }
 }
 
-/// A secret in the place of which [`HIDDEN`] stands; an empty one is shown, since it says that nothing is set.
+/// A secret as [`HIDDEN`]; an empty one is shown, since it means that nothing is set.
 pub(super) fn hidden(value: &Value) -> String {
     match value {
         Value::String(text) if text.is_empty() => quoted(text),
@@ -30,9 +30,9 @@ pub(super) fn hidden(value: &Value) -> String {
     }
 }
 
-/// The beginning of a text that may be too long for one line.
+/// The text, cut where it is too long for one line.
 pub(super) fn shortened(text: String) -> String {
-    match text.char_indices().nth(LONGEST) {
+    match text.char_indices().nth(MAX_SHOWN) {
         Some((end, _)) => format!("{}...", &text[..end]),
         None => text,
     }

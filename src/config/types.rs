@@ -1,4 +1,4 @@
-//! A value's type is that of its default.
+//! The type of a value is that of its default.
 
 use toml::Value;
 
@@ -21,7 +21,7 @@ pub(super) fn typed(key: &str, default: &Value, value: Value, from: &Source) -> 
     }
 }
 
-/// What would be right, with the default as the example.
+/// A description of a right value, with the default as an example.
 fn example(key: &str, default: &Value, from: &Source) -> String {
     let quotes = matches!(from, Source::Default | Source::File(_));
     match default {
@@ -39,7 +39,7 @@ fn example(key: &str, default: &Value, from: &Source) -> String {
     }
 }
 
-/// The error for a value that cannot be.
+/// The error for a value of the wrong type.
 pub(super) fn wrong(from: &Source, key: &str, value: &Value, expected: String) -> ConfigError {
     ConfigError::Wrong { from: from.clone(), key: key.to_owned(), value: shown(key, value), expected }
 }

@@ -1,4 +1,4 @@
-//! [`Body`]: what an answer carries.
+//! [`Body`]: the body of an answer.
 
 use std::fmt;
 use std::pin::Pin;
@@ -8,45 +8,45 @@ use bytes::Bytes;
 use futures_util::Stream;
 use hyper::body::{Body as HttpBody, Frame, SizeHint};
 
-/// The most that is handed to hyper at once, in bytes. HTTP/2 is given the next piece only when the client has made room
-/// for it, so this is also how finely a client that stopped reading is noticed.
-const PIECE: usize = 32 << 10;
+/// The longest piece handed to hyper at once, in bytes. hyper takes the next piece of an HTTP/2 body only when the client
+/// has opened its window, so a client that stopped reading is noticed to within one piece.
+const MAX_PIECE: usize = 32 << 10;
 
 /// Bytes that arrive one after the other.
 pub type ByteStream = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
-/// The body of an answer. Its length is always known.
+/// The body of an answer. Its length is always known beforehand.
 pub enum Body {
     /// Nothing.
     Empty,
-    /// All of it is here.
+    /// The whole body is in memory.
     Full(Bytes),
-    /// It is still coming in.
+    /// The body is still coming in.
     Stream {
-        /// Bytes that are still owed.
+        /// Bytes that the client has not been given yet.
         left: u64,
-        /// Where they come from.
+        /// The source of these bytes.
         stream: ByteStream,
     },
 }
 
-/// Why a body broke off. HTTP/1.1 then closes short and HTTP/2 resets the stream: a client never takes a part for the
-/// whole (RFC 9112 8, RFC 9113 8.1.1).
+/// Why a body broke off. HTTP/1.1 then closes the connection early and HTTP/2 resets the stream, so that a client never takes
+/// a part for the whole (RFC 9112 8, RFC 9113 8.1.1).
 #[derive(Debug, thiserror::Error)]
 pub enum BodyError {
     /// The stream ended before its declared length.
     #[error("the body ended {0} bytes early")]
     Short(u64),
-    /// The stream went on beyond its declared length; what was too much is not sent.
+    /// The stream went on beyond its declared length; the surplus is not sent.
     #[error("the body is longer than declared")]
     Long,
-    /// The source failed. The cause must name no address and no secret, since it is logged.
+    /// The source failed. The cause is logged, so it must contain no address and no secret.
     #[error("the body's source failed")]
     Source(#[source] Box<dyn std::error::Error + Send + Sync>),
 }
 
 impl Body {
-    /// Nothing.
+    /// No bytes.
     pub const fn empty() -> Self {
         Self::Empty
     }
@@ -57,7 +57,7 @@ impl Body {
         if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
     }
 
-    /// Exactly `length` bytes out of `stream`.
+    /// A body of exactly `length` bytes, read from `stream`.
     pub fn stream(length: u64, stream: ByteStream) -> Self {
         Self::Stream { left: length, stream }
     }
@@ -80,7 +80,7 @@ impl Body {
         match self {
             Self::Empty => Poll::Ready(None),
             Self::Full(bytes) if bytes.is_empty() => Poll::Ready(None),
-            Self::Full(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(PIECE))))),
+            Self::Full(bytes) => Poll::Ready(Some(Ok(bytes.split_to(bytes.len().min(MAX_PIECE))))),
             Self::Stream { left: 0, .. } => Poll::Ready(None),
             Self::Stream { left, stream } => stream.as_mut().poll_next(cx).map(|next| match next {
                 None => Some(Err(BodyError::Short(*left))),
@@ -106,7 +106,7 @@ impl HttpBody for Body {
     ) -> Poll<Option<Result<Frame<Bytes>, BodyError>>> {
         let this = self.get_mut();
         let piece = this.poll_piece(cx);
-        // What broke stays broken, and its source is let go of at once.
+        // A broken body stays broken, and its source is dropped at once.
         if let Poll::Ready(Some(Err(_))) = piece {
             *this = Self::Empty;
         }
@@ -176,7 +176,7 @@ mod tests {
         let bytes: Bytes = (0..100_000u32).map(|n| n as u8).collect::<Vec<_>>().into();
         let mut body = Body::full(bytes.clone());
         let first = body.frame().await.unwrap().unwrap().into_data().unwrap();
-        assert_eq!(first.len(), PIECE);
+        assert_eq!(first.len(), MAX_PIECE);
         let rest = body.collect().await.unwrap().to_bytes();
         assert_eq!([first, rest].concat(), bytes);
     }

@@ -7,12 +7,13 @@ use crate::model::{Invalid, Secret};
 
 use super::{BodyLimit, Limits, ListenAddress};
 
-/// Shorter timeouts would cut clients whose packets merely travel.
-const SHORTEST: Duration = Duration::from_millis(10);
-const MOST_CONNECTIONS: usize = 1_000_000;
-const ADDRESS: &str = "an address with its port, such as \"127.0.0.1:8080\", or \"unix:/path/of/the/socket\"";
+/// A shorter timeout would cut clients that are merely far away.
+const MIN_TIMEOUT: Duration = Duration::from_millis(10);
+const CONNECTIONS_LIMIT: usize = 1_000_000;
+const ADDRESS_FORM: &str =
+    "an address with its port, such as \"127.0.0.1:8080\", or \"unix:/path/of/the/socket\"";
 
-/// `[server]` as it is written.
+/// `[server]` as written.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ServerWritten {
@@ -27,21 +28,21 @@ pub struct ServerWritten {
 /// `[server]`: the public listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerConfig {
-    /// Where the public listener listens.
+    /// The address of the public listener.
     pub listen: ListenAddress,
-    /// From a request's first byte to the end of its head.
+    /// From the first byte of an HTTP/1 request to the end of its head.
     pub header_timeout: Duration,
-    /// Without a request, before the first one too; and without reading any of an answer.
+    /// How long a connection may bring no request, and how long a client may take no byte of its answers.
     pub idle_timeout: Duration,
-    /// The longest any answer may take to begin; obeyed by what answers.
+    /// The longest that any answer may take to begin; the service keeps to it.
     pub request_timeout: Duration,
-    /// At one time, in all.
+    /// The most connections at one time.
     pub max_connections: usize,
-    /// How long a stop waits for answers under way.
+    /// How long a shutdown waits for answers under way.
     pub drain_timeout: Duration,
 }
 
-/// `[admin]` as it is written.
+/// `[admin]` as written.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct AdminWritten {
@@ -52,9 +53,9 @@ pub struct AdminWritten {
 /// `[admin]`: the second listener.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AdminConfig {
-    /// Where it listens; `None` turns it off.
+    /// Its address; `None` turns the listener off.
     pub listen: Option<ListenAddress>,
-    /// The bearer token; `None` admits everybody who reaches a listener that only this machine can reach.
+    /// The bearer token. `None` admits every request, and is possible only where no other machine can reach the listener.
     pub token: Option<Secret>,
 }
 
@@ -63,27 +64,27 @@ impl TryFrom<ServerWritten> for ServerConfig {
 
     fn try_from(written: ServerWritten) -> Result<Self, Invalid> {
         let listen = ListenAddress::parse(&written.listen)
-            .ok_or_else(|| Invalid::new("listen", written.listen, ADDRESS))?;
-        if !(1..=MOST_CONNECTIONS).contains(&written.max_connections) {
+            .ok_or_else(|| Invalid::new("listen", written.listen, ADDRESS_FORM))?;
+        if !(1..=CONNECTIONS_LIMIT).contains(&written.max_connections) {
             return Err(Invalid::new(
                 "max_connections",
                 written.max_connections.to_string(),
-                format!("a number from 1 to {MOST_CONNECTIONS}"),
+                format!("a number from 1 to {CONNECTIONS_LIMIT}"),
             ));
         }
         Ok(Self {
             listen,
-            header_timeout: written.header_timeout.at_least("header_timeout", SHORTEST)?,
-            idle_timeout: written.idle_timeout.at_least("idle_timeout", SHORTEST)?,
-            request_timeout: written.request_timeout.at_least("request_timeout", SHORTEST)?,
+            header_timeout: written.header_timeout.at_least("header_timeout", MIN_TIMEOUT)?,
+            idle_timeout: written.idle_timeout.at_least("idle_timeout", MIN_TIMEOUT)?,
+            request_timeout: written.request_timeout.at_least("request_timeout", MIN_TIMEOUT)?,
             max_connections: written.max_connections,
-            drain_timeout: written.drain_timeout.at_least("drain_timeout", SHORTEST)?,
+            drain_timeout: written.drain_timeout.at_least("drain_timeout", MIN_TIMEOUT)?,
         })
     }
 }
 
 impl ServerConfig {
-    /// What the listeners hold their clients to.
+    /// The limits of a listener's clients.
     pub fn limits(&self, body: BodyLimit) -> Limits {
         Limits {
             header_timeout: self.header_timeout,
@@ -99,14 +100,14 @@ impl TryFrom<AdminWritten> for AdminConfig {
     type Error = Invalid;
 
     fn try_from(written: AdminWritten) -> Result<Self, Invalid> {
-        let listen = match written.listen.as_str() {
-            "" => None,
-            text => Some(
-                ListenAddress::parse(text)
-                    .ok_or_else(|| Invalid::new("listen", text, format!("{ADDRESS}, or \"\" for none")))?,
-            ),
-        };
-        // SECURITY: the admin API deletes pictures; without a token only who is on this machine may reach it.
+        let listen =
+            match written.listen.as_str() {
+                "" => None,
+                text => Some(ListenAddress::parse(text).ok_or_else(|| {
+                    Invalid::new("listen", text, format!("{ADDRESS_FORM}, or \"\" for none"))
+                })?),
+            };
+        // SECURITY: the admin API deletes pictures, so without a token no other machine may reach it.
         if written.token.is_empty() && listen.as_ref().is_some_and(|address| !address.is_local()) {
             return Err(Invalid::new(
                 "token",
@@ -172,7 +173,7 @@ mod tests {
     }
 
     #[test]
-    fn the_admin_token_may_be_empty_only_where_other_machines_cannot_come() {
+    fn the_admin_token_may_be_empty_only_where_no_other_machine_can_connect() {
         for local in ["127.0.0.1:9180", "[::1]:9180", "[::ffff:127.0.0.1]:9180", "unix:/run/admin.sock"] {
             assert_eq!(admin(local, "").unwrap().token, None, "{local}");
         }

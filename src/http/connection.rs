@@ -1,4 +1,4 @@
-//! One client, from its first byte to its last.
+//! One connection, from its first byte to its last.
 
 use std::convert::Infallible;
 use std::future::{Future, poll_fn};
@@ -22,16 +22,16 @@ use super::activity::{Activity, End};
 use super::io::Watched;
 use super::service::Tracked;
 
-/// The most bytes of a request's head, and of all that is read ahead of one.
+/// The longest head of a request, and the size of the read buffer, in bytes.
 const MAX_HEAD: usize = 16 << 10;
 const MAX_HEADERS: usize = 64;
 const MAX_STREAMS: u32 = 100;
-/// SECURITY: streams that a client opened and reset before we looked at them (Rapid Reset, RUSTSEC-2024-0003), and those
-/// that it made us reset (MadeYouReset). More, and the connection is over.
+/// SECURITY: how many streams a client may reset before we have accepted them (Rapid Reset, RUSTSEC-2024-0003), and how many
+/// it may make us reset (MadeYouReset). One more ends the connection: each costs us work and does not count as open.
 const MAX_PENDING_RESETS: usize = 20;
 const MAX_LOCAL_RESETS: usize = 128;
 
-/// Runs HTTP/2 streams where shutdown waits for them.
+/// Spawns the streams of HTTP/2 on the tracker that shutdown waits for.
 #[derive(Debug, Clone)]
 pub(super) struct OnTracker(pub(super) TaskTracker);
 
@@ -53,7 +53,7 @@ pub(super) fn builder(tracker: TaskTracker, limits: &Limits) -> Builder<OnTracke
         .half_close(false)
         .max_buf_size(MAX_HEAD)
         .max_headers(MAX_HEADERS)
-        // See `activity`: it counts from the wrong moment.
+        // `activity` says why.
         .header_read_timeout(None);
     builder
         .http2()
@@ -67,12 +67,12 @@ pub(super) fn builder(tracker: TaskTracker, limits: &Limits) -> Builder<OnTracke
     builder
 }
 
-/// When a connection has to end early.
+/// The two ways in which shutdown ends a connection.
 #[derive(Debug, Clone)]
 pub(super) struct Stops {
-    /// Finish what is under way.
+    /// Finish the answers under way.
     pub(super) drain: CancellationToken,
-    /// Now.
+    /// Close at once.
     pub(super) cut: CancellationToken,
 }
 
@@ -83,7 +83,7 @@ enum Step {
     Cut,
 }
 
-/// Drives a connection to its end. Dropping it is what closes the socket.
+/// Drives a connection to its end. Dropping the connection closes its socket.
 pub(super) async fn drive<S>(
     connection: Connection<'_, TokioIo<Watched>, S, OnTracker>,
     activity: Activity,
@@ -112,7 +112,7 @@ pub(super) async fn drive<S>(
         });
         match step.await {
             Step::Over(Ok(())) => return,
-            // The client's doing: it left, or spoke nonsense.
+            // The client left or broke the protocol, neither of which an operator can act on.
             Step::Over(Err(error)) => return tracing::debug!(error, "connection ended"),
             Step::Due(end @ (End::Head | End::Stalled | End::Goodbye)) => {
                 return tracing::debug!(?end, "connection closed");
@@ -126,11 +126,11 @@ pub(super) async fn drive<S>(
     }
 }
 
-/// Ready when a clock of `activity` has run out.
+/// Ready when `activity` has reached a limit.
 ///
-/// The sleep is only ever moved to an earlier time, and when it ends it is moved to what is then due: cheaper than one
-/// move for each request. It never sleeps longer than `idle_timeout`, and no clock that starts meanwhile can run out
-/// before that, except those that this task itself starts by reading and therefore sees here.
+/// The sleep moves only to an earlier deadline; when it ends, it moves to the deadline of that moment. That costs less than a
+/// move for each request. It never sleeps longer than `idle_timeout`, and no later deadline can come sooner than that, except
+/// the one of a head, which starts when this task reads and is therefore seen here.
 fn poll_due(
     mut sleep: Pin<&mut Sleep>,
     activity: &Activity,

@@ -1,17 +1,17 @@
-//! What can go wrong before the first client comes.
+//! [`ListenError`]: why a listener cannot start.
 
 use std::io;
 
 /// Why an address cannot be listened on.
 #[derive(Debug, thiserror::Error)]
 pub enum ListenError {
-    /// Another process answers there.
+    /// Another process listens there.
     #[error("{0} is in use by another process")]
     InUse(String),
-    /// A file that is no socket stands where the socket should be; it is not touched.
+    /// A file that is no socket has the socket's path; it is left as it is.
     #[error("{0} exists and is not a socket")]
     NotASocket(String),
-    /// What the system said.
+    /// Any other error of the system.
     #[error("cannot listen on {0}: {1}")]
     Io(String, #[source] io::Error),
 }

@@ -1,4 +1,4 @@
-//! [`Watched`]: a client's socket that tells [`Activity`] what passes.
+//! [`Watched`]: a client's socket that reports its traffic to [`Activity`].
 
 use std::io;
 use std::pin::Pin;
@@ -9,7 +9,7 @@ use tokio::net::{TcpStream, UnixStream};
 
 use super::activity::Activity;
 
-/// The most that is read and thrown away after our end of a connection is closed, in bytes.
+/// How many bytes are read and discarded after our end of a connection is closed.
 const LINGER_BYTES: usize = 256 << 10;
 
 /// An accepted connection.
@@ -19,7 +19,7 @@ pub(super) enum Socket {
     Unix(UnixStream),
 }
 
-/// The socket, watched.
+/// A socket that reports its traffic.
 #[derive(Debug)]
 pub(super) struct Watched {
     socket: Socket,
@@ -40,8 +40,8 @@ impl Watched {
         written
     }
 
-    /// Reads on for a moment, since closing a socket that holds unread bytes makes the kernel send a reset, which can
-    /// overtake our last answer at the client (RFC 9112 9.6). Bounded in bytes here and in time by [`Activity::linger`].
+    /// Reads on for a moment: when a socket with unread bytes is closed, the kernel sends a reset, which can overtake our last
+    /// answer at the client (RFC 9112 9.6). Bounded in bytes here and in time by [`Activity::linger`].
     fn poll_discard(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.activity.linger();
         let mut scratch = [0; 4096];

@@ -1,4 +1,4 @@
-//! [`ListenAddress`] and [`Listener`]: where clients come in.
+//! [`ListenAddress`] and [`Listener`]: where clients connect.
 
 use std::fmt;
 use std::io;
@@ -11,25 +11,25 @@ use tokio::net::{TcpListener, TcpSocket, UnixListener, UnixStream};
 use super::ListenError;
 use super::io::Socket;
 
-/// Connections that the kernel keeps for us while we are full.
+/// Connections that the kernel queues while no more are accepted.
 const BACKLOG: u32 = 1024;
 
 /// The kernel's send buffer of one connection, in bytes.
 ///
-/// Left alone it grows to megabytes for a client that does not read, and the kernel asks for more only when a third of
-/// it is free again: a slow but honest reader would look dead for minutes. Linux doubles the figure for its bookkeeping.
+/// Without a limit it grows to megabytes for a client that does not read, and the kernel reports room only when a third of it
+/// is free again: a slow but honest reader would look dead for minutes. Linux doubles the figure for its bookkeeping.
 const SEND_BUFFER: u32 = 256 << 10;
 
 /// Where to listen.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ListenAddress {
-    /// An IP address and port; port 0 lets the system choose.
+    /// An IP address and a port; for port 0 the system chooses one.
     Tcp(SocketAddr),
     /// The path of a Unix socket.
     Unix(PathBuf),
 }
 
-/// A bound socket. A Unix socket's file goes with it.
+/// A bound socket. Dropping it removes the file of a Unix socket.
 #[derive(Debug)]
 pub struct Listener(Bound);
 
@@ -39,11 +39,11 @@ enum Bound {
     Unix(UnixListener, SocketFile),
 }
 
-/// Removes the file when the listener ends, so that the next start finds the place free.
+/// Removes the file when the listener ends, so that the next start can bind the path.
 #[derive(Debug)]
 struct SocketFile(PathBuf);
 
-/// Who is at the other end, as each request's extension; `None` behind a Unix socket.
+/// The client's address, an extension of each request; `None` behind a Unix socket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Peer(pub Option<SocketAddr>);
 
@@ -76,7 +76,10 @@ impl fmt::Display for ListenAddress {
 }
 
 impl Listener {
-    /// Takes the address. The socket file of a process that died is replaced; one that answers is not.
+    /// Binds the address. The socket file of a process that died is replaced; one that accepts connections is not.
+    ///
+    /// # Errors
+    /// The address is in use, the path is no socket, or the system refuses.
     pub async fn bind(address: &ListenAddress) -> Result<Self, ListenError> {
         let bound = match address {
             ListenAddress::Tcp(tcp) => bind_tcp(*tcp).map_err(|error| match error.kind() {
@@ -93,7 +96,7 @@ impl Listener {
         Ok(Self(bound))
     }
 
-    /// Where it really listens: port 0 has become the one that the system chose.
+    /// The actual address: port 0 is replaced by the port that the system chose.
     pub fn local_address(&self) -> ListenAddress {
         match &self.0 {
             Bound::Tcp(_, address) => ListenAddress::Tcp(*address),
@@ -105,7 +108,7 @@ impl Listener {
         match &self.0 {
             Bound::Tcp(listener, _) => {
                 let (stream, peer) = listener.accept().await?;
-                // An answer is written in one go; waiting for more to fill a segment would only delay it.
+                // Each answer is written as a whole, so waiting for more bytes to fill a segment would only delay it.
                 stream.set_nodelay(true)?;
                 Ok((Socket::Tcp(stream), Peer(Some(peer))))
             }
@@ -119,7 +122,7 @@ impl Listener {
 
 fn bind_tcp(address: SocketAddr) -> io::Result<Bound> {
     let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
-    // A restart must not wait for the old connections' TIME_WAIT.
+    // Without it a restart fails while old connections are in TIME_WAIT.
     socket.set_reuseaddr(true)?;
     socket.set_send_buffer_size(SEND_BUFFER)?;
     socket.bind(address)?;
@@ -142,7 +145,7 @@ async fn clear_stale(path: &Path, address: &ListenAddress) -> Result<(), ListenE
         Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
             tokio::fs::remove_file(path).await.map_err(failed)
         }
-        // Also when it is merely too busy to answer (EAGAIN): somebody holds it.
+        // EAGAIN means that its backlog is full: a process owns it, too.
         Ok(_) | Err(_) => Err(ListenError::InUse(address.to_string())),
     }
 }
@@ -150,7 +153,7 @@ async fn clear_stale(path: &Path, address: &ListenAddress) -> Result<(), ListenE
 impl Drop for SocketFile {
     fn drop(&mut self) {
         if let Err(error) = std::fs::remove_file(&self.0) {
-            tracing::warn!(path = %self.0.display(), %error, "the socket's file could not be removed");
+            tracing::warn!(path = %self.0.display(), %error, "could not remove the socket's file");
         }
     }
 }

@@ -1,8 +1,8 @@
 //! HTTP: the server's sockets. The only folder that touches hyper's server.
 //!
-//! Reading order: [`serve`](serve()) accepts, `connection` drives one client and ends it when `activity` says that its
-//! time is up, `io` tells `activity` what the client does, `service` guards and carries one request.
-//! [`conditional`] is a pure function beside them.
+//! Reading order: [`serve`](serve()) accepts, `connection` drives one client and closes it when `activity` reports that a
+//! limit is reached, `io` reports the socket's traffic to `activity`, `service` handles one request, whose host `host`
+//! checks. [`conditional`] is a pure function beside them.
 
 mod activity;
 mod body;

@@ -20,48 +20,48 @@ use super::connection::{self, OnTracker, Stops};
 use super::io::{Socket, Watched};
 use super::{Body, Listener, Peer, service};
 
-/// After an error that is ours, such as no file descriptor being left.
+/// Wait after an error of our own, such as having no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// For connections that are cut to let go of their sockets.
+/// How long connections that are cut may take to close their sockets.
 const CUT_GRACE: Duration = Duration::from_secs(1);
 
-/// What a listener holds its clients to.
+/// The limits of a listener's clients.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
-    /// From a request's first byte to the end of its head; also for a body that is read.
+    /// From the first byte of an HTTP/1 request to the end of its head; the same again for its body.
     pub header_timeout: Duration,
-    /// Between requests and before the first one, and without taking any of an answer.
+    /// How long a connection may bring no request, and how long a client may take no byte of its answers.
     pub idle_timeout: Duration,
-    /// At one time. Who comes beyond waits in the kernel's backlog.
+    /// The most connections at one time; further ones wait in the kernel's backlog.
     pub max_connections: usize,
-    /// How long a stop waits for answers under way.
+    /// How long a shutdown waits for answers under way.
     pub drain_timeout: Duration,
     /// Whether requests may have bodies.
     pub body: BodyLimit,
 }
 
-/// Whether requests other than GET and HEAD, which never do, may have bodies.
+/// Whether requests may have bodies. Those of GET and HEAD never may.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum BodyLimit {
-    /// None. The handler is asked without it, and its answer ends the connection.
+    /// No body. The handler runs without it, and the answer ends the connection.
     None,
-    /// Collected, up to so many bytes, before the handler is asked.
+    /// A body of at most this many bytes, read before the handler runs.
     UpTo(usize),
 }
 
-/// How the connections ended that were open at the stop.
+/// How the connections ended that were open at the shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Drained {
-    /// In good order.
+    /// After their last answer.
     pub ended: usize,
-    /// By force, since `drain_timeout` was over.
+    /// By force, after `drain_timeout`.
     pub cut: usize,
 }
 
-/// Serves until `shutdown`, then ends in good order.
+/// Serves until `shutdown`, then drains.
 ///
-/// Each request is given to `handler` with its [`Peer`] as an extension. Connections run on `tracker`, and so do the
-/// requests of HTTP/2; a request that its client abandons is dropped.
+/// `handler` gets each request with its [`Peer`] as an extension. Connections and the streams of HTTP/2 run on `tracker`; a
+/// request is dropped when its client abandons it.
 pub async fn serve<H, F>(
     listener: Listener,
     limits: Limits,
@@ -87,14 +87,14 @@ where
     Drained { ended: ended.load(Ordering::Relaxed), cut }
 }
 
-/// One accepted connection and all it needs.
+/// One accepted connection and what it needs.
 struct Client {
     socket: Socket,
     peer: Peer,
     limits: Limits,
     stops: Stops,
     place: OwnedSemaphorePermit,
-    /// How many ended in good order after the stop.
+    /// How many connections ended after their last answer since the shutdown began.
     ended: Arc<AtomicUsize>,
 }
 
@@ -120,7 +120,7 @@ impl Client {
     }
 }
 
-/// The next connection, or `None` at the stop. Waits for a place first, so that a full server accepts nobody.
+/// The next connection, or `None` at the shutdown. Waits for a place first, so that a full server accepts no connection.
 async fn next(
     listener: &Listener,
     places: &Arc<Semaphore>,
@@ -139,15 +139,15 @@ async fn next(
 }
 
 async fn accept(listener: &Listener) -> (Socket, Peer) {
-    let mut told = None;
+    let mut logged = None;
     loop {
         match listener.accept().await {
             Ok(accepted) => return accepted,
-            Err(error) if is_clients(&error) => {}
+            Err(error) if is_from_client(&error) => {}
             Err(error) => {
-                // Once for each kind: a server without file descriptors would otherwise fill the disk as well.
-                if told.replace(error.kind()) != Some(error.kind()) {
-                    tracing::error!(%error, "no connection can be accepted; trying on");
+                // Once for each kind: a server without file descriptors would fill the log as well.
+                if logged.replace(error.kind()) != Some(error.kind()) {
+                    tracing::error!(%error, "cannot accept connections; retrying");
                 }
                 tokio::time::sleep(ACCEPT_PAUSE).await;
             }
@@ -155,8 +155,8 @@ async fn accept(listener: &Listener) -> (Socket, Peer) {
     }
 }
 
-/// The connection was gone before we had it (accept(2)).
-fn is_clients(error: &io::Error) -> bool {
+/// Whether the client closed the connection before it was accepted (accept(2)).
+fn is_from_client(error: &io::Error) -> bool {
     use io::ErrorKind::{ConnectionAborted, ConnectionRefused, ConnectionReset, InvalidInput, NotConnected};
     matches!(
         error.kind(),
@@ -164,7 +164,7 @@ fn is_clients(error: &io::Error) -> bool {
     )
 }
 
-/// Waits for the open connections, and returns how many had to be cut.
+/// Waits for the open connections and returns how many were cut.
 async fn drain(places: &Semaphore, limits: Limits, cut: &CancellationToken) -> usize {
     let all = u32::try_from(limits.max_connections).unwrap_or(u32::MAX);
     if tokio::time::timeout(limits.drain_timeout, places.acquire_many(all)).await.is_ok() {
@@ -172,7 +172,7 @@ async fn drain(places: &Semaphore, limits: Limits, cut: &CancellationToken) -> u
     }
     let left = limits.max_connections.saturating_sub(places.available_permits());
     cut.cancel();
-    // What does not even let go of its socket now is counted as cut all the same.
+    // Connections that hold their sockets even longer are counted as cut as well.
     let _ = tokio::time::timeout(CUT_GRACE, places.acquire_many(all)).await;
     left
 }

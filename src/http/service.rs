@@ -1,4 +1,4 @@
-//! One request: its body is judged, the handler is asked, the answer is watched until the client has it.
+//! One request: check its host and its body, run the handler, watch the answer until the client has it.
 
 use std::any::Any;
 use std::convert::Infallible;
@@ -19,7 +19,7 @@ use super::activity::{Activity, InFlight};
 use super::host::names_its_host;
 use super::{Body, BodyError, BodyLimit, Limits, Peer};
 
-/// What a listener answers with.
+/// The answer to one request.
 pub(super) async fn answer<H, F>(
     request: Request<Incoming>,
     peer: Peer,
@@ -49,9 +49,9 @@ where
 enum Admitted {
     /// The body, which may be empty, has been read.
     Read(Bytes),
-    /// There is a body, and the handler decides without it; the connection ends with the answer.
+    /// There is a body that nobody reads; the handler runs without it, and the connection ends with the answer.
     Unread,
-    /// The handler is not asked.
+    /// The handler does not run.
     Refused(Refusal),
 }
 
@@ -66,8 +66,8 @@ enum Refusal {
     Internal,
 }
 
-/// SECURITY: a body that nobody expects is how requests are smuggled past a proxy in front of us (CVE-2025-4366 and its
-/// like), so it is neither read as a request nor skipped: the answer ends the connection.
+/// SECURITY: an unexpected body is how requests are smuggled past a proxy in front of us (such as CVE-2025-4366), so it is
+/// neither read as a request nor skipped: the answer ends the connection.
 async fn admit(head: &Parts, body: Incoming, limits: Limits) -> Admitted {
     if !names_its_host(head.version, &head.uri, &head.headers) {
         return Admitted::Refused(Refusal::InvalidHost);
@@ -96,7 +96,7 @@ async fn collect(body: Incoming, most: usize, within: Duration) -> Result<Bytes,
     }
 }
 
-/// The handler's answer, or 500 if it panics. Other clients are not affected by what one request triggers.
+/// The handler's answer, or 500 if it panics, so that one request cannot end the connection of others.
 async fn guarded<H, F>(handler: H, request: Request<Bytes>) -> Response<Body>
 where
     H: Fn(Request<Bytes>) -> F,
@@ -112,8 +112,8 @@ where
 }
 
 fn after_panic(_panic: &Box<dyn Any + Send>) -> Response<Body> {
-    // SECURITY: neither the panic's message, which may quote a value, nor the request is told to anybody.
-    tracing::error!("a request's handler panicked; the client was answered with 500");
+    // SECURITY: neither the panic's message, which may quote a value, nor the request is logged or answered.
+    tracing::error!("a request's handler panicked; the client got 500");
     Refusal::Internal.response()
 }
 
@@ -169,7 +169,7 @@ impl Refusal {
     }
 }
 
-/// A body that tells [`Activity`] how it fares, and that keeps its request in flight while it lives.
+/// A body that reports to [`Activity`] what the client takes. Its request is in flight until the body is dropped.
 #[derive(Debug)]
 pub(super) struct Tracked {
     body: Body,
@@ -199,7 +199,7 @@ impl HttpBody for Tracked {
         let frame = ready!(polled);
         this.in_flight.gave();
         if let Some(Err(error)) = &frame {
-            tracing::debug!(%error, "an answer broke off");
+            tracing::debug!(%error, "answer broke off");
         }
         Poll::Ready(frame)
     }

@@ -112,7 +112,7 @@ impl ApiError {
             Self::NotShared => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "redis_away",
-                "done in this instance; Redis is away, and the other instances are told when it is back",
+                "done in this instance; Redis is away, and the other instances hear of it when it is back",
             ),
             Self::InvalidPurge => (
                 StatusCode::BAD_REQUEST,
@@ -149,7 +149,7 @@ impl ApiError {
                 (StatusCode::NOT_FOUND, "no_redis", "redis.url is empty: this instance stands alone")
             }
             Self::NoEvents => {
-                (StatusCode::NOT_FOUND, "no_events", "events.url is empty: nobody is told what happens")
+                (StatusCode::NOT_FOUND, "no_events", "events.url is empty: this server sends no webhooks")
             }
         }
     }

@@ -5,12 +5,12 @@ use std::time::Duration;
 
 use super::redis::test_redis::{self, TestRedis};
 use super::{Disk, DiskConfig, Held, LastPurges, Memory, MemoryConfig, PurgeLog, Redis, Validity};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{
     AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, PurgeKind, PurgeScope,
     Timestamp, sniff,
 };
+use crate::task_pool::TaskPool;
 
 const PNG: &[u8] = include_bytes!("../../tests/fixtures/pictures/picture.png");
 const MAX_PIXELS: u64 = 1_000_000;
@@ -41,15 +41,15 @@ async fn benches() -> [Bench; 3] {
         _server: server,
     };
     let folder = || tempfile::TempDir::new().unwrap();
-    let (background, server, on_disk) = (Background::here(), TestRedis::start(""), folder());
+    let (pool, server, on_disk) = (TaskPool::here(), TestRedis::start(""), folder());
     let [memory_log, disk_log, redis_log] = [(); 3].map(|()| Arc::new(PurgeLog::default()));
     let clock = Clock::manual(NOW);
     let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, memory_log.clone(), clock.clone());
     let config = DiskConfig { path: Some(on_disk.path().join("x.db")), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, MAX_PIXELS, disk_log.clone(), clock.clone(), &background).await.unwrap();
+    let disk = Disk::open(&config, MAX_PIXELS, disk_log.clone(), clock.clone(), &pool).await.unwrap();
     let config = test_redis::config(&server);
     let (redis, _events) =
-        Redis::start(config, Vec::new(), MAX_PIXELS, redis_log.clone(), clock, &background).await;
+        Redis::start(config, Vec::new(), MAX_PIXELS, redis_log.clone(), clock, &pool).await;
     assert!(redis.is_subscribed(), "Redis was not connected in time");
     [
         bench("memory", Store::Memory(memory), memory_log, folder(), None),

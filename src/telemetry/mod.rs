@@ -18,13 +18,13 @@ use line_limits::OURS;
 pub use line_limits::LineLimits;
 pub use rate_limited_log::RateLimitedLog;
 
-/// Section `[log]`. It knows no rule beyond its types, so what is written is what is meant.
+/// Section `[log]`. Its types are its only rules, so it is read as written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct LogConfig {
-    /// The least important line that is written.
+    /// Lines of lower importance are not written.
     pub level: Level,
-    /// How a line looks.
+    /// The form of a line.
     pub format: Format,
 }
 
@@ -32,19 +32,19 @@ pub struct LogConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
-    /// Something is broken and needs a person.
+    /// Something is broken and does not mend itself.
     Error,
-    /// Something is wrong that may pass by itself.
+    /// Something is wrong and may mend itself.
     Warn,
-    /// What an operator wants to read on a quiet day.
+    /// Events that operators follow in normal operation.
     Info,
-    /// What the developer of a dashboard wants to read.
+    /// Details for the developer of a dashboard.
     Debug,
     /// Everything.
     Trace,
 }
 
-/// How a line looks.
+/// The form of a line.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Format {
@@ -85,7 +85,7 @@ where
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
         Format::Text => lines.with_ansi(wants_colour()).boxed(),
-        Format::Json => lines.json().flatten_event(true).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
     };
     tracing_subscriber::registry().with(lines).with(targets(config.level)).with(limits)
 }
@@ -98,9 +98,9 @@ fn log_panic(panic: &PanicHookInfo<'_>) {
     tracing::error!(location, message, "panicked");
 }
 
-/// Our own lines at the configured level; a library's only if it warns, and not even then at level `error`.
+/// Our own lines at the configured level. A library's lines at `warn` and above, or at `error` alone if that is the level.
 ///
-/// SECURITY: libraries log whole addresses and queries at `debug` (hyper, sqlx), and these hold signatures and tokens.
+/// SECURITY: libraries log whole addresses and queries at `debug` (hyper, sqlx), which contain signatures and tokens.
 fn targets(level: Level) -> Targets {
     Targets::new()
         .with_default(LevelFilter::from(level).min(LevelFilter::WARN))

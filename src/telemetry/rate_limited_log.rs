@@ -19,7 +19,7 @@ pub struct RateLimitedLog {
 struct Window {
     began_at: Option<Duration>,
     lines: u32,
-    /// Lines left out since somebody last asked, over all windows.
+    /// Lines left out since the last call that took the count.
     left_out: u64,
 }
 
@@ -77,7 +77,7 @@ mod tests {
         let due = |second| log.due(Duration::from_secs(second));
         assert_eq!([100, 100, 105, 109].map(due), [Some(0), None, None, None]);
         assert_eq!([110, 111, 200].map(due), [Some(3), None, Some(1)]);
-        assert_eq!(due(150), Some(0), "a clock that was set back silences nobody");
+        assert_eq!(due(150), Some(0), "a clock that was set back hides no line");
     }
 
     #[test]

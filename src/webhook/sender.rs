@@ -36,8 +36,8 @@ pub struct Sender {
     clock: Clock,
 }
 
-/// What the sender remembers of its attempts.
-struct Attempts {
+/// What the sender remembers from one attempt to the next.
+struct Memory {
     backoff: Backoff,
     /// Events dropped since the start.
     dropped: u32,
@@ -82,13 +82,13 @@ impl Sender {
     }
 
     async fn send_all(&self) {
-        let mut attempts = Attempts { backoff: BACKOFF, dropped: 0, is_gone: false, delivered: None };
+        let mut memory = Memory { backoff: BACKOFF, dropped: 0, is_gone: false, delivered: None };
         let mut next = Next::Now;
         loop {
             next = match next {
                 Next::Now => {
                     self.number_all().await;
-                    if attempts.is_gone { Next::NewEvent } else { self.send_oldest(&mut attempts).await }
+                    if memory.is_gone { Next::NewEvent } else { self.send_oldest(&mut memory).await }
                 }
                 Next::After(from, pause) => match rest(from, pause, self.clock.now()) {
                     Some(rest) => {
@@ -138,28 +138,28 @@ impl Sender {
         }
     }
 
-    async fn send_oldest(&self, attempts: &mut Attempts) -> Next {
+    async fn send_oldest(&self, memory: &mut Memory) -> Next {
         let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
             return if self.outbox.waiting() == 0 { Next::NewEvent } else { Next::AfterDiskRetry };
         };
-        if attempts.delivered == Some(number) {
+        if memory.delivered == Some(number) {
             return self.forget(number).await;
         }
         let message = WebhookMessage::of(&happened, sequence);
         let request = message.request(&self.config.key, self.clock.now());
         let answer = self.number_during(self.origin.post(&self.config.url, request)).await;
         let now = self.clock.now();
-        attempts.backoff.fail();
-        match outcome(&answer, attempts.backoff.pause(random()), now) {
+        memory.backoff.fail();
+        match outcome(&answer, memory.backoff.pause(random()), now) {
             DeliveryOutcome::Delivered => {
-                attempts.backoff.reset();
-                attempts.delivered = Some(number);
+                memory.backoff.reset();
+                memory.delivered = Some(number);
                 self.state.delivered();
                 tracing::debug!(event = message.id(), "webhook delivered");
                 self.forget(number).await
             }
             DeliveryOutcome::ReceiverGone => {
-                attempts.is_gone = true;
+                memory.is_gone = true;
                 self.state.gone();
                 Next::NewEvent
             }
@@ -176,7 +176,7 @@ impl Sender {
                     // A wrong clock dated the event into the future, so the day starts with the first failed attempt.
                     None => self.state.failing_for(now) >= RETRY_FOR,
                 };
-                if is_old && self.drop(number, message.id(), attempts).await && !is_requested {
+                if is_old && self.drop(number, message.id(), memory).await && !is_requested {
                     return Next::Now;
                 }
                 Next::After(now, pause)
@@ -186,14 +186,14 @@ impl Sender {
 
     /// Drops an event that could not be delivered in time. The events after it were not tried yet, whatever their age.
     /// Returns whether the next one may be tried at once.
-    async fn drop(&self, number: i64, id: &str, attempts: &mut Attempts) -> bool {
+    async fn drop(&self, number: i64, id: &str, memory: &mut Memory) -> bool {
         if !self.outbox.drop_old(number).await {
             return false;
         }
         tracing::error!(event = id, "webhooks: event dropped; it could not be delivered within a day");
-        attempts.backoff.reset();
-        attempts.dropped = attempts.dropped.wrapping_add(1);
-        !attempts.dropped.is_multiple_of(DROPS_WITHOUT_PAUSE)
+        memory.backoff.reset();
+        memory.dropped = memory.dropped.wrapping_add(1);
+        !memory.dropped.is_multiple_of(DROPS_WITHOUT_PAUSE)
     }
 
     /// Deletes a delivered event.

@@ -12,7 +12,7 @@ const ATTEMPTS: usize = 3;
 /// Ends this process, and removes the demo's folder, as soon as the demo is gone.
 pub(crate) fn hold(folder: PathBuf) {
     std::thread::spawn(move || {
-        // Nobody ever writes: what ends the reading is the other end's end, or an error that means the same.
+        // Nothing is ever written: the read ends when the other process does, or by an error that means the same.
         let _ = std::io::stdin().read(&mut [0]);
         remove(&folder);
         std::process::exit(0);

@@ -94,7 +94,7 @@ async fn demo(instances: usize) -> anyhow::Result<()> {
     outcome
 }
 
-/// Returns when a proxy ends that nobody asked to.
+/// Returns when a proxy ends by itself.
 async fn one_ends(proxies: &mut [Proxy]) -> anyhow::Result<()> {
     let ends = proxies.iter_mut().map(|proxy| Box::pin(proxy.process.wait()));
     let (ended, ..) = futures_util::future::select_all(ends).await;
@@ -176,7 +176,7 @@ impl Proxy {
         let Self { mut process, lifeline, .. } = self;
         drop(lifeline);
         if timeout(PATIENCE, process.wait()).await.is_err() {
-            // It may have ended in this moment; that is what is wanted.
+            // It may have ended in this moment, which is as good.
             let _ = process.kill().await;
         }
     }
@@ -198,7 +198,7 @@ async fn is_ready(address: SocketAddr) -> std::io::Result<bool> {
     Ok(status == STATUS)
 }
 
-/// The system's choice, so that a second demo finds ports, too.
+/// The system chooses, so that a second demo also finds free ports.
 fn free_address() -> anyhow::Result<SocketAddr> {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).context("no free port")
 }

@@ -14,7 +14,7 @@ use source::{Found, paths};
 
 /// The folders (and files at the top) on their floors, from the ground up.
 const FLOORS: [&[&str]; 7] = [
-    &["clock", "telemetry", "background"],
+    &["clock", "telemetry", "task_pool"],
     &["model"],
     &["origin", "directory", "store", "render", "http"],
     &["provider", "webhook"],
@@ -58,7 +58,7 @@ const HOMES: [(&[&str], &[&str], &str); 8] = [
     (&["hyper_util", "server"], &["http/"], "http/ is the only server"),
     (&["SystemTime", "now"], &["clock.rs"], "clock.rs alone reads the clock"),
     (&["Instant", "now"], &["clock.rs"], "clock.rs alone reads the clock"),
-    (&["tokio", "spawn"], &[], "spawn on Background, which a stop waits for"),
+    (&["tokio", "spawn"], &[], "spawn on TaskPool, which a stop waits for"),
 ];
 
 /// What is wrong in one file, by its path below `src/`; each line begins with the place.
@@ -363,7 +363,7 @@ fn every_rule_finds_a_planted_violation() {
         ("app.rs", "use hyper_util::server::graceful::GracefulShutdown;", "http/ is the only server"),
         ("avatar/mod.rs", "let now = std::time::SystemTime::now();", "clock.rs alone"),
         ("avatar/mod.rs", "let now = tokio::time::Instant::now();", "clock.rs alone"),
-        ("avatar/mod.rs", "tokio::spawn(async {});", "spawn on Background"),
+        ("avatar/mod.rs", "tokio::spawn(async {});", "spawn on TaskPool"),
         ("helper/mod.rs", "", "src/helper/mod.rs: `helper` is on no floor"),
     ] {
         let found = violations(file, planted);

@@ -13,11 +13,11 @@ mod avatar;
 mod cli;
 /// Every key of config.toml, each with a behaviour that differs between two of its values.
 mod config;
-/// Who is behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
+/// Looks up the account behind an id: on PostgreSQL, pgbouncer, MariaDB and SQLite.
 mod directory;
 /// The manual: links that lead somewhere, and the sections that comments cite.
 mod docs;
-/// The shape of the source itself: who may import whom, and who may use what.
+/// The shape of the source itself: which folder may import which, and where a crate may be used.
 mod floors;
 /// The server's sockets: time limits on both versions, drain, what clients may do wrong.
 mod http;
@@ -25,7 +25,7 @@ mod http;
 mod promises;
 /// How each provider is asked: the ready entries of `providers/`, each in front of a scripted API.
 mod provider;
-/// What is answered, header by header: pictures, placeholders, conditions, bad input, the admin port.
+/// The answers, header by header: pictures, placeholders, conditions, bad input, the admin port.
 pub(crate) mod routes;
 /// Nothing that the server says holds a secret.
 mod secrets;

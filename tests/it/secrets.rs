@@ -199,7 +199,7 @@ fn sim_address(sim: &Graphsim, connected: &crate::support::accounts::Connected) 
     sim.direct_address(connected.account)
 }
 
-/// A JSON provider and its row. Two give a picture; the third is told an error, in which its token is repeated.
+/// A JSON provider and its row. Two give a picture; the third gets an error in which its token is repeated.
 fn json_provider(sim: &Graphsim, (name, auth, token): (&str, &str, &str)) -> String {
     let picture = sim.put_file(&format!("/p/{name}.jpg?sig={SIGNATURE}"), small(1));
     let is_query = auth.starts_with("query");

@@ -15,10 +15,10 @@ use tokio::sync::Semaphore;
 use super::purge::Purger;
 use super::refresh::Refresher;
 use super::tiers::Tiers;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{Timestamp, Windows};
+use crate::task_pool::TaskPool;
 use queue::JobQueue;
 
 pub use queue::JobQueueFull;
@@ -34,7 +34,7 @@ pub(super) struct JobsParts {
     pub(super) tiers: Arc<Tiers>,
     pub(super) purger: Arc<Purger>,
     pub(super) refresher: Arc<Refresher>,
-    pub(super) background: Background,
+    pub(super) background: TaskPool,
 }
 
 /// Runs jobs.
@@ -62,7 +62,7 @@ pub struct HookProgress {
 /// How a sweep went.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum SweepReport {
-    /// So many avatars were deleted, of so many.
+    /// The numbers of avatars that were deleted, and that were compared.
     Deleted(usize, usize),
     /// More than a fifth would have gone: nothing was deleted.
     Stopped(usize, usize),

@@ -1,4 +1,4 @@
-//! The sweep: compares all ids that are held with the directory, so that deleted avatars go that nobody views.
+//! The sweep: compares every id in the tiers with the directory, so that deleted avatars without views go, too.
 
 use std::collections::BTreeSet;
 use std::sync::Arc;

@@ -8,11 +8,11 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use super::tiers::{Forgotten, Holding, Tiers};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::{AvatarId, PurgeKind, PurgeScope, Timestamp};
 use crate::store::{Acks, Budget, EntryMeta, Held, PurgeCommand, Validity};
+use crate::task_pool::TaskPool;
 
 /// How a purge went.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -30,7 +30,7 @@ pub struct Purger {
     tiers: Arc<Tiers>,
     directory: Arc<Directory>,
     clock: Clock,
-    background: Background,
+    background: TaskPool,
 }
 
 impl Purger {
@@ -39,7 +39,7 @@ impl Purger {
         tiers: Arc<Tiers>,
         directory: Arc<Directory>,
         clock: Clock,
-        background: Background,
+        background: TaskPool,
     ) -> Arc<Self> {
         Arc::new(Self { tiers, directory, clock, background })
     }
@@ -91,7 +91,7 @@ impl Purger {
         found.extend(known.iter().map(|kept| kept.id.clone()));
         if !order.scope.is_wide() {
             return match order.kind.deletes() {
-                // Whatever its generation: somebody wants it gone, and what is newer can be fetched again.
+                // Whatever its generation: an operator wants it gone, and a newer picture can be fetched again.
                 true => self.remove(order.scope.avatars()).await,
                 false => self.enforce(&known, &mut BTreeSet::new(), now).await,
             };
@@ -121,7 +121,7 @@ impl Purger {
         deleted.is_empty() || self.remove(&deleted).await
     }
 
-    /// What is held of an avatar. What a lookup finds to be past its time is deleted first.
+    /// The entry of an avatar. An entry that the lookup finds to be past its time is deleted first.
     pub(super) async fn lookup(
         self: &Arc<Self>,
         id: &AvatarId,
@@ -148,7 +148,7 @@ impl Purger {
         }
     }
 
-    /// Deletes what a lookup found to be past its time, and says what is held without it.
+    /// Deletes an entry that a lookup found to be past its time, and returns the entry that is left.
     async fn forget(
         self: &Arc<Self>,
         id: &AvatarId,

@@ -72,10 +72,11 @@ impl Refresher {
                 return (Outcome::Unknown, Completion::None);
             }
             Err(error) => {
-                report_directory(id, &error);
+                report_directory(&error);
                 return (Outcome::Unavailable(FlightFailure::DirectoryDown), Completion::None);
             }
         };
+        tracing::Span::current().record("provider", row.connection.provider.as_str());
         // Another flight may have ended between the caller's lookup and its joining, or a deletion may have come: the
         // entry that the caller saw must not be stored once more.
         let held = tiers
@@ -133,11 +134,11 @@ impl Refresher {
         let is_confirmed =
             result.failure.is_none() && matches!(result.finding, Finding::Same | Finding::Picture(..));
         self.obey_quotas(row.connection.provider, now).await;
-        report(id, row, &result, took.elapsed());
+        report(&result, took.elapsed());
         let old = held.as_ref().map(|held| &held.entry);
         let entry = apply(result, id, old, row, generation, now, &self.parts.config);
         report_token_end(id, old, &entry, now);
-        report_retry(id, entry.trouble.as_ref(), now);
+        report_retry(entry.trouble.as_ref(), now);
         let committed = self.parts.tiers.commit(id, held.as_ref(), entry, row.read_at, Cause::Refresh).await;
         let Some(new) = committed else { return Outcome::Unavailable(FlightFailure::Purged) };
         if is_confirmed && self.parts.write_back {

@@ -1,6 +1,6 @@
 //! [`Refresher`]: one refresh of an avatar at a time, in this process and among all instances, and not too many at once.
 //!
-//! Reading order: `begin` here, `flight` (who waits for whom), `leader` (what one refresh does), `admission` (permit and
+//! Reading order: `begin` here, `flight` (its waiters), `leader` (what one refresh does), `admission` (permit and
 //! lease), `ladder` (the attempt itself), `settle` (its result).
 
 mod admission;
@@ -21,17 +21,19 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::Semaphore;
+use tracing::Instrument;
+use tracing::field::Empty;
 
 use super::config::AvatarConfig;
 use super::purge::Purger;
 use super::tiers::Tiers;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::token::Keyring;
 use crate::model::{AvatarId, Provider, Timestamp};
 use crate::provider::Providers;
 use crate::store::{Budget, Held};
+use crate::task_pool::TaskPool;
 use crate::telemetry::RateLimitedLog;
 use flight::{Flights, Joined};
 use queue::{Bounds, Queue};
@@ -52,7 +54,7 @@ pub(super) struct RefresherParts {
     pub(super) providers: Providers,
     pub(super) tiers: Arc<Tiers>,
     pub(super) purger: Arc<Purger>,
-    pub(super) background: Background,
+    pub(super) background: TaskPool,
 }
 
 /// Refreshes avatars.
@@ -116,11 +118,11 @@ impl Refresher {
             }
             Joined::Leader(leader) => {
                 let flight = leader.flight().clone();
-                let refresher = self.clone();
+                // The level of an error, so that its lines have these fields whatever `log.level` is.
+                let span = tracing::error_span!("refresh", connection = %id, provider = Empty);
+                let refresh = self.clone().lead(leader, held, urgency, budget).instrument(span);
                 // The leader runs in a task of its own: a client that leaves aborts nothing.
-                self.parts
-                    .background
-                    .spawn(async move { refresher.lead(leader, held, urgency, budget).await });
+                self.parts.background.spawn(refresh);
                 Some(flight)
             }
         }

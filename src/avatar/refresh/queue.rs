@@ -8,9 +8,9 @@ use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::lane::{Lanes, Pace};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp};
+use crate::task_pool::TaskPool;
 
 /// The permit to run one refresh; its drop frees it.
 #[derive(Debug)]
@@ -61,7 +61,7 @@ pub(super) struct Bounds {
 pub(super) struct Queue {
     bounds: Bounds,
     clock: Clock,
-    background: Background,
+    background: TaskPool,
     /// The time that a task waits for has changed.
     changed: Notify,
     closed: CancellationToken,
@@ -70,7 +70,7 @@ pub(super) struct Queue {
 }
 
 impl Queue {
-    pub(super) fn new(bounds: Bounds, clock: Clock, background: Background) -> Arc<Self> {
+    pub(super) fn new(bounds: Bounds, clock: Clock, background: TaskPool) -> Arc<Self> {
         let (changed, closed) = (Notify::new(), CancellationToken::new());
         Arc::new(Self { bounds, clock, background, changed, closed, lanes: Mutex::default() })
     }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
-use crate::background::Background;
+use crate::task_pool::TaskPool;
 
 use super::lane::Pace;
 use super::queue::{Bounds, Queue, Refused};
@@ -22,7 +22,7 @@ fn at(secs: i64) -> Timestamp {
 
 fn queue(permits: usize, waiting: usize) -> Arc<Queue> {
     let bounds = Bounds { permits, waiting, of_provider: HashMap::new() };
-    Queue::new(bounds, Clock::manual(at(0)), Background::here())
+    Queue::new(bounds, Clock::manual(at(0)), TaskPool::here())
 }
 
 #[tokio::test]
@@ -85,7 +85,7 @@ async fn a_provider_that_hangs_leaves_room_for_the_others() {
 async fn a_provider_has_a_bound_of_its_own_beside_its_share() {
     let of_provider = HashMap::from([(Provider::Facebook, 1)]);
     let bounds = Bounds { permits: 4, waiting: 10, of_provider };
-    let queue = Queue::new(bounds, Clock::manual(at(0)), Background::here());
+    let queue = Queue::new(bounds, Clock::manual(at(0)), TaskPool::here());
     let _first = queue.enter(&id("a"), Provider::Facebook, at(0)).await.unwrap();
     let b = id("b");
     assert!(futures_util::poll!(Box::pin(queue.enter(&b, Provider::Facebook, at(9)))).is_pending());
@@ -96,7 +96,7 @@ async fn a_provider_has_a_bound_of_its_own_beside_its_share() {
 async fn a_provider_near_its_limit_gets_one_permit_at_a_time_and_the_last_viewed_first() {
     let (clock, interval) = (Clock::manual(at(1000)), Duration::from_secs(5));
     let bounds = Bounds { permits: 8, waiting: 10, of_provider: HashMap::new() };
-    let queue = Queue::new(bounds, clock.clone(), Background::here());
+    let queue = Queue::new(bounds, clock.clone(), TaskPool::here());
     queue.set_pace(Provider::Facebook, Some(Pace { interval, until: at(2000) }));
     let enter = async |name: &str, viewed: i64| {
         drop(queue.enter(&id(name), Provider::Facebook, at(viewed)).await.unwrap());
@@ -119,7 +119,7 @@ async fn a_provider_near_its_limit_gets_one_permit_at_a_time_and_the_last_viewed
 async fn a_pace_of_which_nothing_more_is_heard_is_over_at_its_time() {
     let clock = Clock::manual(at(1000));
     let bounds = Bounds { permits: 8, waiting: 10, of_provider: HashMap::new() };
-    let queue = Queue::new(bounds, clock.clone(), Background::here());
+    let queue = Queue::new(bounds, clock.clone(), TaskPool::here());
     let interval = Duration::from_secs(500);
     queue.set_pace(Provider::Facebook, Some(Pace { interval, until: at(1100) }));
     let (a, b) = (id("a"), id("b"));
@@ -132,7 +132,7 @@ async fn a_pace_of_which_nothing_more_is_heard_is_over_at_its_time() {
     assert_eq!(queue.next_permit(Provider::Telegram), None);
     assert!(
         queue.enter_unpaced(Provider::Facebook).is_some(),
-        "whoever does not begin with a call is not held up"
+        "a refresh that begins without a call is not held up"
     );
     clock.advance(Duration::from_secs(100));
     let (a, b) = both.await;

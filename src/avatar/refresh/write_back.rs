@@ -19,10 +19,9 @@ impl Refresher {
         let refresher = self.clone();
         self.parts.background.spawn(async move {
             let _permit = permit;
-            let id = &row.connection.id;
             match refresher.parts.directory.write_back(&row.connection, &link.address).await {
-                Ok(done) => tracing::debug!(connection = %id, ?done, "write-back"),
-                Err(error) => tracing::debug!(connection = %id, %error, "write-back failed"),
+                Ok(done) => tracing::debug!(?done, "write-back"),
+                Err(error) => tracing::debug!(%error, "write-back failed"),
             }
         });
     }

@@ -18,11 +18,11 @@ impl AppCooldowns {
         Self(configured.into_iter().map(|provider| (provider, AtomicI64::default())).collect())
     }
 
-    /// AppCooldowns an app until then; a later end that is known already stays. Returns the end that holds. An app that nobody
-    /// configures is not asked anyway.
+    /// Pauses an app until then; a later end that is known already stays. Returns the end that holds. An app that is not
+    /// configured is not called anyway.
     ///
-    /// No provider names a longer pause than [`LONGEST_PAUSE`]: such an end was told by a clock that ran ahead, of another instance
-    /// or once of this one, and is none.
+    /// No provider names a longer pause than [`LONGEST_PAUSE`]: a later end was set by a clock that ran ahead, here or in
+    /// another instance, and does not count.
     pub(super) fn set(&self, provider: Provider, until: Timestamp, now: Timestamp) -> Option<Timestamp> {
         if until.is_ahead(LONGEST_PAUSE, now)
             && let Some(known) = self.0.get(&provider)

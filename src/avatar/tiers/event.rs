@@ -173,10 +173,10 @@ mod tests {
             (Some(&dead), &with(trouble(Transient, OTHER_ROW, Some(NeedsReauth))), &[]),
             (Some(&with(trouble(Transient, OTHER_ROW, Some(NeedsReauth)))), &well, &["recovered"]),
             (Some(&with(trouble(Transient, ROW, None))), &well, &[]),
-            // A restart or a soft purge forgives; what was told is known nevertheless.
+            // A restart or a soft purge clears the trouble; its event was emitted nevertheless.
             (Some(&with(cleared.clone())), &with(trouble(Misconfigured, ROW, None)), &[]),
             (Some(&with(cleared)), &well, &["recovered"]),
-            // Nobody has confirmed anything: the trouble alone has gone.
+            // The provider has confirmed nothing: only the trouble is gone.
             (Some(&dead), &with(None), &[]),
             (Some(&well), &with(trouble(Transient, ROW, None)), &[]),
         ] {

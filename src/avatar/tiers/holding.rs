@@ -18,7 +18,7 @@ pub(in crate::avatar) enum Holding {
 /// Why an entry must go.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in crate::avatar) enum Forgotten {
-    /// Nobody confirmed it within `avatar.forget_after`.
+    /// The provider did not confirm it within `avatar.forget_after`.
     Expired,
     /// A purge that this instance had not carried out yet.
     Purged,

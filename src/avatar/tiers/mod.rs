@@ -37,10 +37,10 @@ use std::time::Duration;
 use tokio::sync::Semaphore;
 
 use super::snapshot::Snapshot;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarId, Provider, Timestamp, Windows};
 use crate::store::{Budget, Disk, Held, Lease, Memory, PurgeLog, Redis};
+use crate::task_pool::TaskPool;
 use crate::webhook::Events;
 use coalesce::LookupCoalescer;
 use cooldown::AppCooldowns;
@@ -65,7 +65,7 @@ pub struct TiersParts {
     /// Time.
     pub clock: Clock,
     /// Where work runs that no view waits for.
-    pub background: Background,
+    pub background: TaskPool,
 }
 
 /// The only holder of the stores.
@@ -119,7 +119,7 @@ impl Tiers {
         self.parts.memory.get(id).filter(|held| self.parts.redis.trusts(held))
     }
 
-    /// What is held of an avatar: memory alone where it can be trusted, else Redis, then the disk. Deletes nothing.
+    /// The entry of an avatar: from memory alone where it can be trusted, else from Redis, then from the disk. Deletes nothing.
     pub(super) async fn lookup(&self, id: &AvatarId, now: Timestamp, budget: &mut Budget) -> Holding {
         let holding = match self.in_memory(id, now) {
             Some(held) if self.parts.redis.trusts(&held) => Holding::Held(held),
@@ -163,7 +163,7 @@ impl Tiers {
         self.parts.redis.is_on()
     }
 
-    /// What work may spend on Redis that nobody waits for.
+    /// What background work may spend on Redis.
     pub(super) fn unhurried(&self) -> Budget {
         self.parts.redis.unhurried()
     }

@@ -1,4 +1,4 @@
-//! What instances share beside entries: who refreshes an avatar, what was published and who sweeps.
+//! What instances share beside entries: the lease of an avatar, results, cooldowns, walks, and whose turn the sweep is.
 
 use std::time::Duration;
 

@@ -57,7 +57,7 @@ impl<'a> WarmWatch<'a> {
 
     /// Shows the progress until the walk ends; an error unless every connection was visited.
     pub(super) async fn follow(&mut self) -> anyhow::Result<()> {
-        let ended = self.poll_until_ended().await;
+        let ended = self.poll_until_it_ends().await;
         self.progress.end();
         let WarmStatus { done, failed, .. } = self.walk;
         ended.with_context(|| format!("{done} avatars are done"))?;
@@ -70,7 +70,7 @@ impl<'a> WarmWatch<'a> {
         Ok(())
     }
 
-    async fn poll_until_ended(&mut self) -> anyhow::Result<()> {
+    async fn poll_until_it_ends(&mut self) -> anyhow::Result<()> {
         loop {
             self.progress.show(&self.walk);
             match self.walk.state {

@@ -24,9 +24,9 @@ use tokio::sync::{mpsc, oneshot};
 
 use super::health::{Health, State};
 use super::{EntryMeta, Held, PurgeLog, StoredPurge};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::task_pool::TaskPool;
 use command::DiskCommand;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
@@ -78,7 +78,7 @@ impl Disk {
         max_pixels: u64,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
-        background: &Background,
+        background: &TaskPool,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
         let events = Arc::new(Counters::default());

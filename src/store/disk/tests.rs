@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::background::Background;
 use crate::clock::Clock;
+use crate::task_pool::TaskPool;
 use proptest::prelude::*;
 use sqlx::Connection;
 
@@ -52,7 +52,7 @@ fn id() -> AvatarId {
 struct Opened {
     disk: Disk,
     purge_log: Arc<PurgeLog>,
-    background: Background,
+    background: TaskPool,
     path: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -60,7 +60,7 @@ struct Opened {
 async fn open() -> Opened {
     let folder = tempfile::TempDir::new().unwrap();
     let path = folder.path().join("x.db");
-    let (purge_log, background) = (Arc::new(PurgeLog::default()), Background::here());
+    let (purge_log, background) = (Arc::new(PurgeLog::default()), TaskPool::here());
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
     let disk = Disk::open(&config, PIXELS, purge_log.clone(), Clock::manual(NOW), &background).await.unwrap();
     Opened { disk, purge_log, background, path, _folder: folder }
@@ -72,7 +72,7 @@ impl Opened {
         self.disk.close().await;
         drop(self.disk);
         self.background.ended().await;
-        let (purge_log, background) = (Arc::new(PurgeLog::default()), Background::here());
+        let (purge_log, background) = (Arc::new(PurgeLog::default()), TaskPool::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
         let disk =
             Disk::open(&config, PIXELS, purge_log.clone(), Clock::manual(NOW), &background).await.unwrap();

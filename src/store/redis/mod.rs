@@ -38,9 +38,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::health::{Health, State};
 use super::{Held, LastPurges, PurgeLog, StoredPurge};
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::model::AvatarId;
+use crate::task_pool::TaskPool;
 use data::keys::Keys;
 use data::seal::Sealer;
 use pubsub::Invalidations;
@@ -88,7 +88,7 @@ pub(super) struct Open {
     backlog: RepairBacklog,
     subscribed: State,
     closed: CancellationToken,
-    background: Background,
+    background: TaskPool,
 }
 
 /// Counts since the start.
@@ -135,7 +135,7 @@ impl Redis {
         max_pixels: u64,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
-        background: &Background,
+        background: &TaskPool,
     ) -> (Self, mpsc::Receiver<RedisEvent>) {
         let (events, receiver) = mpsc::channel(pubsub::EVENTS);
         for StoredPurge { scope, kind, generation, published } in &purges {

@@ -7,7 +7,7 @@ use avatar_proxy::clock::Timestamp;
 
 use crate::viewers::View;
 
-/// How long so many of a hundred answers took at most.
+/// The longest of the given percentage of answers.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Latency {
     pub(crate) p50: Duration,

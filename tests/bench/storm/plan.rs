@@ -23,7 +23,7 @@ pub(crate) enum Bounds {
 
 /// The avatars become stale in such a time.
 pub(crate) const STORM: Duration = Duration::from_secs(60);
-/// So long the quiet server is viewed, then so long the one under storm, and so on.
+/// How long the quiet server is viewed before the one under storm has its turn, and so on.
 pub(crate) const SLICE: Duration = Duration::from_secs(4);
 /// From the beginning of a slice until it counts.
 pub(crate) const SETTLE: Duration = Duration::from_millis(500);

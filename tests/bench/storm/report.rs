@@ -1,4 +1,4 @@
-//! [`report`]: what was seen, held against what was promised.
+//! [`report`]: the measured figures, compared with their bounds.
 
 use std::time::Duration;
 

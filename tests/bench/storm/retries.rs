@@ -91,7 +91,7 @@ impl Retries {
     }
 }
 
-/// What so many calls leave behind, the last of which has failed.
+/// What that many calls leave behind when the last of them has failed.
 fn failing(calls: &[Call]) -> Option<Failing> {
     let failures = calls.iter().rev().take_while(|call| call.failed).count();
     let last = calls.last().filter(|call| call.failed)?;

@@ -9,9 +9,9 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use avatar_proxy::app::App;
-use avatar_proxy::background::{self, Background};
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
+use avatar_proxy::task_pool::{self, TaskPool};
 use avatar_proxy::telemetry;
 use rustix::process::{Signal, kill_process};
 use tokio_util::sync::CancellationToken;
@@ -36,9 +36,9 @@ pub(crate) fn serve(config: &Path) -> ExitCode {
         let _ = std::io::stdin().read_to_end(&mut Vec::new());
         stop.cancel();
     });
-    let background = background::runtime().expect("a runtime");
+    let background = task_pool::runtime().expect("a runtime");
     let answers = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
-    let background = Background::on(background.handle().clone());
+    let background = TaskPool::on(background.handle().clone());
     answers.block_on(async {
         let app = App::build(config, Clock::system(), background).await.expect("the app is built");
         println!("{}", app.public_address());
@@ -118,7 +118,7 @@ impl Server {
         kill_process(pid(self.process()), Signal::STOP).expect("it runs");
     }
 
-    /// It goes on.
+    /// It continues.
     pub(crate) fn thaw(&self) {
         kill_process(pid(self.process()), Signal::CONT).expect("it is frozen");
     }

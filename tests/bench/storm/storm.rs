@@ -73,7 +73,7 @@ pub(crate) fn measure(plan: &Plan) -> Table {
 }
 
 impl Stage<'_> {
-    /// Every avatar is fetched, one after the other, so that they become stale so, too.
+    /// Fetches the avatars one after the other, so that they become stale one after the other.
     fn fill(&self) {
         say("fill");
         let config = self.configure(STORMY, &Limits::FILLING, FRESH_FOR_EVER);
@@ -99,7 +99,7 @@ impl Stage<'_> {
         (0..self.plan.avatars).collect()
     }
 
-    /// Views all in turn for so long.
+    /// Views all in turn for that long.
     fn view(&mut self, server: &Server, time: Duration) -> Vec<View> {
         let count = (time.as_secs_f64() * f64::from(self.plan.rate)) as u64;
         let avatar =
@@ -141,7 +141,7 @@ impl Stage<'_> {
         views
     }
 
-    /// The provider is well again. Whoever failed is viewed once, after his time.
+    /// The provider is well again. Each avatar that failed is viewed once, when its pause is over.
     fn prove(&self, server: &Server) -> Vec<View> {
         say("proof");
         self.provider.storm(false);
@@ -164,7 +164,7 @@ fn assert_right(views: &[View]) {
     }
 }
 
-/// What goes on, for whoever waits.
+/// Says what is happening to the person who waits.
 fn say(part: &str) {
     eprintln!("storm: {part}");
 }

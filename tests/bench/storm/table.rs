@@ -43,7 +43,7 @@ impl Table {
         self.rows.push(Row { what, measured, bound, is_kept: Some(is_kept) });
     }
 
-    /// A number that must not be more than so many.
+    /// A number with an upper bound.
     pub(crate) fn at_most<N: PartialOrd + fmt::Display>(&mut self, what: &str, measured: N, bound: N) {
         let is_kept = measured <= bound;
         self.hold(what, measured, format!("at most {bound}"), is_kept);

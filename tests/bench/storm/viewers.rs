@@ -31,7 +31,7 @@ pub(crate) struct View {
     pub(crate) wrong: Option<String>,
 }
 
-/// Views these avatars one after the other, so many in a second.
+/// Views these avatars one after the other, at a rate per second.
 pub(crate) fn look(server: SocketAddr, world: &World, avatars: &[u32], rate: u32) -> Vec<View> {
     let began = Stopwatch::start();
     let mut views: Vec<View> = std::thread::scope(|scope| {
@@ -43,7 +43,7 @@ pub(crate) fn look(server: SocketAddr, world: &World, avatars: &[u32], rate: u32
                     let due = Duration::from_secs_f64(n as f64 / f64::from(rate));
                     let early = due.checked_sub(began.elapsed());
                     std::thread::sleep(early.unwrap_or_default());
-                    // Whoever slept too long did not wait for the server; whoever comes late from an answer did.
+                    // A viewer that overslept did not wait for the server; one that comes late from an answer did.
                     let from = if early.is_some() { began.elapsed() } else { due };
                     let (at, answer) = (Clock::system().now(), viewer.view(avatars[n]));
                     let took = began.elapsed().saturating_sub(from);

@@ -1,4 +1,4 @@
-//! The signing CDN (PROVIDERS 5): an HMAC over the raw address, and the exact words with which it refuses.
+//! The signing CDN: an HMAC over the raw address, and the exact words with which it refuses.
 
 use std::sync::atomic::Ordering;
 
@@ -83,7 +83,7 @@ pub(crate) fn seconds_left(world: &World, target: &str) -> i64 {
     verify(world, &head).map_or(0, |end| end - world.now_secs())
 }
 
-/// Instagram's anonymous picture is a real file that belongs to nobody.
+/// Instagram's anonymous picture is a real file that belongs to no account.
 fn anonymous(world: &World, head: &Head) -> Answer {
     world.anonymous_downloads.fetch_add(1, Ordering::SeqCst);
     match verify(world, head) {
@@ -92,7 +92,7 @@ fn anonymous(world: &World, head: &Head) -> Answer {
     }
 }
 
-/// PROVIDERS 5.6. The end of the signature in Unix seconds, or the words of the refusal.
+/// The end of the signature in Unix seconds, or the words of the refusal.
 fn verify(world: &World, head: &Head) -> Result<i64, &'static str> {
     let end =
         head.parameter("oe").and_then(|oe| i64::from_str_radix(&oe, 16).ok()).ok_or("Bad URL timestamp")?;

@@ -92,7 +92,7 @@ struct Scripted {
 }
 
 impl Faults {
-    /// For the next so many requests.
+    /// For that many of the next requests.
     pub(crate) fn set(&self, id: Option<&str>, fault: Option<Fault>, times: usize) {
         let id = id.map(str::to_owned);
         let mut faults = self.0.lock().unwrap();

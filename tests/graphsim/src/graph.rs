@@ -1,4 +1,4 @@
-//! graph.instagram.com and graph.facebook.com (PROVIDERS 1, 2, 4).
+//! graph.instagram.com and graph.facebook.com.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ use crate::{Host, World, cdn};
 
 /// The file name of Instagram's anonymous picture.
 pub(crate) const ANONYMOUS: &str = "44884218_345707102882519_2446069589734326272_n.jpg";
-/// Versions below are answered by the oldest living one (PROVIDERS 2.3: until 21 Jan 2027).
+/// Versions below are answered by the oldest living one, until 21 Jan 2027.
 const OLDEST: u32 = 21;
 
 /// Answers a call; tells for which account it was.
@@ -137,14 +137,14 @@ fn refuse_proof(world: &World, host: Host, head: &Head, token: &str) -> Option<A
     }
 }
 
-/// PROVIDERS 2.4: one of the few errors with a type of its own.
+/// One of the few errors with a type of its own.
 fn bad_proof(message: &str) -> Answer {
     let error =
         json!({ "message": message, "type": "GraphMethodException", "code": 100, "fbtrace_id": "AbCdEf" });
     Answer::json(400, &json!({ "error": error }))
 }
 
-/// Meta's error body. `type` is OAuthException for throttles, too.
+/// Meta's error body. `type` is OAuthException even for throttles.
 pub(crate) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str) -> Answer {
     let mut error =
         json!({ "message": message, "type": "OAuthException", "code": code, "fbtrace_id": "AbCdEf" });
@@ -154,7 +154,7 @@ pub(crate) fn error(status: u16, code: i64, subcode: Option<i64>, message: &str)
     Answer::json(status, &json!({ "error": error }))
 }
 
-/// A throttle, with the minutes until the account is answered again (PROVIDERS 4).
+/// A throttle, with the minutes until the account is answered again.
 pub(crate) fn throttled(code: i64, minutes: u64) -> Answer {
     let mut answer = error(400, code, None, &format!("(#{code}) Application request limit reached"));
     let usage = json!({ "1045": [{

@@ -324,7 +324,7 @@ impl Graphsim {
         self.world().api_faults.set(id, fault, usize::MAX);
     }
 
-    /// The same for the next so many requests.
+    /// The same for that many of the next requests.
     pub fn api_fault_times(&self, id: Option<&str>, fault: Fault, times: usize) {
         self.world().api_faults.set(id, Some(fault), times);
     }
@@ -334,7 +334,7 @@ impl Graphsim {
         self.world().cdn_faults.set(id, fault, usize::MAX);
     }
 
-    /// The same for the next so many requests.
+    /// The same for that many of the next requests.
     pub fn cdn_fault_times(&self, id: Option<&str>, fault: Fault, times: usize) {
         self.world().cdn_faults.set(id, Some(fault), times);
     }
@@ -371,7 +371,7 @@ impl Graphsim {
         self.world().quotas.set(Owner::Account(id.to_owned()), quota);
     }
 
-    /// Another program of the same app makes so many calls now.
+    /// Another program of the same app makes that many calls now.
     pub fn spend_app_quota(&self, kind: Kind, calls: usize) {
         let world = self.world();
         world.quotas.spend(&Owner::App(graph::host_of(kind)), calls, world.now_millis());

@@ -1,4 +1,4 @@
-//! Quotas as Meta has them: so many calls in a rolling window, and beside every reply how much is used up (PROVIDERS 4).
+//! Quotas as Meta has them: a number of calls in a rolling window, and in every reply how much of it is used up.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Mutex;
@@ -19,7 +19,7 @@ pub struct Quota {
     pub window: Duration,
 }
 
-/// Who has one.
+/// What a quota belongs to.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(crate) enum Owner {
     /// The app of one of the two hosts.

@@ -29,12 +29,12 @@ impl Answer {
         Self::new(status, "application/json; charset=UTF-8", body.to_string())
     }
 
-    /// PROVIDERS 5.6.
+    /// Why the CDN refuses, in its own words.
     pub(crate) fn text(status: u16, body: &'static str) -> Self {
         Self::new(status, "text/plain", body)
     }
 
-    /// PROVIDERS 5.7: no ETag, and a `max-age` that outlives the signature.
+    /// As the CDNs send it: no ETag, and a `max-age` that outlives the signature.
     pub(crate) fn picture(picture: &PictureFile, same_origin: bool) -> Self {
         let mut answer = Self::new(200, picture.content_type(), picture.bytes.clone());
         let corp = if same_origin { "same-origin" } else { "cross-origin" };

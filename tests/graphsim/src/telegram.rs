@@ -1,4 +1,4 @@
-//! api.telegram.org (PROVIDERS 6).
+//! api.telegram.org.
 
 use std::sync::atomic::Ordering;
 

@@ -1,4 +1,4 @@
-//! What the owner does to his picture, and the operator to his row.
+//! The owner changes the picture, the operator the row.
 
 use std::time::Duration;
 

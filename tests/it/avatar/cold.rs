@@ -1,4 +1,4 @@
-//! Nothing is held: one flight for all who ask, streamed where it is long.
+//! Nothing is stored yet: one refresh for all viewers, streamed if the picture is long.
 
 use std::time::Duration;
 

@@ -1,4 +1,4 @@
-//! A day of 24 hours on the hand-moved clock, against quotas that fill up and empty again: how often who is asked.
+//! A day of 24 hours on the hand-moved clock, against quotas that fill up and empty again: how often each account is asked for.
 
 use std::ops::Range;
 use std::time::Duration;
@@ -28,7 +28,7 @@ const DEAD: Range<i64> = 6 * HOUR..12 * HOUR;
 const SHARED: Range<i64> = 8 * HOUR..10 * HOUR;
 /// It uses up all that is left.
 const USED_UP: i64 = 15 * HOUR;
-/// Nobody looks.
+/// Nothing is viewed.
 const NIGHT: Range<i64> = 20 * HOUR..22 * HOUR;
 const DAY: i64 = 24 * HOUR;
 
@@ -108,7 +108,7 @@ impl Day {
         }
     }
 
-    /// A third of the pages is viewed, another third in the next step. Whoever looks sees the picture.
+    /// A third of the pages is viewed, another third in the next step. Each view shows the picture.
     async fn view(&self) {
         let turn = (self.now() / STEP) as usize % 3;
         for n in (0..PAGES).filter(|n| n % 3 == turn) {
@@ -156,14 +156,14 @@ impl Calls {
 }
 
 #[tokio::test]
-async fn in_a_day_no_quota_is_overdrawn_and_everybody_sees_his_picture() {
+async fn in_a_day_no_quota_is_overdrawn_and_every_viewer_sees_a_picture() {
     let day = Day::begin().await;
     day.pass().await;
     let calls = Calls(day.sim.calls());
     the_app_is_asked_nearly_as_often_as_it_allows(&calls);
     an_app_that_others_have_used_up_is_left_alone_for_an_hour(&calls);
     small_accounts_are_never_refused(&calls);
-    nobody_asks_with_a_dead_token(&calls);
+    no_call_is_made_with_a_dead_token(&calls);
     no_page_is_forgotten(&calls);
 }
 
@@ -195,7 +195,7 @@ fn small_accounts_are_never_refused(calls: &Calls) {
     }
 }
 
-fn nobody_asks_with_a_dead_token(calls: &Calls) {
+fn no_call_is_made_with_a_dead_token(calls: &Calls) {
     for n in REVOKED {
         let own = calls.of_page(n, DEAD);
         assert_eq!(own.iter().map(|call| call.status).collect::<Vec<_>>(), [400], "page {n}");

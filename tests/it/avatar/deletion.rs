@@ -48,7 +48,7 @@ async fn a_deleted_avatars_bytes_are_in_no_file_of_the_disk_store_and_not_in_mem
 }
 
 #[tokio::test]
-async fn a_deletion_is_not_said_to_be_done_while_the_file_that_holds_the_bytes_cannot_be_opened() {
+async fn a_deletion_is_not_confirmed_while_the_disk_file_cannot_be_opened() {
     let (sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
     let clock = proxy.clock.clone();
@@ -76,7 +76,7 @@ async fn without_a_file_a_deletion_is_done_in_memory() {
 }
 
 #[tokio::test]
-async fn a_first_refresh_that_waits_for_its_turn_while_its_connection_is_deleted_asks_nobody() {
+async fn a_first_refresh_that_waits_its_turn_makes_no_call_after_its_connection_is_deleted() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     let second = Connected { id: "second", account: "204500000000003", token: "EAAsecond", ..FACEBOOK };
@@ -136,7 +136,7 @@ async fn a_soft_purge_shows_the_old_picture_while_the_provider_is_asked() {
 }
 
 #[tokio::test]
-pub(crate) async fn bytes_that_could_not_be_confirmed_for_so_long_are_forgotten() {
+pub(crate) async fn bytes_that_were_not_confirmed_within_forget_after_are_deleted() {
     let (sim, proxy) = shown("").await;
     until_on_disk(&proxy, &small(1).bytes).await;
     sim.api_fault(None, Some(Fault::Close));

@@ -1,4 +1,4 @@
-//! Each fault in turn, cold and with last good bytes held: what is served, and how many calls go out in the minute after.
+//! Each fault in turn, cold and with last good bytes stored: what is served, and how many calls go out in the next minute.
 
 use std::time::Duration;
 
@@ -10,7 +10,7 @@ use crate::support::client::hash;
 use crate::support::proxy::{Proxy, START, stand_in};
 use avatar_proxy::clock::Clock;
 
-/// Who misbehaves.
+/// Which server misbehaves.
 #[derive(Clone, Copy, PartialEq)]
 enum Side {
     Api,
@@ -26,7 +26,7 @@ struct Row {
     calls: (usize, usize),
 }
 
-/// Pauses of 5, 10, 20 and 40 seconds, less jitter, leave room for so many attempts.
+/// Pauses of 5, 10, 20 and 40 seconds, less jitter, leave room for this many attempts.
 const TRANSIENT: usize = 4;
 const ONCE: usize = 1;
 

@@ -21,7 +21,7 @@ fn used_up(sim: &Graphsim, percent: u32) {
 }
 
 #[tokio::test]
-pub(crate) async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes()
+pub(crate) async fn an_app_whose_quota_is_used_up_is_not_called_for_an_hour_and_viewers_see_last_good_bytes()
 {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
@@ -46,8 +46,7 @@ pub(crate) async fn an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and
 }
 
 #[tokio::test]
-pub(crate) async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile()
-{
+pub(crate) async fn an_app_near_its_limit_is_called_more_slowly_and_viewers_still_see_pictures() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -69,7 +68,7 @@ pub(crate) async fn an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_
 }
 
 #[tokio::test]
-pub(crate) async fn an_account_that_says_it_is_used_up_is_left_alone_until_it_has_regained_access_over_a_restart_too()
+pub(crate) async fn an_account_whose_quota_is_used_up_is_not_called_until_it_regains_access_even_after_a_restart()
  {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;

@@ -1,4 +1,4 @@
-//! What a provider says of its limits is heeded in every reply, at once, and by nobody longer than it holds.
+//! The limits that a provider names in any reply are obeyed at once, and no longer than they hold.
 
 use std::time::Duration;
 
@@ -11,7 +11,7 @@ use crate::support::client::{self, Answer, hash};
 use crate::support::proxy::{Proxy, START, stand_in};
 
 const MINUTE: Duration = Duration::from_secs(60);
-/// A picture is fresh for so long, and shown at once for one minute more. Whoever waited would wait for very long.
+/// A picture is fresh for ten minutes and shown at once for one more. A view that waited would wait for very long.
 const SETTINGS: &str = "[server]\nrequest_timeout = \"15m\"\n[avatar]\nfresh_for = \"10m\"\nrefresh_ahead = 1.0\n\
                         stale_while_revalidate = \"1m\"\nwait = \"10m\"\n";
 const STALE: Duration = Duration::from_secs(11 * 60 + 1);
@@ -47,14 +47,14 @@ fn refused() -> Fault {
     Fault::Status { status: 403, content_type: "text/plain", body: "URL signature expired".into() }
 }
 
-/// A view of somebody who must not wait: it hangs where he has to.
+/// A view that must not wait for the provider's turn.
 async fn at_once(proxy: &Proxy, whose: &Connected) -> Answer {
     let answer = tokio::time::timeout(Duration::from_secs(15), proxy.get(&whose.path())).await;
-    answer.expect("he waits for a provider that is slowed down")
+    answer.expect("the view waits for a provider that is slowed down")
 }
 
 #[tokio::test]
-pub(crate) async fn an_app_that_says_nothing_more_of_its_quota_is_asked_as_ever_after_an_hour() {
+pub(crate) async fn an_app_whose_replies_stop_naming_its_quota_is_called_normally_after_an_hour() {
     let (sim, proxy) = world(&[FACEBOOK], SETTINGS).await;
     sim.api_fault(None, Some(app_used(99)));
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
@@ -75,7 +75,7 @@ pub(crate) async fn an_app_that_says_nothing_more_of_its_quota_is_asked_as_ever_
 }
 
 #[tokio::test]
-pub(crate) async fn nobody_who_can_be_shown_a_picture_waits_for_an_app_that_is_slowed_down() {
+pub(crate) async fn no_view_with_a_picture_to_show_waits_for_an_app_that_is_slowed_down() {
     let (sim, proxy) = world(&[FACEBOOK, SECOND_PAGE], SETTINGS).await;
     for page in [FACEBOOK, SECOND_PAGE] {
         assert_eq!(proxy.get(&page.path()).await.state(), "fresh");
@@ -91,7 +91,7 @@ pub(crate) async fn nobody_who_can_be_shown_a_picture_waits_for_an_app_that_is_s
     assert_eq!(sim.api_calls(SECOND_PAGE.account), 1);
     proxy.clock.advance(4 * MINUTE);
     proxy.settled().await;
-    assert_eq!(sim.api_calls(SECOND_PAGE.account), 2, "in his turn he is asked for");
+    assert_eq!(sim.api_calls(SECOND_PAGE.account), 2, "it is asked for in its turn");
 }
 
 /// At 99 % the first page is asked for, then the second one is viewed, whose row has an address that lives; what the CDN
@@ -118,13 +118,13 @@ async fn a_first_picture_that_needs_no_call_does_not_wait_for_an_app_that_is_slo
 }
 
 #[tokio::test]
-async fn a_first_picture_whose_address_fails_calls_in_its_turn_alone() {
+async fn a_first_picture_whose_stored_address_fails_is_asked_for_only_in_its_turn() {
     let (shown, calls) = first_view_by_the_rows_address(Some(refused())).await;
     assert_eq!((shown.state(), calls), ("placeholder", 0));
 }
 
 #[tokio::test]
-async fn a_first_picture_is_waited_for_only_where_its_turn_comes_in_time() {
+async fn a_first_view_waits_for_its_picture_only_if_its_turn_comes_in_time() {
     for (percent, state) in [(99, "placeholder"), (80, "fresh")] {
         let (sim, proxy) = world(&[FACEBOOK, SECOND_PAGE], "").await;
         sim.api_fault(None, Some(app_used(percent)));
@@ -145,7 +145,7 @@ async fn a_first_picture_is_waited_for_only_where_its_turn_comes_in_time() {
 }
 
 #[tokio::test]
-async fn nobody_waits_for_a_first_picture_while_the_app_may_not_be_asked() {
+async fn no_first_view_waits_while_the_app_may_not_be_called() {
     let (sim, proxy) = world(&[FACEBOOK, SECOND_PAGE], SETTINGS).await;
     sim.api_fault(None, Some(app_used(100)));
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "fresh");
@@ -157,7 +157,7 @@ async fn nobody_waits_for_a_first_picture_while_the_app_may_not_be_asked() {
 }
 
 #[tokio::test]
-async fn an_error_that_says_that_the_account_is_used_up_leaves_it_alone() {
+async fn an_error_that_says_that_the_account_is_used_up_stops_calls_to_it() {
     let (sim, proxy) = world(&[FACEBOOK], SETTINGS).await;
     sim.api_fault(None, Some(Fault::Throttled { code: 2, minutes: 40 }));
     assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "placeholder");
@@ -172,7 +172,7 @@ async fn an_error_that_says_that_the_account_is_used_up_leaves_it_alone() {
 }
 
 #[tokio::test]
-async fn an_account_near_its_limit_is_not_asked_once_more_where_the_cdn_refuses_its_address() {
+async fn an_account_near_its_limit_is_not_called_again_when_the_cdn_refuses_its_address() {
     let (sim, proxy) = world(&[FACEBOOK], SETTINGS).await;
     let usage = r#"{"1":[{"type":"pages","call_count":85}]}"#;
     sim.api_fault(None, Some(says("X-Business-Use-Case-Usage", usage.to_owned())));
@@ -187,7 +187,7 @@ async fn an_account_near_its_limit_is_not_asked_once_more_where_the_cdn_refuses_
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn whoever_has_his_turn_after_the_app_was_refused_does_not_call() {
+async fn a_refresh_whose_turn_comes_after_the_app_was_refused_makes_no_call() {
     let pages = ["a", "b", "c"].map(|id| Connected { id, account: id, token: id, ..FACEBOOK });
     let (sim, proxy) = world(&pages, "[providers.facebook]\nmax_calls = 8\ncalls_per_second = 1\n").await;
     sim.api_fault(None, Some(Fault::Throttled { code: 4, minutes: 30 }));
@@ -212,7 +212,7 @@ async fn instagram_accounts_that_are_asked_through_facebook_count_among_its_call
 }
 
 #[tokio::test]
-async fn a_throttle_that_names_no_time_at_all_is_not_met_at_every_view() {
+async fn a_throttle_that_names_no_time_still_stops_the_calls_of_later_views() {
     let (sim, proxy) = world(&[TELEGRAM], "[avatar]\nretry_min = \"5s\"\n").await;
     sim.api_fault(None, Some(Fault::TooManyRequests { retry_after: 0 }));
     for _ in 0..3 {

@@ -41,7 +41,7 @@ pub(crate) async fn every_last_good_picture_is_served_after_a_restart_with_all_p
 }
 
 #[tokio::test]
-pub(crate) async fn a_trouble_is_kept_over_a_restart_so_that_nobody_is_asked_again() {
+pub(crate) async fn a_failure_is_remembered_over_a_restart_so_that_no_provider_is_called_again() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));

@@ -70,7 +70,7 @@ impl World {
         world
     }
 
-    /// Views them all at one time. Everybody is shown his picture, and no bound is broken meanwhile.
+    /// Views them all at one time. Each view shows its picture, and no bound is broken meanwhile.
     async fn view(&self, pages: impl IntoIterator<Item = usize>) {
         let mut views = JoinSet::new();
         for n in pages {

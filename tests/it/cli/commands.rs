@@ -123,7 +123,7 @@ fn check_says_what_stands_in_the_way_without_a_secret() {
 }
 
 #[test]
-fn check_says_whether_anybody_is_told_of_events_and_never_where_or_with_what() {
+fn check_says_whether_events_are_sent_but_never_the_url_or_the_secret() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("my.toml");
     let secret = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCAzMiBieXRlcw==";

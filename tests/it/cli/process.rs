@@ -72,7 +72,9 @@ async fn at_a_signal_answers_under_way_are_finished_and_it_ends_with_0() {
 #[tokio::test]
 async fn a_second_process_on_the_same_disk_file_is_refused_by_name() {
     let (sim, folder) = (stand_in().await, TempDir::new().unwrap());
-    let _first = Process::start(&sim, folder.path(), &entries(), &[]).await;
+    let first = Process::start(&sim, folder.path(), &entries(), &[]).await;
+    // Its port takes connections before it has opened the file; it answers when it has.
+    assert_eq!(first.get(&FACEBOOK.path()).await.status, 200);
     let mut second = Process::launch(&sim, folder.path(), &entries(), &[]);
     assert_eq!(second.ended().await.code(), Some(1));
     let file = folder.path().join("avatar-proxy.db");

@@ -11,7 +11,7 @@ use crate::support::accounts::{ALL, FACEBOOK, small};
 use crate::support::client::Answer;
 use crate::support::proxy::{Proxy, START, stand_in};
 
-/// What is shown of a picture that was confirmed so long ago, and how long that took.
+/// The answer for a picture of that age, and how long it took.
 async fn aged(sim: &Graphsim, extra: &str, age: Duration, fault: Option<Fault>) -> (Answer, Duration) {
     sim.api_fault(None, None);
     let clock = Clock::manual(START);
@@ -23,7 +23,7 @@ async fn aged(sim: &Graphsim, extra: &str, age: Duration, fault: Option<Fault>) 
 }
 
 #[tokio::test]
-async fn a_picture_is_fresh_for_as_long_as_is_written() {
+async fn a_picture_is_fresh_for_as_long_as_is_configured() {
     let (sim, _) = one(&FACEBOOK).await;
     for (value, state) in [("\"6h\"", "fresh"), ("\"1h\"", "stale")] {
         let (answer, _) = aged(&sim, &set("avatar.fresh_for", value), HOUR * 2, None).await;
@@ -32,7 +32,7 @@ async fn a_picture_is_fresh_for_as_long_as_is_written() {
 }
 
 #[tokio::test]
-async fn a_refresh_begins_early_at_the_fraction_that_is_written() {
+async fn a_refresh_begins_early_at_the_fraction_that_is_configured() {
     let (sim, _) = one(&FACEBOOK).await;
     for (value, calls) in [("0.5", 2), ("1.0", 1)] {
         sim.reset_counters();
@@ -64,14 +64,14 @@ async fn crowd(extra: &str) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn so_many_refreshes_run_at_one_time_as_are_written() {
+async fn as_many_refreshes_run_at_one_time_as_are_configured() {
     for (value, at_once) in [("1", 1), ("64", 3)] {
         assert_eq!(crowd(&set("avatar.max_refreshes", value)).await, (at_once, 3), "{value}");
     }
 }
 
 #[tokio::test]
-pub(crate) async fn so_many_refreshes_wait_as_are_written() {
+pub(crate) async fn as_many_refreshes_wait_as_are_configured() {
     for (value, shown) in [("1", 2), ("2", 3)] {
         let extra = set("avatar.queue", value) + &set("avatar.max_refreshes", "1");
         assert_eq!(crowd(&extra).await, (1, shown), "{value}");
@@ -79,7 +79,7 @@ pub(crate) async fn so_many_refreshes_wait_as_are_written() {
 }
 
 #[tokio::test]
-async fn a_stale_picture_is_shown_at_once_for_as_long_as_is_written() {
+async fn a_stale_picture_is_shown_at_once_for_as_long_as_is_configured() {
     let (sim, _) = one(&FACEBOOK).await;
     for (value, state) in [("\"7d\"", "stale"), ("\"0s\"", "fresh")] {
         let (answer, _) = aged(&sim, &set("avatar.stale_while_revalidate", value), DAY, None).await;
@@ -103,7 +103,7 @@ async fn a_refresh_is_awaited_for_a_short_time_within_stale_if_error_and_then_in
 }
 
 #[tokio::test]
-async fn while_last_good_bytes_are_held_a_refresh_is_awaited_for_as_long_as_is_written() {
+async fn while_last_good_bytes_are_held_a_refresh_is_awaited_for_as_long_as_is_configured() {
     let (sim, _) = one(&FACEBOOK).await;
     let rest = set("avatar.stale_while_revalidate", "\"0s\"") + &set("origin.timeout", "\"10s\"");
     for (value, millis) in [("\"100ms\"", 100), ("\"900ms\"", 900)] {
@@ -115,7 +115,7 @@ async fn while_last_good_bytes_are_held_a_refresh_is_awaited_for_as_long_as_is_w
 }
 
 #[tokio::test]
-async fn bytes_that_were_not_confirmed_for_as_long_as_is_written_are_gone() {
+async fn bytes_that_were_not_confirmed_for_as_long_as_is_configured_are_gone() {
     let (sim, _) = one(&FACEBOOK).await;
     let rest = set("avatar.stale_while_revalidate", "\"1d\"") + &set("avatar.stale_if_error", "\"1d\"");
     for (value, state) in [("\"365d\"", "last-good"), ("\"30d\"", "placeholder")] {
@@ -126,7 +126,7 @@ async fn bytes_that_were_not_confirmed_for_as_long_as_is_written_are_gone() {
 }
 
 #[tokio::test]
-async fn no_picture_is_believed_for_as_long_as_is_written() {
+async fn no_picture_is_believed_for_as_long_as_is_configured() {
     for (value, state) in [("\"6h\"", "placeholder"), ("\"1h\"", "fresh")] {
         let (sim, clock) = one(&FACEBOOK).await;
         sim.set_picture(FACEBOOK.account, None);
@@ -138,7 +138,7 @@ async fn no_picture_is_believed_for_as_long_as_is_written() {
     }
 }
 
-/// The calls of a view that comes so long after the last of so many failures.
+/// The calls of a view that comes `pause` after the last of that many failures.
 async fn calls_after(extra: &str, failures: usize, pause: Duration) -> usize {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.api_fault(None, Some(Fault::Close));
@@ -154,21 +154,21 @@ async fn calls_after(extra: &str, failures: usize, pause: Duration) -> usize {
 }
 
 #[tokio::test]
-async fn after_a_failure_nobody_asks_for_as_long_as_is_written() {
+async fn after_a_failure_no_call_is_made_for_as_long_as_is_configured() {
     for (value, calls) in [("\"1s\"", 1), ("\"10m\"", 0)] {
         assert_eq!(calls_after(&set("avatar.retry_min", value), 1, SECOND * 10).await, calls, "{value}");
     }
 }
 
 #[tokio::test]
-async fn the_pause_grows_up_to_what_is_written() {
+async fn the_pause_grows_up_to_what_is_configured() {
     for (value, calls) in [("\"5s\"", 1), ("\"1h\"", 0)] {
         assert_eq!(calls_after(&set("avatar.retry_max", value), 8, SECOND * 10).await, calls, "{value}");
     }
 }
 
 #[tokio::test]
-async fn an_address_is_dropped_so_long_before_its_end_as_is_written() {
+async fn an_address_is_dropped_as_long_before_its_end_as_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     let mut ends = Vec::new();
     for value in ["\"0s\"", "\"12h\""] {
@@ -180,7 +180,7 @@ async fn an_address_is_dropped_so_long_before_its_end_as_is_written() {
 }
 
 #[tokio::test]
-async fn an_address_that_does_not_tell_its_end_is_used_for_as_long_as_is_written() {
+async fn an_address_that_names_no_end_is_used_for_as_long_as_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     let address = format!("{}/unsigned.jpg", sim.cdn_url());
     let body = format!(r#"{{"picture":{{"data":{{"url":"{address}","is_silhouette":false}}}},"id":"1"}}"#);

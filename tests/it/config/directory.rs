@@ -31,7 +31,7 @@ async fn proxy(sim: &Graphsim, clock: &Clock, database: &Database, extra: &str) 
 }
 
 #[tokio::test]
-async fn ids_are_looked_for_in_the_database_that_is_written() {
+async fn ids_are_looked_for_in_the_database_that_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     let database = Database::new(&(TABLE.to_owned() + &row())).await;
     let with = proxy(&sim, &clock, &database, "").await;
@@ -47,7 +47,7 @@ fn opened(path: &Path) -> usize {
 }
 
 #[tokio::test]
-async fn the_database_is_asked_over_as_many_connections_as_are_written() {
+async fn the_database_is_asked_over_as_many_connections_as_are_configured() {
     for (value, most) in [("1", 1), ("3", 3)] {
         let (sim, clock) = one(&FACEBOOK).await;
         let database = Database::new(TABLE).await;
@@ -71,7 +71,7 @@ async fn the_database_is_asked_over_as_many_connections_as_are_written() {
 }
 
 #[tokio::test]
-async fn a_row_is_believed_for_as_long_as_is_written() {
+async fn a_row_is_believed_for_as_long_as_is_configured() {
     for (value, forgotten) in [("\"60s\"", false), ("\"10s\"", true)] {
         let (sim, clock) = one(&FACEBOOK).await;
         let database = Database::new(&(TABLE.to_owned() + &row())).await;
@@ -90,7 +90,7 @@ async fn a_row_is_believed_for_as_long_as_is_written() {
 }
 
 #[tokio::test]
-async fn an_unknown_id_is_believed_for_as_long_as_is_written() {
+async fn an_unknown_id_is_believed_for_as_long_as_is_configured() {
     for (value, status) in [("\"60s\"", 404), ("\"10s\"", 200)] {
         let (sim, clock) = one(&FACEBOOK).await;
         let database = Database::new(TABLE).await;
@@ -161,7 +161,7 @@ async fn holds(proxy: &Proxy) -> bool {
 }
 
 #[tokio::test]
-async fn fresh_addresses_are_saved_where_that_is_written() {
+async fn fresh_addresses_are_saved_where_that_is_configured() {
     for (value, saved) in [("true", true), ("false", false)] {
         let (sim, clock) = one(&FACEBOOK).await;
         let database = Database::new(&(TABLE.to_owned() + &row())).await;

@@ -8,7 +8,7 @@ use crate::support::webhooks::{SECRET, Webhooks};
 const OTHER: &str = "whsec_YW5vdGhlciBzZWNyZXQgb2YgdGhlIHRlc3RzLi4u";
 
 #[tokio::test]
-async fn events_are_posted_to_the_url_that_is_written_or_nowhere() {
+async fn events_are_posted_to_the_url_that_is_configured_or_nowhere() {
     let (sim, clock) = one(&FACEBOOK).await;
     let receivers = [Webhooks::start(&clock), Webhooks::start(&clock)];
     for (seed, url, told) in
@@ -28,7 +28,7 @@ async fn events_are_posted_to_the_url_that_is_written_or_nowhere() {
 }
 
 #[tokio::test]
-async fn events_are_signed_with_the_secret_that_is_written() {
+async fn events_are_signed_with_the_secret_that_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     for (secret, other) in [(SECRET, OTHER), (OTHER, SECRET)] {
         let receiver = Webhooks::start(&clock);

@@ -20,7 +20,7 @@ fn texts(seen: &[Option<String>; 2]) -> [Option<&str>; 2] {
 }
 
 #[tokio::test]
-async fn browsers_and_cdns_are_told_the_times_that_are_written() {
+async fn browsers_and_cdns_get_the_lifetimes_that_are_configured() {
     const BROWSER: &str = "public, max-age=300, stale-while-revalidate=86400, stale-if-error=604800";
     const CDN: &str = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800";
     for (key, header, before, after) in [
@@ -37,7 +37,7 @@ async fn browsers_and_cdns_are_told_the_times_that_are_written() {
 }
 
 #[tokio::test]
-async fn a_placeholder_lives_as_long_as_is_written() {
+async fn a_placeholder_lives_as_long_as_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.set_picture(FACEBOOK.account, None);
     for (value, expected) in [("\"60s\"", "public, max-age=60"), ("\"7s\"", "public, max-age=7")] {
@@ -49,7 +49,7 @@ async fn a_placeholder_lives_as_long_as_is_written() {
 }
 
 #[tokio::test]
-async fn other_sites_are_told_what_is_written() {
+async fn other_sites_get_the_permissions_that_are_configured() {
     let seen =
         both("avatar.headers.cross_origin_resource_policy", "\"same-site\"", "cross-origin-resource-policy")
             .await;
@@ -61,7 +61,7 @@ async fn other_sites_are_told_what_is_written() {
 }
 
 #[tokio::test]
-async fn the_tags_that_are_written_are_sent() {
+async fn the_tags_that_are_configured_are_sent() {
     for (value, sent) in [("[\"cache-tag\"]", [false, true]), ("[]", [false, false])] {
         for (header, sent) in ["surrogate-key", "cache-tag"].into_iter().zip(sent) {
             let seen = both("avatar.headers.cache_tags", value, header).await;
@@ -71,7 +71,7 @@ async fn the_tags_that_are_written_are_sent() {
 }
 
 #[tokio::test]
-async fn the_placeholder_is_of_the_kind_and_the_status_that_are_written() {
+async fn the_placeholder_is_of_the_kind_and_the_status_that_are_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.set_picture(FACEBOOK.account, None);
     for (key, value, status, content_type) in [

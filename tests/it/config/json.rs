@@ -93,7 +93,7 @@ async fn differs<T: PartialEq + std::fmt::Debug>(key: &str, one: &str, other: &s
 }
 
 #[tokio::test]
-async fn what_is_asked_is_what_is_written() {
+async fn the_api_is_asked_as_is_configured() {
     let base = seen("").await;
     assert_eq!(base, seen("").await, "nothing of it changes by itself");
     assert_eq!((base.state.as_str(), base.call.as_str()), ("fresh", "GET /v1/7 HTTP/1.1"));
@@ -154,7 +154,7 @@ async fn two_views(latency: Duration, changes: &str) -> Calls {
 }
 
 #[tokio::test]
-async fn it_is_given_as_many_calls_at_one_time_and_in_a_second_as_are_written() {
+async fn a_json_provider_gets_as_many_calls_at_one_time_and_in_a_second_as_are_configured() {
     for calls in [1, 2] {
         let (key, name) = ("providers.json.max_calls", format!("max_calls = {calls}"));
         let seen = two_views(Duration::from_millis(500), &name).await;
@@ -182,7 +182,7 @@ async fn the_same_identity_is_the_same_picture_wherever_it_lies() {
 }
 
 #[tokio::test]
-async fn what_an_error_is_and_what_it_means_is_what_is_written() {
+async fn errors_are_recognised_and_classified_as_is_configured() {
     let trouble = |seen: &Seen| seen.trouble.clone();
     let coded = "error_pointer = '/code'";
     differs("providers.json.errors", "", "errors = 'meta'", trouble).await;

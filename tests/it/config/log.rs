@@ -40,7 +40,7 @@ fn is_answered(socket: &Path) -> bool {
 }
 
 #[test]
-fn lines_have_the_format_and_the_level_that_are_written() {
+fn lines_have_the_format_and_the_level_that_are_configured() {
     use super::util::set;
     let text = lines(&set("log.format", "\"text\""));
     assert!(text[0].contains(" INFO ") && text[0].contains("avatar-proxy serves"), "{text:?}");

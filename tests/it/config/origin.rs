@@ -35,7 +35,7 @@ fn tls_peer() -> (u16, String, std::sync::mpsc::Receiver<bool>) {
 }
 
 #[tokio::test]
-async fn the_certificates_that_are_written_are_trusted() {
+async fn the_certificates_that_are_configured_are_trusted() {
     let (sim, clock) = one(&FACEBOOK).await;
     for trusts in [false, true] {
         let (port, pem, comes) = tls_peer();
@@ -88,7 +88,7 @@ async fn a_call_must_be_over_by_the_timeout() {
 }
 
 #[tokio::test]
-async fn a_picture_may_have_as_many_bytes_and_pixels_as_are_written() {
+async fn a_picture_may_have_as_many_bytes_and_pixels_as_are_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     let (bytes, pixels) = (small(1).bytes.len(), 160 * 160);
     for (key, value, state) in [
@@ -102,7 +102,7 @@ async fn a_picture_may_have_as_many_bytes_and_pixels_as_are_written() {
 }
 
 #[tokio::test]
-async fn so_many_redirects_are_followed_as_are_written() {
+async fn as_many_redirects_are_followed_as_are_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     page(&sim, 2, small(2));
     let elsewhere = sim.direct_address("204500000000002");
@@ -114,7 +114,7 @@ async fn so_many_redirects_are_followed_as_are_written() {
 }
 
 #[tokio::test]
-async fn a_picture_is_passed_on_while_it_comes_in_above_the_length_that_is_written() {
+async fn a_picture_is_passed_on_while_it_comes_in_above_the_length_that_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     sim.set_picture(FACEBOOK.account, Some(large(1)));
     for (value, gathered) in [("\"64KiB\"", false), ("\"8MiB\"", true)] {
@@ -125,7 +125,7 @@ async fn a_picture_is_passed_on_while_it_comes_in_above_the_length_that_is_writt
 }
 
 #[tokio::test]
-async fn plain_http_and_private_addresses_are_asked_only_where_that_is_written() {
+async fn plain_http_and_private_addresses_are_asked_only_where_that_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     for (key, value, state) in [
         ("origin.allow_http", "true", "fresh"),

@@ -28,7 +28,7 @@ async fn calls_reach(connected: &Connected, key: &str, url: impl Fn(&Graphsim) -
 }
 
 #[tokio::test]
-async fn each_provider_is_asked_where_it_is_written() {
+async fn each_provider_is_asked_where_it_is_configured() {
     calls_reach(&INSTAGRAM, "providers.instagram.base_url", Graphsim::instagram_url).await;
     calls_reach(&FACEBOOK, "providers.facebook.base_url", Graphsim::facebook_url).await;
     calls_reach(&TELEGRAM, "providers.telegram.base_url", Graphsim::telegram_url).await;
@@ -46,7 +46,7 @@ async fn two_views(connected: &Connected, latency: Duration, extra: &str) -> Cal
 }
 
 #[tokio::test]
-async fn a_provider_gets_as_many_calls_at_one_time_as_are_written() {
+async fn a_provider_gets_as_many_calls_at_one_time_as_are_configured() {
     for (connected, key) in [
         (INSTAGRAM, "providers.instagram.max_calls"),
         (FACEBOOK, "providers.facebook.max_calls"),
@@ -60,7 +60,7 @@ async fn a_provider_gets_as_many_calls_at_one_time_as_are_written() {
 }
 
 #[tokio::test]
-async fn a_provider_gets_as_many_calls_in_a_second_as_are_written() {
+async fn a_provider_gets_as_many_calls_in_a_second_as_are_configured() {
     for (connected, key) in [
         (INSTAGRAM, "providers.instagram.calls_per_second"),
         (FACEBOOK, "providers.facebook.calls_per_second"),
@@ -74,7 +74,7 @@ async fn a_provider_gets_as_many_calls_in_a_second_as_are_written() {
 }
 
 #[tokio::test]
-async fn graph_is_asked_in_the_version_that_is_written() {
+async fn graph_is_asked_in_the_version_that_is_configured() {
     for (connected, key) in
         [(INSTAGRAM, "providers.instagram.version"), (FACEBOOK, "providers.facebook.version")]
     {
@@ -86,7 +86,7 @@ async fn graph_is_asked_in_the_version_that_is_written() {
 }
 
 #[tokio::test]
-async fn calls_are_signed_with_the_app_secret_that_is_written() {
+async fn calls_are_signed_with_the_app_secret_that_is_configured() {
     for (connected, key) in
         [(INSTAGRAM, "providers.instagram.app_secret"), (FACEBOOK, "providers.facebook.app_secret")]
     {
@@ -102,7 +102,7 @@ async fn calls_are_signed_with_the_app_secret_that_is_written() {
 }
 
 #[tokio::test]
-async fn facebook_is_asked_for_the_size_that_is_written() {
+async fn facebook_is_asked_for_the_size_that_is_configured() {
     for size in ["640", "200"] {
         let (_, lines) = asked(&FACEBOOK, &set("providers.facebook.size", size)).await;
         assert!(lines[0].contains(&format!("width({size}).height({size})")), "{lines:?}");
@@ -110,7 +110,7 @@ async fn facebook_is_asked_for_the_size_that_is_written() {
 }
 
 #[tokio::test]
-async fn pictures_come_only_from_the_hosts_that_are_written() {
+async fn pictures_come_only_from_the_hosts_that_are_configured() {
     for (connected, key) in [(INSTAGRAM, "providers.instagram.hosts"), (FACEBOOK, "providers.facebook.hosts")]
     {
         for (value, state) in [("[\"127.0.0.1\"]", "fresh"), ("[\"fbcdn.net\"]", "placeholder")] {
@@ -134,7 +134,7 @@ pub(super) fn sealed(token: &str, key: &str) -> String {
 }
 
 #[tokio::test]
-async fn a_token_is_opened_with_the_keys_and_in_the_format_that_are_written() {
+async fn a_token_is_opened_with_the_keys_and_in_the_format_that_are_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     let plain = FACEBOOK.entry("");
     let entry = plain.replace(&format!("plain:{}", FACEBOOK.token), &sealed(FACEBOOK.token, "sha256:new"));

@@ -45,7 +45,7 @@ async fn status(proxy: &Proxy) -> serde_json::Value {
     serde_json::from_slice(&answer.body).unwrap_or_default()
 }
 
-/// Whether an instance with these settings hears the others.
+/// Whether an instance with these settings is subscribed to the others' messages.
 async fn is_joined(extra: &str) -> bool {
     let (sim, clock) = one(&FACEBOOK).await;
     status(&facebook(&sim, &clock, extra).await).await["subscribed"] == true
@@ -72,7 +72,7 @@ async fn life(redis: &RedisServer, kind: &str, extra: &str) -> i64 {
 }
 
 #[tokio::test]
-async fn instances_share_the_server_that_is_written_or_have_none() {
+async fn instances_share_the_server_that_is_configured_or_have_none() {
     let redis = RedisServer::start();
     let shared = at(&redis.url());
     assert_eq!(fetched_by_two(&shared, &shared).await, SHARED);
@@ -102,7 +102,7 @@ async fn two_deployments_on_one_server_do_not_see_each_other() {
 }
 
 #[tokio::test]
-async fn an_answer_that_is_slower_than_written_is_a_miss() {
+async fn an_answer_that_is_slower_than_configured_is_a_miss() {
     let redis = RedisServer::start();
     for (timeout, calls) in [("\"5s\"", 1), ("\"60ms\"", 2)] {
         let (sim, clock) = one(&FACEBOOK).await;
@@ -120,7 +120,7 @@ async fn an_answer_that_is_slower_than_written_is_a_miss() {
 }
 
 #[tokio::test]
-async fn a_lease_lasts_as_long_as_written() {
+async fn a_lease_lasts_as_long_as_configured() {
     let redis = RedisServer::start();
     for (lease, seconds) in [("\"15s\"", 13..=15), ("\"70s\"", 68..=70)] {
         let left = life(&redis, "lease", &(at(&redis.url()) + &set("redis.lease", lease))).await;
@@ -146,7 +146,7 @@ fn a_timeout_that_outlives_the_lease_is_refused() {
 }
 
 #[tokio::test]
-async fn a_picture_is_kept_in_redis_as_long_as_written() {
+async fn a_picture_is_kept_in_redis_as_long_as_configured() {
     let redis = RedisServer::start();
     for (keep, seconds) in [("\"1m\"", 58..=60), ("\"2h\"", 7198..=7200)] {
         let left = life(&redis, "picture", &(at(&redis.url()) + &set("redis.keep_bytes_for", keep))).await;
@@ -155,7 +155,7 @@ async fn a_picture_is_kept_in_redis_as_long_as_written() {
 }
 
 #[tokio::test]
-async fn what_another_key_sealed_is_not_opened() {
+async fn a_value_that_another_key_sealed_is_not_opened() {
     let redis = RedisServer::start();
     let with = |redis_keys: &str, tokens_keys: &str| {
         set("redis.url", &format!("\"{}\"", redis.url()))
@@ -189,7 +189,7 @@ async fn what_another_key_sealed_is_not_opened() {
 }
 
 #[tokio::test]
-async fn a_picture_that_is_larger_than_written_stays_local_and_its_address_is_shared() {
+async fn a_picture_that_is_larger_than_configured_stays_local_and_its_address_is_shared() {
     let redis = RedisServer::start();
     let picture = format!("avatar-proxy:{{{}}}:picture", FACEBOOK.id);
     for (most, downloads) in [("\"2MiB\"", 1), ("\"64KiB\"", 2)] {
@@ -201,7 +201,7 @@ async fn a_picture_that_is_larger_than_written_stays_local_and_its_address_is_sh
 }
 
 #[tokio::test]
-async fn tls_trusts_the_root_and_shows_the_certificate_that_are_written() {
+async fn tls_trusts_the_root_and_shows_the_certificate_that_are_configured() {
     let certificates = Certificates::create(USER);
     let redis = RedisServer::start_tls(&certificates, true);
     let path = |path: &std::path::Path| format!("\"{}\"", path.display());
@@ -215,7 +215,7 @@ async fn tls_trusts_the_root_and_shows_the_certificate_that_are_written() {
 }
 
 #[tokio::test]
-async fn the_sentinels_are_asked_with_the_login_that_is_written() {
+async fn the_sentinels_are_asked_with_the_login_that_is_configured() {
     let options = SentinelOptions { sentinels: Some(("watcher", "hunter2")), ..SentinelOptions::default() };
     let sentinels = Sentinels::start(options);
     let with = |user: &str, password: &str| {

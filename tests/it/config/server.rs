@@ -25,7 +25,7 @@ async fn kept(proxy: &Proxy, said: &str) -> Duration {
 }
 
 #[tokio::test]
-async fn both_listeners_are_where_they_are_written() {
+async fn both_listeners_are_where_they_are_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     for [public, admin] in [["127.0.0.1", "127.0.0.2"], ["127.0.0.2", "127.0.0.1"]] {
         let listen = set("server.listen", &format!("\"{public}:0\""))
@@ -110,7 +110,7 @@ async fn a_stop_waits_for_answers_under_way_as_long_as_the_drain_timeout() {
 }
 
 #[tokio::test]
-async fn the_admin_api_asks_for_the_token_that_is_written() {
+async fn the_admin_api_asks_for_the_token_that_is_configured() {
     let (sim, clock) = one(&FACEBOOK).await;
     for (value, expected) in [("\"\"", [404, 404, 404]), ("\"s3cret\"", [401, 401, 404])] {
         let proxy = facebook(&sim, &clock, &set("admin.token", value)).await;

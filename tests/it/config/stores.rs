@@ -36,7 +36,7 @@ async fn kept(extra: &str, restart: bool) -> usize {
 }
 
 #[tokio::test]
-async fn memory_holds_as_much_as_is_written() {
+async fn memory_holds_as_much_as_is_configured() {
     let off = set("disk.path", "\"\"");
     assert_eq!(kept(&(set("memory.max_bytes", "\"256MiB\"") + &off), false).await, 6);
     let few = kept(&(set("memory.max_bytes", "\"1MiB\"") + &off), false).await;
@@ -44,14 +44,14 @@ async fn memory_holds_as_much_as_is_written() {
 }
 
 #[tokio::test]
-async fn the_disk_keeps_as_much_as_is_written() {
+async fn the_disk_keeps_as_much_as_is_configured() {
     assert_eq!(kept(&set("disk.max_bytes", "\"4GiB\""), true).await, 6);
     let few = kept(&set("disk.max_bytes", "\"1MiB\""), true).await;
     assert!((1..=2).contains(&few), "{few} pictures of 400 KiB in 1 MiB");
 }
 
 #[tokio::test]
-async fn the_disk_is_the_file_that_is_written_or_none() {
+async fn the_disk_is_the_file_that_is_configured_or_none() {
     let (sim, clock) = one(&FACEBOOK).await;
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("further/down.db");

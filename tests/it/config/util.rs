@@ -96,7 +96,7 @@ pub(super) fn heavy(length: usize) -> PictureFile {
     PictureFile { bytes: bytes.freeze(), extension: "png" }
 }
 
-/// Whether something took so many milliseconds. The slack is for a machine that is busy with the other tests.
+/// Whether something took about that many milliseconds. The slack is for a machine that is busy with the other tests.
 pub(super) fn is_about(span: Duration, millis: u64) -> bool {
     (Duration::from_millis(millis)..Duration::from_millis(millis + 750)).contains(&span)
 }

@@ -1,4 +1,4 @@
-//! A stop.
+//! A shutdown.
 
 use std::time::Duration;
 
@@ -32,7 +32,7 @@ async fn answers_under_way_are_finished_and_idle_connections_end_at_once() {
 }
 
 #[tokio::test]
-async fn http2_is_told_to_go_and_its_answers_are_finished() {
+async fn http2_gets_a_goaway_and_its_answers_are_finished() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
@@ -46,7 +46,7 @@ async fn http2_is_told_to_go_and_its_answers_are_finished() {
 }
 
 #[tokio::test]
-async fn what_is_not_finished_in_time_is_cut_and_counted() {
+async fn an_answer_that_is_not_finished_in_time_is_cut_and_counted() {
     let server = Server::start(Limits { drain_timeout: Duration::from_millis(300), ..limits() }).await;
     let (mut slow, mut quick) = (server.client().await, server.client().await);
     slow.get("/sleep/5000").await;

@@ -1,4 +1,4 @@
-//! Clients that try to fill the log. Each sends one kind of what makes a library or us write a line, as fast as it can.
+//! Clients that try to fill the log. Each test floods the server with one cause of a line, of a library or of our own.
 
 use std::net::SocketAddr;
 
@@ -15,7 +15,7 @@ use crate::support::proxy::{START, stand_in};
 const HEADERS: u8 = 1;
 const RST_STREAM: u8 = 3;
 const PING_FRAME: u8 = 6;
-/// Most lines of one kind that the log may hold after a flood of a few seconds: two windows of ten lines.
+/// The most lines of one kind after a flood of a few seconds, which touches two windows of ten lines.
 const LIBRARY_LINES: usize = 20;
 /// The same for a line of our own.
 const OWN_LINES: usize = 200;
@@ -32,7 +32,7 @@ impl Server {
         Self { process: Process::start(&sim, folder.path(), extra, &[]).await, _folder: folder }
     }
 
-    /// Stops it, and holds the log to a bound on lines with `text`, and to a line that counts the rest.
+    /// Stops it, and fails unless the log has few lines with `text` and a line that counts the rest.
     async fn assert_few(mut self, text: &str, most: usize) {
         self.process.signal("TERM");
         self.process.ended().await;

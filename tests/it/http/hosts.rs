@@ -31,7 +31,7 @@ async fn http1_without_one_valid_host_is_400_and_ends_the_connection() {
         "Host: \u{e4}\r\n",
         &long,
     ] {
-        // The second request must not be answered: whose it is nobody can say.
+        // The second request must not be answered: the connection ends with the first.
         let head = format!("GET / HTTP/1.1\r\n{fields}\r\n");
         let text = answer(&server, &(head + "GET / HTTP/1.1\r\nHost: a\r\n\r\n")).await;
         assert!(text.starts_with("HTTP/1.1 400 ") && text.contains("invalid_host"), "{fields}: {text}");

@@ -1,4 +1,4 @@
-//! How many, and where.
+//! How many connections, and on which addresses.
 
 use std::time::Duration;
 
@@ -13,7 +13,7 @@ use tokio_util::task::TaskTracker;
 use super::util::{IDLE, PREFACE, SETTINGS, Server, limits};
 
 #[tokio::test]
-async fn who_comes_beyond_the_limit_waits_until_somebody_leaves() {
+async fn a_connection_beyond_the_limit_waits_until_another_ends() {
     let server = Server::start(Limits { max_connections: 2, ..limits() }).await;
     let (first, mut second, mut third) =
         (server.client().await, server.client().await, server.client().await);
@@ -27,7 +27,7 @@ async fn who_comes_beyond_the_limit_waits_until_somebody_leaves() {
 }
 
 #[tokio::test]
-async fn rapid_resets_end_the_connection_and_hurt_nobody_else() {
+async fn rapid_resets_end_the_connection_and_no_other() {
     let server = Server::start(limits()).await;
     let mut attacker = server.client().await;
     attacker.send([PREFACE, SETTINGS].concat()).await;
@@ -51,7 +51,7 @@ async fn rapid_resets_end_the_connection_and_hurt_nobody_else() {
 }
 
 #[tokio::test]
-async fn a_unix_socket_is_served_and_its_file_goes_with_it() {
+async fn a_unix_socket_is_served_and_its_file_is_removed_at_the_end() {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("a.sock");
     let address = ListenAddress::Unix(path.clone());

@@ -1,4 +1,4 @@
-//! The listener against clients that behave, and against those that do not.
+//! The listener with well-behaved and with hostile clients.
 
 mod drain;
 mod floods;

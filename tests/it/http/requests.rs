@@ -1,4 +1,4 @@
-//! What is answered, and what is refused.
+//! Which requests are answered and which are refused.
 
 use std::time::Duration;
 
@@ -110,7 +110,7 @@ async fn a_head_that_is_too_large_is_431() {
 }
 
 #[tokio::test]
-async fn nonsense_is_400() {
+async fn a_malformed_request_is_400() {
     let server = Server::start(limits()).await;
     for text in ["hello\r\n\r\n", "GET / HTTP/9.9\r\n\r\n", "GET / HTTP/1.1\r\nA : b\r\n\r\n"] {
         let mut client = server.client().await;
@@ -147,7 +147,7 @@ async fn a_broken_body_resets_the_http2_stream_and_not_the_connection() {
 }
 
 #[tokio::test]
-async fn a_panic_is_answered_with_500_and_hurts_nobody_else() {
+async fn a_panic_is_answered_with_500_and_the_connection_goes_on() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.get("/panic").await;

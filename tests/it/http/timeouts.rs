@@ -1,4 +1,4 @@
-//! Who is cut, when, and who is not.
+//! Which clients are cut, and when.
 
 use std::time::Duration;
 
@@ -27,7 +27,7 @@ async fn dripped(client: &mut Client, bytes: &[u8], pause: Duration) {
 }
 
 #[tokio::test]
-async fn who_sends_nothing_is_idle() {
+async fn a_client_that_sends_nothing_is_closed_by_the_idle_timeout() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     assert!(client.read_to_end().await.is_empty());
@@ -35,7 +35,7 @@ async fn who_sends_nothing_is_idle() {
 }
 
 #[tokio::test]
-async fn who_sends_only_a_part_of_the_preface_is_cut_by_the_header_timeout() {
+async fn a_part_of_the_preface_is_cut_by_the_header_timeout() {
     for part in ["PRI *", "P", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r"] {
         let server = Server::start(limits()).await;
         let mut client = server.client().await;
@@ -46,7 +46,7 @@ async fn who_sends_only_a_part_of_the_preface_is_cut_by_the_header_timeout() {
 }
 
 #[tokio::test]
-async fn who_sends_a_byte_now_and_then_is_cut_by_the_header_timeout() {
+async fn a_head_that_dribbles_in_is_cut_by_the_header_timeout() {
     let server = Server::start(limits()).await;
     for bytes in [
         b"GET / HTTP/1.1\r\nX-Long: yyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyyy".as_slice(),
@@ -60,7 +60,7 @@ async fn who_sends_a_byte_now_and_then_is_cut_by_the_header_timeout() {
 }
 
 #[tokio::test]
-async fn who_is_idle_for_longer_than_the_header_timeout_and_then_asks_is_answered() {
+async fn a_request_after_an_idle_time_longer_than_the_header_timeout_is_answered() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     for _ in 0..3 {
@@ -71,7 +71,7 @@ async fn who_is_idle_for_longer_than_the_header_timeout_and_then_asks_is_answere
 }
 
 #[tokio::test]
-async fn who_asks_over_http2_after_being_idle_is_answered() {
+async fn an_http2_request_after_an_idle_time_is_answered() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     let longer = HEADER + Duration::from_millis(100);
@@ -108,7 +108,7 @@ async fn http2_pings_do_not_keep_a_connection() {
     let mut client = server.client().await;
     client.send([PREFACE, SETTINGS].concat()).await;
     dripped_frames(&mut client, PING).await;
-    // GOAWAY comes at the idle timeout; a client that does not go then is closed on after the header timeout.
+    // GOAWAY comes at the idle timeout; a client that stays is closed after the header timeout.
     client.assert_closed_after(IDLE, IDLE + HEADER + SLACK);
 }
 
@@ -176,7 +176,7 @@ async fn an_http2_answer_that_takes_longer_than_every_timeout_is_not_cut() {
 }
 
 #[tokio::test]
-async fn who_does_not_read_the_answer_is_cut() {
+async fn a_client_that_does_not_read_its_answer_is_cut() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.get("/full/50000000").await;
@@ -186,7 +186,7 @@ async fn who_does_not_read_the_answer_is_cut() {
 }
 
 #[tokio::test]
-async fn who_gives_an_http2_answer_no_window_is_cut() {
+async fn an_http2_client_that_opens_no_window_is_cut() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     // SETTINGS_INITIAL_WINDOW_SIZE = 0
@@ -197,7 +197,7 @@ async fn who_gives_an_http2_answer_no_window_is_cut() {
 }
 
 #[tokio::test]
-async fn who_reads_slowly_is_not_cut() {
+async fn a_client_that_reads_slowly_is_not_cut() {
     let server = Server::start(limits()).await;
     let mut client = server.client().await;
     client.send("GET /full/2000000 HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").await;

@@ -1,4 +1,4 @@
-//! A server with short times, and clients that say exactly what a test wants them to say.
+//! A server with short timeouts, and clients that send exact bytes.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -74,7 +74,7 @@ impl Server {
         self.shutdown.cancel();
     }
 
-    /// Stops, and holds it to leaving no task behind.
+    /// Stops it, and fails if a task is left.
     pub(super) async fn stop(self) -> Drained {
         self.shutdown.cancel();
         let drained = self.served.await.unwrap();
@@ -84,7 +84,7 @@ impl Server {
     }
 }
 
-/// What the paths of the tests mean.
+/// The handler: what each path answers.
 async fn handle(request: Request<Bytes>) -> Response<Body> {
     let path = request.uri().path().to_owned();
     match path.split('/').collect::<Vec<_>>()[1..] {

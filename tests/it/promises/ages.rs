@@ -9,9 +9,9 @@ use super::rules::{
     SECOND, ahead, default, forgotten_after, fresh_for, refresh_ahead, shown_at_once_until, shown_soon_until,
     written,
 };
-use super::scene::{Scene, Shown};
 use crate::avatar::{deletion, promise};
 use crate::support::accounts::{ALL, FACEBOOK};
+use crate::support::scene::{Scene, Shown, what};
 use crate::support::wait::until;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -28,13 +28,13 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             "the picture",
             "none",
-            &[nobody_is_asked_while_the_picture_was_confirmed_lately],
+            &[no_provider_is_called_while_the_picture_was_confirmed_recently],
         ),
         Row::new(
             format!("confirmed longer ago, up to {at_once}"),
             "the picture, at once",
             "one, in the background",
-            &[then_it_is_shown_at_once_and_the_provider_is_asked_in_the_background],
+            &[an_older_picture_is_shown_at_once_and_the_provider_is_asked_in_the_background],
         ),
         Row::new(
             format!("confirmed longer ago, up to {soon}"),
@@ -52,7 +52,7 @@ pub(super) fn rows() -> Vec<Row> {
             format!("not confirmed for {forgotten}"),
             "the same as on a first view: the bytes are deleted",
             "one, before the answer",
-            &[deletion::bytes_that_could_not_be_confirmed_for_so_long_are_forgotten],
+            &[deletion::bytes_that_were_not_confirmed_within_forget_after_are_deleted],
         ),
         Row::new(
             "first view",
@@ -79,13 +79,13 @@ timeout = "10s"
 const WAIT: Duration = Duration::from_millis(200);
 const ANSWER: Duration = SECOND;
 
-/// While the provider hangs, a view shows this after so long.
+/// While the provider hangs, a view shows this after `least` and not much later.
 async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
     scene.api(Fault::Hang);
     let watch = avatar_proxy::clock::Stopwatch::start();
     let answer = scene.proxy.get(&scene.whose.path()).await;
     let took = watch.elapsed();
-    assert_eq!(super::scene::what(&answer), shown, "{}", answer.head);
+    assert_eq!(what(&answer), shown, "{}", answer.head);
     assert!((least..least + WAIT * 3).contains(&took), "{took:?}: {}", answer.head);
     // Where nobody waits for it, the call comes a moment after the answer.
     until("the provider is called", async || scene.sim.total_api_calls() > 0).await;
@@ -93,7 +93,7 @@ async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
 }
 
 #[tokio::test]
-async fn nobody_is_asked_while_the_picture_was_confirmed_lately() {
+async fn no_provider_is_called_while_the_picture_was_confirmed_recently() {
     for connected in ALL {
         let scene = Scene::confirmed(&connected, "").await;
         scene.wait(ahead() - SECOND);
@@ -102,7 +102,7 @@ async fn nobody_is_asked_while_the_picture_was_confirmed_lately() {
 }
 
 #[tokio::test]
-async fn then_it_is_shown_at_once_and_the_provider_is_asked_in_the_background() {
+async fn an_older_picture_is_shown_at_once_and_the_provider_is_asked_in_the_background() {
     for (age, state) in
         [(ahead(), "fresh"), (fresh_for(), "stale"), (shown_at_once_until() - SECOND, "stale")]
     {

@@ -4,9 +4,9 @@ use graphsim::Fault;
 
 use super::row::Row;
 use super::rules::{HOUR, SECOND, default, fresh_for, written};
-use super::scene::{Scene, Shown};
 use crate::avatar::faults;
 use crate::support::accounts::{FACEBOOK, INSTAGRAM};
+use crate::support::scene::{Scene, Shown};
 
 pub(super) fn rows() -> Vec<Row> {
     let [least, most, placeholder] =

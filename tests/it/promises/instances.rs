@@ -39,7 +39,7 @@ pub(super) fn rows() -> Vec<Row> {
             "the disk is full or fails",
             "every picture, from memory",
             "as usual; `/readyz` says `degraded`",
-            &[process::a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else, full_disk::what_happens_while_the_disk_is_full_is_told_in_its_order_when_there_is_room],
+            &[process::a_disk_that_cannot_be_written_degrades_readiness_and_nothing_else, full_disk::events_that_happen_while_the_disk_is_full_are_sent_in_order_when_there_is_room],
         ),
         Row::new(
             "the disk file is corrupt",
@@ -54,7 +54,7 @@ pub(super) fn rows() -> Vec<Row> {
             &[
                 process::killed_a_second_after_its_first_answers_it_shows_them_again_with_all_providers_down,
                 restart::every_last_good_picture_is_served_after_a_restart_with_all_providers_down,
-                restart::a_trouble_is_kept_over_a_restart_so_that_nobody_is_asked_again,
+                restart::a_failure_is_remembered_over_a_restart_so_that_no_provider_is_called_again,
                 restart::the_pause_of_a_whole_app_is_kept_over_a_restart,
             ],
         ),

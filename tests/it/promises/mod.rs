@@ -5,13 +5,13 @@
 
 mod ages;
 mod failures;
+mod fault;
 mod instances;
 mod owner;
 mod quotas;
 mod refusals;
 mod row;
 pub(crate) mod rules;
-mod scene;
 mod stores;
 
 use row::Row;

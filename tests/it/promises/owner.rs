@@ -4,7 +4,6 @@ use avatar_proxy::clock::Clock;
 
 use super::row::Row;
 use super::rules::{SECOND, ahead, default, written};
-use super::scene::{Scene, Shown};
 use crate::avatar::rows as database_rows;
 use crate::directory::database::Kind;
 use crate::store::redis::deletion as everywhere;
@@ -12,6 +11,7 @@ use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::client::hash;
 use crate::support::dashboard::Dashboard;
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 
 pub(super) fn rows() -> Vec<Row> {
     let [no_picture, believed] =
@@ -38,7 +38,7 @@ pub(super) fn rows() -> Vec<Row> {
                  from every store"
             ),
             &[
-                a_row_is_believed_for_a_while_and_then_it_is_404,
+                a_deleted_row_is_noticed_after_cache_for_and_becomes_404,
                 database_rows::a_deleted_row_becomes_404_and_a_vanished_table_does_not::on_sqlite,
                 database_rows::the_sweep_deletes_what_nobody_views_and_stops_where_too_much_would_go,
                 everywhere::a_deleted_connection_is_found_everywhere_before_and_nowhere_after,
@@ -83,7 +83,7 @@ async fn a_removed_picture_becomes_initials_and_is_looked_for_again() {
 }
 
 #[tokio::test]
-async fn a_row_is_believed_for_a_while_and_then_it_is_404() {
+async fn a_deleted_row_is_noticed_after_cache_for_and_becomes_404() {
     let believed = default("directory.cache_for");
     for (age, found_out) in [(believed - SECOND, false), (believed, true)] {
         let (clock, dashboard) = (Clock::manual(START), Dashboard::new(Kind::Sqlite, 999).await);

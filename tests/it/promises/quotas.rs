@@ -5,12 +5,13 @@ use std::time::Duration;
 use avatar_proxy::clock::Clock;
 use graphsim::Fault;
 
+use super::fault::{code, fails_and_leaves_alone_for};
 use super::row::Row;
 use super::rules::{ACCOUNT_PAUSE, SECOND, THROTTLE_PAUSE, fresh_for, written};
-use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{limits, near_limits};
 use crate::support::accounts::{Connected, FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 
 pub(super) fn rows() -> Vec<Row> {
     let [throttle, account] = [THROTTLE_PAUSE, ACCOUNT_PAUSE].map(written);
@@ -32,10 +33,10 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             &[
                 an_app_near_its_limit_is_asked_more_and_more_slowly_the_last_viewed_first,
-                limits::an_app_near_its_limit_is_asked_more_slowly_and_everybody_is_shown_his_picture_meanwhile,
-                near_limits::nobody_who_can_be_shown_a_picture_waits_for_an_app_that_is_slowed_down,
-                near_limits::an_app_that_says_nothing_more_of_its_quota_is_asked_as_ever_after_an_hour,
-                limits::an_app_that_says_it_is_used_up_is_left_alone_for_an_hour_and_viewers_see_last_good_bytes,
+                limits::an_app_near_its_limit_is_called_more_slowly_and_viewers_still_see_pictures,
+                near_limits::no_view_with_a_picture_to_show_waits_for_an_app_that_is_slowed_down,
+                near_limits::an_app_whose_replies_stop_naming_its_quota_is_called_normally_after_an_hour,
+                limits::an_app_whose_quota_is_used_up_is_not_called_for_an_hour_and_viewers_see_last_good_bytes,
             ],
         ),
         Row::new(
@@ -47,7 +48,7 @@ pub(super) fn rows() -> Vec<Row> {
             ),
             &[
                 an_account_near_its_limit_is_left_alone_longer_and_longer,
-                limits::an_account_that_says_it_is_used_up_is_left_alone_until_it_has_regained_access_over_a_restart_too,
+                limits::an_account_whose_quota_is_used_up_is_not_called_until_it_regains_access_even_after_a_restart,
             ],
         ),
     ]

@@ -1,15 +1,16 @@
-//! The provider says no, until somebody mends something.
+//! The provider says no, until the owner or the operator repairs something.
 
 use avatar_proxy::clock::Clock;
 
+use super::fault::{code, fails_and_leaves_alone_for};
 use super::row::Row;
 use super::rules::{HOUR, LONG_PAUSE, POLICY_PAUSE, SECOND, default, fresh_for, shown_soon_until, written};
-use super::scene::{Scene, Shown, code, fails_and_leaves_alone_for};
 use crate::avatar::{restart, rows as database_rows};
 use crate::directory::database::{Kind, Log};
 use crate::support::accounts::{FACEBOOK, INSTAGRAM, TELEGRAM, small};
 use crate::support::dashboard::{Dashboard, seal};
 use crate::support::proxy::{Proxy, START, stand_in};
+use crate::support::scene::{Scene, Shown};
 use crate::webhook::expiry;
 
 pub(super) fn rows() -> Vec<Row> {
@@ -21,7 +22,7 @@ pub(super) fn rows() -> Vec<Row> {
             "the last good picture",
             format!("none until the row's token changes, then at once; subcodes 459 and 464 also after {long}"),
             &[
-                nobody_asks_with_a_dead_token,
+                no_call_is_made_with_a_dead_token,
                 a_token_whose_owner_must_act_is_tried_again,
                 database_rows::a_new_token_in_the_row_ends_the_pause::on_sqlite,
             ],
@@ -31,9 +32,9 @@ pub(super) fn rows() -> Vec<Row> {
             "the picture",
             "as usual; one event `avatar.expires_soon`",
             &[
-                expiry::a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts,
-                expiry::the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep,
-                expiry::an_end_that_only_the_provider_names_is_told_once_by_a_view_or_by_the_sweep,
+                expiry::a_token_that_ends_within_seven_days_is_reported_once_over_views_refreshes_sweeps_and_restarts,
+                expiry::the_end_of_a_token_whose_avatar_nobody_views_is_reported_by_the_sweep,
+                expiry::a_token_end_that_only_the_provider_names_is_reported_once_by_a_view_or_by_the_sweep,
             ],
         ),
         Row::new(
@@ -53,7 +54,7 @@ pub(super) fn rows() -> Vec<Row> {
             "the last good picture",
             format!("again after {long}, when the row changes, or after a restart; the log has an `ERROR`"),
             &[
-                what_is_misconfigured_is_told_and_tried_again,
+                a_misconfigured_connection_is_reported_and_tried_again,
                 a_row_that_was_mended_is_tried_at_once,
                 restart::a_configuration_that_was_put_right_is_tried_at_the_next_start,
             ],
@@ -62,7 +63,7 @@ pub(super) fn rows() -> Vec<Row> {
 }
 
 #[tokio::test]
-async fn nobody_asks_with_a_dead_token() {
+async fn no_call_is_made_with_a_dead_token() {
     for connected in [FACEBOOK, INSTAGRAM, TELEGRAM] {
         let scene = Scene::confirmed(&connected, "").await;
         scene.wait(fresh_for());
@@ -108,7 +109,7 @@ async fn without_consent_the_last_good_picture_is_shown_for_a_while_and_then_ini
 }
 
 #[tokio::test]
-async fn what_is_misconfigured_is_told_and_tried_again() {
+async fn a_misconfigured_connection_is_reported_and_tried_again() {
     let log = Log::begin();
     fails_and_leaves_alone_for(&FACEBOOK, code(100, None), LONG_PAUSE).await;
     let log = log.text();

@@ -10,7 +10,7 @@ pub(crate) const HOUR: Duration = Duration::from_secs(3600);
 pub(super) const LONG_PAUSE: Duration = Duration::from_secs(24 * 3600);
 /// Blocked for policy.
 pub(super) const POLICY_PAUSE: Duration = Duration::from_secs(6 * 3600);
-/// Throttled, and nobody says for how long.
+/// How long a throttle lasts that names no time.
 pub(super) const THROTTLE_PAUSE: Duration = HOUR;
 /// An account at 80 per cent of its quota.
 pub(super) const ACCOUNT_PAUSE: Duration = Duration::from_secs(600);

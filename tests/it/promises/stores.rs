@@ -22,22 +22,22 @@ pub(super) fn rows() -> Vec<Row> {
             "the database is down",
             "every stored picture; a neutral placeholder for the others",
             "none: refreshes need the rows",
-            &[without_the_database_what_is_held_is_shown_and_nobody_is_asked],
+            &[without_the_database_stored_pictures_are_shown_and_no_provider_is_called],
         ),
         Row::new(
             "more refreshes than `avatar.max_refreshes`",
             "the stored picture, or initials",
             "most recently viewed first; a refresh dropped from a full queue returns with its next view",
             &[
-                the_last_viewed_are_refreshed_first_and_what_fell_out_comes_back,
-                options::so_many_refreshes_wait_as_are_written,
+                the_last_viewed_are_refreshed_first_and_a_dropped_refresh_comes_back,
+                options::as_many_refreshes_wait_as_are_configured,
             ],
         ),
     ]
 }
 
 #[tokio::test]
-async fn without_the_database_what_is_held_is_shown_and_nobody_is_asked() {
+async fn without_the_database_stored_pictures_are_shown_and_no_provider_is_called() {
     let (clock, dashboard) = (Clock::manual(START), Dashboard::new(Kind::Postgres, 999).await);
     let sim = stand_in(&clock).await;
     for connected in ALL {
@@ -76,7 +76,7 @@ async fn without_the_database_what_is_held_is_shown_and_nobody_is_asked() {
 }
 
 #[tokio::test]
-async fn the_last_viewed_are_refreshed_first_and_what_fell_out_comes_back() {
+async fn the_last_viewed_are_refreshed_first_and_a_dropped_refresh_comes_back() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     let pages = ["first", "second", "third"].map(|id| Connected { id, account: id, token: id, ..FACEBOOK });

@@ -1,4 +1,4 @@
-//! The admin port: who may, what it answers, and what it never says.
+//! The admin port: which requests it allows, what it answers, and what it never says.
 
 use avatar_proxy::clock::Clock;
 

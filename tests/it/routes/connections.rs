@@ -1,4 +1,4 @@
-//! What a dashboard tells of its connections.
+//! The dashboard's hooks: a connection was created, updated or deleted.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -21,7 +21,7 @@ fn of(id: &str) -> String {
     format!("{MANY}/{id}")
 }
 
-/// Tells of one connection.
+/// The hook for one connection.
 pub(crate) async fn tell(admin: SocketAddr, id: &str, event: &str) -> Answer {
     post(admin, &of(id), &json!({ "event": event }).to_string()).await
 }
@@ -34,7 +34,7 @@ fn body(answer: &Answer) -> Value {
     serde_json::from_slice(&answer.body).unwrap()
 }
 
-/// Waits until all that was told is done.
+/// Waits until every accepted hook is done.
 pub(crate) async fn worked_off(proxy: &Proxy) {
     until("all that was accepted is done", async || is_worked_off(proxy).await).await;
     proxy.settled().await;
@@ -88,7 +88,7 @@ async fn a_new_connection_is_warm_before_its_first_view() {
 }
 
 #[tokio::test]
-async fn nobody_who_tells_waits_for_a_provider() {
+async fn no_hook_waits_for_a_provider() {
     let (sim, proxy) = cold("").await;
     sim.api_fault(None, Some(Fault::Hang));
     for event in ["created", "updated", "reauthorized"] {
@@ -99,7 +99,7 @@ async fn nobody_who_tells_waits_for_a_provider() {
 }
 
 #[tokio::test]
-async fn what_is_fresh_is_left_alone_however_often_it_is_new() {
+async fn a_fresh_avatar_is_left_alone_however_often_it_is_created() {
     let (sim, proxy) = cold("").await;
     for _ in 0..3 {
         assert_eq!(tell(proxy.admin, FACEBOOK.id, "created").await.status, 202);
@@ -260,7 +260,7 @@ async fn a_first_refresh_that_waits_with_the_old_row_does_not_stand_for_the_new_
 }
 
 #[tokio::test]
-async fn a_deletion_is_done_when_it_is_answered_and_holds_for_what_is_not_there() {
+async fn a_deletion_is_done_when_it_is_answered_and_an_unknown_id_is_no_error() {
     let (sim, proxy) = cold("").await;
     proxy.get(&FACEBOOK.path()).await;
     proxy.settled().await;
@@ -271,12 +271,12 @@ async fn a_deletion_is_done_when_it_is_answered_and_holds_for_what_is_not_there(
     }
     assert_eq!(tell(proxy.admin, "nobody", "deleted").await.status, 200);
     assert_eq!(sim.total_api_calls(), 1);
-    // Its row is still there: whoever views it sees it again.
+    // Its row is still there: the next view shows it again.
     assert_eq!(proxy.get(&FACEBOOK.path()).await.hash(), hash(&small(1).bytes));
 }
 
 #[tokio::test]
-async fn a_deletion_calls_off_what_was_told_before() {
+async fn a_deletion_cancels_the_hooks_that_wait() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(300))));
     tell_of_many(&proxy, "created", &[FACEBOOK.id, INSTAGRAM.id]).await;
@@ -290,7 +290,7 @@ async fn a_deletion_calls_off_what_was_told_before() {
 }
 
 #[tokio::test]
-async fn a_thousand_of_64_characters_are_told_at_once_and_refreshed_a_few_at_a_time() {
+async fn a_thousand_ids_of_64_characters_are_accepted_at_once_and_refreshed_a_few_at_a_time() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     let mut entries = "[avatar]\nmax_refreshes = 8\n".to_owned();
@@ -318,7 +318,7 @@ async fn a_thousand_of_64_characters_are_told_at_once_and_refreshed_a_few_at_a_t
 }
 
 #[tokio::test]
-async fn too_much_at_once_is_refused_as_a_whole_and_taken_later() {
+async fn a_batch_too_many_is_refused_as_a_whole_and_accepted_later() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault_times(None, Fault::Latency(Duration::from_millis(600)), 1);
     tell(proxy.admin, FACEBOOK.id, "created").await;
@@ -344,7 +344,7 @@ async fn too_much_at_once_is_refused_as_a_whole_and_taken_later() {
 }
 
 #[tokio::test]
-async fn a_database_that_is_away_for_a_moment_loses_nothing_that_was_told() {
+async fn a_database_that_is_away_for_a_moment_loses_no_hook() {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
     FACEBOOK.add(&sim, small(1));
@@ -362,7 +362,7 @@ async fn a_database_that_is_away_for_a_moment_loses_nothing_that_was_told() {
 }
 
 #[tokio::test]
-async fn what_tells_nothing_is_refused_with_what_would_be_right() {
+async fn a_wrong_hook_is_refused_with_what_would_be_right() {
     let (sim, proxy) = cold("").await;
     for wrong in [
         "",
@@ -430,7 +430,7 @@ async fn other_methods_are_405_and_the_token_is_asked_for() {
 }
 
 #[tokio::test]
-async fn a_stop_does_not_wait_for_what_was_told() {
+async fn a_stop_does_not_wait_for_the_hooks_that_it_accepted() {
     let (sim, proxy) = cold("[avatar]\nmax_refreshes = 1\n").await;
     sim.api_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
     tell_of_many(&proxy, "created", &ALL.map(|connected| connected.id)).await;

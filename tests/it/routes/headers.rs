@@ -1,4 +1,4 @@
-//! The headers of pictures and of placeholders, all of them (DESIGN 4).
+//! The headers of pictures and of placeholders, all of them.
 
 use graphsim::Fault;
 
@@ -13,7 +13,7 @@ const CACHE: &str = "public, max-age=300, stale-while-revalidate=86400, stale-if
 const CDN: &str = "public, max-age=3600, stale-while-revalidate=86400, stale-if-error=604800";
 const SHORT: &str = "public, max-age=60";
 
-/// What every answer to a view has, in front of what is its own.
+/// The headers that every answer to a view has, before its own.
 fn with_common<'a>(own: &[(&'a str, &'a str)]) -> Vec<(&'a str, &'a str)> {
     let common = [
         ("accept-ranges", "none"),
@@ -115,7 +115,7 @@ async fn an_unknown_id_is_a_404_with_a_neutral_picture_that_a_cdn_may_keep() {
 }
 
 #[tokio::test]
-async fn with_d_404_what_is_missing_is_json_so_that_onerror_fires() {
+async fn with_d_404_a_missing_picture_is_json_so_that_onerror_fires() {
     let (_sim, proxy) = proxy("").await;
     for (target, code) in
         [("/avatar/nobody?d=404", "unknown_connection"), ("/avatar/clx3instagram?d=404", "no_picture")]

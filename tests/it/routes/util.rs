@@ -46,7 +46,7 @@ pub(super) fn assert_fields(answer: &Answer, expected: &[(&str, &str)]) {
     assert_eq!(fields(answer), expected, "{}", answer.head);
 }
 
-/// Fails unless it is a small JSON with this code that nobody keeps.
+/// Fails unless it is a small JSON with this code that no cache may store.
 #[track_caller]
 pub(super) fn assert_error(answer: &Answer, status: u16, code: &str) {
     assert_eq!(answer.status, status, "{}", answer.head);

@@ -20,7 +20,7 @@ pub(crate) struct Certificates {
 }
 
 impl Certificates {
-    /// New ones, which nobody else trusts. `user` is whom the server runs as.
+    /// New ones, which nothing else trusts. The server runs as `user`.
     pub(crate) fn create(user: &str) -> Self {
         let folder = lasting_folder(user);
         let mut params = CertificateParams::new(Vec::new()).unwrap();

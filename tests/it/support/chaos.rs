@@ -27,7 +27,7 @@ pub(crate) enum Mode {
     Delay(Duration),
     /// Accepts, and moves no byte until another mode is set.
     Hang,
-    /// Closes what is open, and new ones at once.
+    /// Closes open connections, and new ones at once.
     Cut,
 }
 
@@ -89,7 +89,7 @@ impl Chaos {
         });
     }
 
-    /// Closes what is open and goes on as before.
+    /// Closes open connections, then passes new ones as before.
     pub(crate) fn drop_connections(&self) {
         self.state.send_modify(|state| state.cuts += 1);
     }
@@ -144,7 +144,7 @@ async fn serve(
         let Ok((client, _)) = listener.accept().await else { continue };
         while connections.try_join_next().is_some() {}
         seen.accepted.fetch_add(1, Ordering::SeqCst);
-        // Counted here and not in the task, so that whoever has connected is counted.
+        // Counted here and not in the task, so that every client that has connected is counted.
         let open = Open::count(&seen);
         let (state, seen) = (*states.borrow(), Arc::clone(&seen));
         if state.mode == Mode::Cut {

@@ -94,7 +94,7 @@ pub(crate) async fn raw(address: SocketAddr, bytes: &str) -> Answer {
 pub(crate) async fn read(stream: &mut TcpStream, headless: bool) -> Answer {
     let mut bytes = Vec::new();
     let read = tokio::time::timeout(PATIENCE, stream.read_to_end(&mut bytes)).await;
-    // A reset after a part is an answer, too: it is not complete.
+    // A reset after a part is still an answer, an incomplete one.
     let _ = read.expect("an answer within 30 seconds");
     parse(bytes, headless)
 }

@@ -89,7 +89,7 @@ impl Cluster {
         until_blocking("the cluster is well again", || self.primaries().len() == 3 && self.is_well());
     }
 
-    /// Moves so many slots, with their keys, from the first primary to the second, one after another.
+    /// Moves that many slots, with their keys, from the first primary to the second, one after another.
     pub(crate) fn reshard(&self, slots: usize) {
         let primaries = self.primaries();
         let (from, to) = (&self.nodes[primaries[0]], &self.nodes[primaries[1]]);
@@ -98,7 +98,7 @@ impl Cluster {
         }
     }
 
-    /// The steps of the Cluster specification, "Moving hash slots"; meanwhile clients are told ASK, then MOVED.
+    /// The steps of the Cluster specification, "Moving hash slots"; meanwhile clients get ASK, then MOVED.
     fn move_slot(&self, slot: u16, from: &RedisServer, to: &RedisServer) {
         let [source, target] = [from, to].map(|node| node.cli(&["CLUSTER", "MYID"]));
         let slot = slot.to_string();
@@ -114,7 +114,7 @@ impl Cluster {
             migrate.extend(keys.lines());
             from.cli(&migrate);
         }
-        // The new owner first: it must not be told by gossip that the slot is another's.
+        // The new owner first: it must not learn by gossip that the slot is another's.
         let primaries = self.primaries().into_iter().map(|index| &self.nodes[index]);
         for node in [to, from].into_iter().chain(primaries) {
             node.cli(&["CLUSTER", "SETSLOT", &slot, "NODE", &target]);

@@ -15,7 +15,7 @@ pub(crate) struct Dashboard {
 }
 
 impl Dashboard {
-    /// Without a row; addresses may be so long.
+    /// Without a row; an address may have that many characters.
     pub(crate) async fn new(kind: Kind, longest: usize) -> Self {
         let db = Db::new(kind).await;
         let tables = [

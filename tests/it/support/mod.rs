@@ -14,6 +14,7 @@ pub(crate) mod postgres;
 pub(crate) mod process;
 pub(crate) mod proxy;
 pub(crate) mod redis;
+pub(crate) mod scene;
 pub(crate) mod sentinel;
 pub(crate) mod server;
 pub(crate) mod standardwebhooks;

@@ -48,7 +48,7 @@ impl Process {
         Self::launch_by(Command::new(BINARY), sim, folder, extra, environment)
     }
 
-    /// Starts it with a file system of its own at `folder/small`, of so many bytes; it goes with the process.
+    /// Starts it with a file system of its own at `folder/small`, of that many bytes; it goes with the process.
     pub(crate) async fn start_with_small_disk(
         sim: &Graphsim,
         folder: &Path,
@@ -57,7 +57,7 @@ impl Process {
     ) -> Self {
         let small = folder.join("small");
         std::fs::create_dir_all(&small).unwrap();
-        // Under a name space of its own nobody needs to be root to mount.
+        // In a name space of its own a process need not be root to mount.
         let mut command = Command::new("unshare");
         let mount = r#"mount -t tmpfs -o "size=$1" tmpfs "$2" && shift 2 && exec "$@""#;
         command.args(["-rm", "sh", "-c", mount, "sh", &bytes.to_string()]).arg(&small).arg(BINARY);

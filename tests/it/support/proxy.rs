@@ -7,16 +7,16 @@ use std::time::Duration;
 
 use avatar_proxy::app::App;
 use avatar_proxy::avatar::Service;
-use avatar_proxy::background::Background;
 use avatar_proxy::clock::{Clock, Timestamp};
 use avatar_proxy::config::{Config, Environment};
 use avatar_proxy::http::ListenAddress;
+use avatar_proxy::task_pool::TaskPool;
 use graphsim::{Graphsim, Options};
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
 use super::client::{self, Answer};
-use super::wait::{LOOK_EVERY, TEN_SECONDS, until};
+use super::wait::{LOOK_EVERY, LOOKS, until};
 
 /// Where every test's clock begins: 2026-01-01 00:00 UTC.
 pub(crate) const START: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -29,7 +29,7 @@ pub(crate) async fn stand_in(clock: &Clock) -> Graphsim {
     Graphsim::start(Options { now: Arc::new(move || clock.now().as_millis()), address_life: LIFE }).await
 }
 
-/// The settings that every proxy of the tests needs to reach the stand-in and to disturb nobody.
+/// The settings that every proxy of the tests needs to reach the stand-in and to disturb no other test.
 pub(crate) fn base_config(sim: &Graphsim, folder: &Path) -> String {
     format!(
         r#"
@@ -88,7 +88,7 @@ pub(crate) struct Proxy {
     pub(crate) service: Arc<Service>,
     shutdown: CancellationToken,
     running: tokio::task::JoinHandle<()>,
-    background: Background,
+    background: TaskPool,
     /// How many tasks run in the background until the stop, whatever is viewed.
     lasting_tasks: usize,
 }
@@ -105,7 +105,7 @@ impl Proxy {
         std::fs::write(&file, merged(&base_config(sim, folder.path()), extra)).expect("written");
         let config = Config::load(Some(&file), &Environment::new([]).expect("empty"))
             .unwrap_or_else(|e| panic!("{e}"));
-        let background = Background::here();
+        let background = TaskPool::here();
         let app = App::build(config, clock.clone(), background.clone()).await.expect("the app is built");
         let (address, admin) =
             (tcp(&app.public_address()), tcp(&app.admin_address().expect("an admin port")));
@@ -135,7 +135,7 @@ impl Proxy {
     /// Views an avatar again and again until an answer is right; refreshes in the background need a moment.
     pub(crate) async fn get_until(&self, target: &str, right: impl Fn(&Answer) -> bool) -> Answer {
         let mut last = String::new();
-        for _ in 0..TEN_SECONDS {
+        for _ in 0..LOOKS {
             let answer = self.get(target).await;
             if right(&answer) {
                 return answer;
@@ -143,7 +143,7 @@ impl Proxy {
             last = answer.head;
             tokio::time::sleep(LOOK_EVERY).await;
         }
-        panic!("{target} did not become what it should be within ten seconds: {last}");
+        panic!("{target} did not become what it should be within thirty seconds: {last}");
     }
 
     /// Waits until no refresh is under way.
@@ -157,7 +157,7 @@ impl Proxy {
         panic!("refreshes are still under way: {:?}", self.service.snapshot().depth());
     }
 
-    /// Waits until nobody is asked any more; some may wait for the clock, since their provider is slowed down.
+    /// Waits until no call is under way; refreshes of a provider that is slowed down may still wait for the clock.
     pub(crate) async fn quiet(&self) {
         for _ in 0..5000 {
             tokio::time::sleep(Duration::from_millis(1)).await;

@@ -79,7 +79,7 @@ impl RedisServer {
         command.extend(self.arguments.iter().map(String::as_str));
         command.extend(["--unixsocket", &socket, "--unixsocketperm", "777", "--dir", &folder]);
         let server = Server::launch(&run, self.port, USER, &command);
-        // The socket is opened after the port, and nobody else's server can answer there.
+        // The socket is opened after the port, and no other server can answer there.
         for _ in 0..6000 {
             if self.connection().is_ok() {
                 *self.process.lock().unwrap_or_else(PoisonError::into_inner) = Some(server);

@@ -11,12 +11,12 @@ use super::wait::until_blocking;
 /// What the Sentinels call the primary.
 pub(crate) const MASTER: &str = "mymaster";
 
-/// What is asked of those who connect.
+/// What a client needs to connect.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct SentinelOptions {
     /// TLS for nodes and Sentinels, without client certificates.
     pub(crate) tls: Option<Certificates>,
-    /// User and password of the data nodes; without them everybody may come.
+    /// User and password of the data nodes; without them every client may connect.
     pub(crate) nodes: Option<(&'static str, &'static str)>,
     /// User and password of the Sentinels themselves.
     pub(crate) sentinels: Option<(&'static str, &'static str)>,

@@ -1,4 +1,4 @@
-//! A receiver of webhooks that answers as it is told and remembers all that came.
+//! A receiver of webhooks that answers as a test wants it to and remembers every request.
 
 use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
@@ -12,7 +12,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::runtime::Runtime;
 
 use super::standardwebhooks;
-use super::wait::{LOOK_EVERY, TEN_SECONDS, until_some};
+use super::wait::{LOOK_EVERY, LOOKS, until_some};
 
 /// Signs what the tests' receivers are sent.
 pub(crate) const SECRET: &str = "whsec_dGhlIHRlc3RzJyBvd24gc2VjcmV0LCAzMiBieXRlcw==";
@@ -107,15 +107,15 @@ impl Webhooks {
         self.state.lock().unwrap().messages.clone()
     }
 
-    /// What was accepted.
+    /// The messages that it accepted.
     pub(crate) fn accepted(&self) -> Vec<Message> {
         self.attempts().into_iter().filter(|message| message.accepted).collect()
     }
 
-    /// Waits until so many messages were accepted, sees for a moment that no more come, and checks every signature that
+    /// Waits until `count` messages were accepted, sees for a moment that no more come, and checks every signature that
     /// ever came.
     pub(crate) async fn expect(&self, count: usize) -> Vec<Message> {
-        for _ in 0..TEN_SECONDS {
+        for _ in 0..LOOKS {
             if self.accepted().len() >= count {
                 break;
             }
@@ -129,7 +129,7 @@ impl Webhooks {
         accepted
     }
 
-    /// Waits until so many attempts were made.
+    /// Waits until at least `count` attempts were made.
     pub(crate) async fn tried(&self, count: usize) -> Vec<Message> {
         let what = format!("{count} attempts");
         until_some(&what, async || Some(self.attempts()).filter(|attempts| attempts.len() >= count)).await

@@ -1,4 +1,4 @@
-//! A receiver that fails, hangs, refuses or has gone.
+//! A receiver that fails, hangs, refuses, or answers 410.
 
 use std::collections::BTreeSet;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use avatar_proxy::clock::Stopwatch;
 use avatar_proxy::model::ETag;
 
-use super::util::{HOUR, change, sender_has_looked, status, tried, until, view, world};
+use super::util::{HOUR, change, sender_has_looked, status, tried, until, view, viewed, world};
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::webhooks::{OK, Reply};
 
@@ -14,9 +14,7 @@ const MINUTES: Duration = Duration::from_secs(60);
 
 #[tokio::test]
 async fn every_attempt_has_the_same_id_and_body_and_a_signature_of_its_own_time() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
     for attempt in 1..=5 {
@@ -37,9 +35,7 @@ async fn every_attempt_has_the_same_id_and_body_and_a_signature_of_its_own_time(
 
 #[tokio::test]
 async fn between_attempts_is_a_pause_that_grows() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
     for (attempts, pause) in (1..).zip([5, 10, 20, 40]) {
@@ -57,10 +53,8 @@ async fn between_attempts_is_a_pause_that_grows() {
 }
 
 #[tokio::test]
-async fn a_refused_event_holds_those_behind_it_back_so_that_order_is_kept() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_refused_event_holds_the_later_ones_back_so_that_order_is_kept() {
+    let (world, proxy) = viewed().await;
     world.receiver.then([
         Reply::Status(500, ""),
         Reply::Status(404, ""),
@@ -103,9 +97,7 @@ async fn a_receiver_that_hangs_costs_no_avatar_anything() {
 
 #[tokio::test]
 async fn an_event_that_cannot_be_delivered_for_a_day_is_dropped_and_counted_and_a_later_one_is_not() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(503, ""));
     change(&world, &proxy, 2).await;
     tried(&world, &proxy, 1).await;
@@ -126,10 +118,8 @@ async fn an_event_that_cannot_be_delivered_for_a_day_is_dropped_and_counted_and_
 }
 
 #[tokio::test]
-async fn a_message_that_is_refused_for_a_day_takes_none_with_it_that_was_never_sent() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn dropping_a_message_that_was_refused_for_a_day_drops_none_that_was_never_sent() {
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(400, ""));
     for seed in 2..5 {
         change(&world, &proxy, seed).await;
@@ -147,10 +137,8 @@ async fn a_message_that_is_refused_for_a_day_takes_none_with_it_that_was_never_s
 }
 
 #[tokio::test]
-async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn old_events_do_not_shorten_a_pause_that_the_receiver_named() {
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(429, "Retry-After: 600\r\n"));
     for seed in 2..4 {
         change(&world, &proxy, seed).await;
@@ -168,9 +156,7 @@ async fn old_events_are_no_reason_to_ask_a_receiver_again_that_named_a_pause() {
 
 #[tokio::test]
 async fn a_clock_that_is_set_back_holds_no_event_back() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.then([Reply::Status(500, "")]);
     change(&world, &proxy, 2).await;
     tried(&world, &proxy, 1).await;
@@ -198,9 +184,7 @@ async fn an_event_of_the_future_is_sent_again_for_a_day_and_no_longer() {
 
 #[tokio::test]
 async fn a_retry_after_is_obeyed() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.then([Reply::Status(429, "Retry-After: 600\r\n")]);
     change(&world, &proxy, 2).await;
     tried(&world, &proxy, 1).await;
@@ -216,9 +200,7 @@ async fn a_retry_after_is_obeyed() {
 
 #[tokio::test]
 async fn after_410_nothing_is_sent_until_the_next_start_and_nothing_is_lost() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.then([Reply::Status(410, "")]);
     change(&world, &proxy, 2).await;
     until("it has gone", async || status(&proxy).await["state"] == "gone").await;

@@ -1,4 +1,4 @@
-//! Tokens that end soon: the state says so, and the dashboard is told once.
+//! Tokens that end soon: the state says so, and one event reports it.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 const TABLE: &str = "[[directory.table]]\nprovider = 'facebook'\ntable = 'PageConnection'\nid = 'id'\n\
     account = 'pageId'\ntoken = 'pageAccessTokenEnc'\ntoken_expires_at = 'tokenExpiresAt'\n";
 
-/// The dashboard knows when the page's token ends: in so many days.
+/// The dashboard knows when the page's token ends: in that many days.
 async fn ending_in(days: u32) -> World {
     let world = world().await;
     world.db.sql(r#"ALTER TABLE "PageConnection" ADD "tokenExpiresAt" DATETIME"#).await;
@@ -36,7 +36,7 @@ async fn said(proxy: &Proxy) -> (Value, Value) {
 }
 
 #[tokio::test]
-pub(crate) async fn a_token_that_ends_within_seven_days_is_told_once_over_views_refreshes_sweeps_and_restarts()
+pub(crate) async fn a_token_that_ends_within_seven_days_is_reported_once_over_views_refreshes_sweeps_and_restarts()
  {
     let world = ending_in(10).await;
     let proxy = world.proxy(TABLE).await;
@@ -71,7 +71,7 @@ pub(crate) async fn a_token_that_ends_within_seven_days_is_told_once_over_views_
 }
 
 #[tokio::test]
-pub(crate) async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_sweep() {
+pub(crate) async fn the_end_of_a_token_whose_avatar_nobody_views_is_reported_by_the_sweep() {
     let world = ending_in(8).await;
     let proxy = world.proxy(TABLE).await;
     view(&proxy).await;
@@ -88,7 +88,7 @@ pub(crate) async fn the_end_of_a_token_whose_avatar_nobody_views_is_told_by_the_
 }
 
 #[tokio::test]
-async fn a_renewed_token_ends_the_state_and_its_own_end_is_told_again() {
+async fn a_renewed_token_ends_the_state_and_its_own_end_is_reported_again() {
     let world = ending_in(3).await;
     let proxy = world.proxy(TABLE).await;
     view(&proxy).await;
@@ -108,7 +108,7 @@ async fn a_renewed_token_ends_the_state_and_its_own_end_is_told_again() {
 }
 
 #[tokio::test]
-async fn an_end_that_was_near_for_long_when_it_was_seen_first_waits_for_its_receiver_as_every_event() {
+async fn a_token_end_that_was_near_when_it_was_first_seen_waits_for_its_receiver_like_every_event() {
     let world = ending_in(1).await;
     let proxy = world.proxy(TABLE).await;
     world.receiver.set(Reply::Status(500, ""));
@@ -120,7 +120,7 @@ async fn an_end_that_was_near_for_long_when_it_was_seen_first_waits_for_its_rece
 }
 
 #[tokio::test]
-async fn an_end_that_cannot_be_one_is_none_and_the_picture_is_shown() {
+async fn an_impossible_token_end_is_ignored_and_the_picture_is_shown() {
     let world = ending_in(3).await;
     // To SQLite's own functions "now" is a time.
     for end in ["NULL", "0", "-1", "'soon'", "7", "'now'", "''", "1e300", "x'31373637323235363030'"] {
@@ -132,7 +132,7 @@ async fn an_end_that_cannot_be_one_is_none_and_the_picture_is_shown() {
     world.receiver.expect(0).await;
 }
 
-/// A row of a JSON provider that says when its token ends: in so many days.
+/// A row of a JSON provider that says when its token ends: in that many days.
 fn told_by_the_provider(world: &World, days: u32) -> String {
     let picture = world.sim.put_file("/p/a.jpg", small(1));
     let ends = (START + DAY * days).as_secs();
@@ -146,7 +146,7 @@ fn told_by_the_provider(world: &World, days: u32) -> String {
 }
 
 #[tokio::test]
-pub(crate) async fn an_end_that_only_the_provider_names_is_told_once_by_a_view_or_by_the_sweep() {
+pub(crate) async fn a_token_end_that_only_the_provider_names_is_reported_once_by_a_view_or_by_the_sweep() {
     for viewed in [true, false] {
         let world = world().await;
         let block = told_by_the_provider(&world, 8);

@@ -1,4 +1,4 @@
-//! The disk file's file system is full: pictures are shown, nothing that happened is lost, and nothing is told twice.
+//! The disk file's file system is full: pictures are shown, no event is lost, and none is sent twice.
 
 use std::fs::File;
 use std::io::Write;
@@ -75,7 +75,7 @@ impl Filled {
 }
 
 #[tokio::test]
-pub(crate) async fn what_happens_while_the_disk_is_full_is_told_in_its_order_when_there_is_room() {
+pub(crate) async fn events_that_happen_while_the_disk_is_full_are_sent_in_order_when_there_is_room() {
     let filled = Filled::start().await;
     filled.change(2).await;
     filled.world.receiver.expect(1).await;
@@ -99,7 +99,7 @@ pub(crate) async fn what_happens_while_the_disk_is_full_is_told_in_its_order_whe
 }
 
 #[tokio::test]
-async fn what_was_told_and_cannot_be_forgotten_is_not_told_again_and_again() {
+async fn a_delivered_event_that_a_full_disk_cannot_delete_is_not_sent_again() {
     let filled = Filled::start().await;
     filled.world.receiver.set(Reply::Status(500, ""));
     filled.change(2).await;

@@ -9,7 +9,7 @@ use serde_json::json;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 
-use super::util::{MINUTE, STALE, all_sent, change, until, view, world};
+use super::util::{MINUTE, STALE, all_sent, change, until, view, viewed, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::chaos::{Chaos, Mode};
@@ -21,10 +21,8 @@ fn kinds(messages: &[Message]) -> Vec<String> {
 }
 
 #[tokio::test]
-async fn another_picture_is_told_with_its_etag_and_a_first_or_equal_one_is_not() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn another_picture_is_reported_with_its_etag_and_a_first_or_equal_one_is_not() {
+    let (world, proxy) = viewed().await;
     world.clock.advance(STALE);
     view(&proxy).await;
     world.receiver.expect(0).await;
@@ -46,10 +44,8 @@ async fn another_picture_is_told_with_its_etag_and_a_first_or_equal_one_is_not()
 }
 
 #[tokio::test]
-async fn a_removed_picture_and_one_that_came_back_are_told() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_removed_picture_and_one_that_came_back_are_reported() {
+    let (world, proxy) = viewed().await;
     for picture in [None, Some(small(1))] {
         world.sim.set_picture(FACEBOOK.account, picture);
         world.clock.advance(STALE);
@@ -63,10 +59,8 @@ async fn a_removed_picture_and_one_that_came_back_are_told() {
 }
 
 #[tokio::test]
-async fn a_dead_token_is_told_once_and_its_renewal_once() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_dead_token_is_reported_once_and_its_renewal_once() {
+    let (world, proxy) = viewed().await;
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
     view(&proxy).await;
@@ -74,7 +68,7 @@ async fn a_dead_token_is_told_once_and_its_renewal_once() {
     for _ in 0..3 {
         world.clock.advance(STALE);
         view(&proxy).await;
-        // An operator may try in vain, too.
+        // An operator may also try in vain.
         proxy.admin("POST", &format!("/api/avatars/{}/refresh", FACEBOOK.id)).await;
     }
     let [dead] = world.receiver.expect(1).await.try_into().unwrap();
@@ -90,10 +84,8 @@ async fn a_dead_token_is_told_once_and_its_renewal_once() {
 }
 
 #[tokio::test]
-async fn a_recovery_is_told_whatever_has_failed_before_it() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_recovery_is_reported_whatever_has_failed_before_it() {
+    let (world, proxy) = viewed().await;
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
     view(&proxy).await;
@@ -109,7 +101,7 @@ async fn a_recovery_is_told_whatever_has_failed_before_it() {
 }
 
 #[tokio::test]
-async fn a_fault_of_the_configuration_and_its_end_are_told_over_restarts() {
+async fn a_fault_of_the_configuration_and_its_end_are_reported_over_restarts() {
     let world = world().await;
     let wrong = "[tokens]\nkeys = [\"sha256:another pass phrase\"]\n";
     let proxy = world.proxy(wrong).await;
@@ -131,9 +123,7 @@ async fn a_fault_of_the_configuration_and_its_end_are_told_over_restarts() {
 
 #[tokio::test]
 async fn a_soft_purge_forgets_no_dead_token() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.sim.revoke_token(FACEBOOK.account);
     world.clock.advance(STALE);
     view(&proxy).await;
@@ -151,10 +141,8 @@ async fn a_soft_purge_forgets_no_dead_token() {
 }
 
 #[tokio::test]
-async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_deleted_row_is_reported_and_an_operators_purge_is_not() {
+    let (world, proxy) = viewed().await;
     proxy.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     view(&proxy).await;
     proxy.admin("POST", &format!("/api/avatars/{}/purge", FACEBOOK.id)).await;
@@ -169,10 +157,8 @@ async fn a_deleted_row_is_told_and_an_operators_purge_is_not() {
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_dashboard_asked_for_is_told_once() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_deletion_that_the_dashboard_asked_for_is_reported_once() {
+    let (world, proxy) = viewed().await;
     for _ in 0..2 {
         assert_eq!(tell(proxy.admin, FACEBOOK.id, "deleted").await.status, 200);
     }
@@ -181,9 +167,7 @@ async fn a_deletion_that_the_dashboard_asked_for_is_told_once() {
 
 #[tokio::test]
 async fn a_deletion_whose_caller_leaves_is_done() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     // The file takes nothing until the caller has left.
     let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file());
     let mut file = sqlx::ConnectOptions::connect(&options).await.unwrap();
@@ -209,7 +193,7 @@ async fn a_deletion_whose_caller_leaves_is_done() {
 }
 
 #[tokio::test]
-async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind_it() {
+async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_reported_after_it() {
     let (world, redis) = (world().await, RedisServer::start());
     let chaos = Chaos::start(SocketAddr::from(([127, 0, 0, 1], redis.port)));
     let shared = format!(
@@ -235,10 +219,8 @@ async fn a_refresh_that_ends_while_a_deletion_waits_for_redis_is_not_told_behind
 }
 
 #[tokio::test]
-async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn a_deletion_that_the_sweep_finds_is_reported_only_for_an_avatar_that_is_held() {
+    let (world, proxy) = viewed().await;
     world.db.sql(r#"DELETE FROM "PageConnection""#).await;
     proxy.service.jobs().sweep().await;
     world.receiver.expect(1).await;
@@ -248,7 +230,8 @@ async fn a_deletion_that_the_sweep_finds_is_told_and_nothing_that_is_not_held() 
 }
 
 #[tokio::test]
-async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it() {
+async fn a_change_that_is_first_seen_after_a_restart_is_reported_after_a_view_and_after_an_operators_refresh()
+{
     let world = world().await;
     let mut proxy = world.proxy("").await;
     view(&proxy).await;
@@ -266,10 +249,8 @@ async fn a_change_that_is_seen_first_after_a_restart_is_told_whoever_asks_for_it
 }
 
 #[tokio::test]
-async fn each_change_of_many_is_told_in_order() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn each_change_of_many_is_reported_in_order() {
+    let (world, proxy) = viewed().await;
     for seed in [2, 1, 2, 3] {
         change(&world, &proxy, seed).await;
     }

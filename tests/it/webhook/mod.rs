@@ -1,4 +1,4 @@
-//! The dashboard is told what has happened: at least once, in order, signed; and nobody waits for its receiver.
+//! Events reach the dashboard at least once, in order and signed, and no view waits for their receiver.
 
 mod delivery;
 pub(crate) mod expiry;

@@ -1,9 +1,9 @@
-//! What an operator sees of it.
+//! What an operator sees of the events.
 
 use std::sync::Arc;
 use tempfile::TempDir;
 
-use super::util::{HOUR, MINUTE, change, status, until, view, world};
+use super::util::{HOUR, MINUTE, change, status, until, view, viewed, world};
 use crate::routes::connections::tell;
 use crate::support::accounts::FACEBOOK;
 use crate::support::webhooks::{OK, Reply};
@@ -43,7 +43,7 @@ async fn a_receiver_that_fails_for_minutes_degrades_the_instance_and_its_return_
 }
 
 #[tokio::test]
-async fn what_happens_while_the_disk_file_cannot_be_opened_is_lost_and_counted() {
+async fn events_that_happen_while_the_disk_file_cannot_be_opened_are_lost_and_counted() {
     let world = world().await;
     let folder = Arc::new(TempDir::new().unwrap());
     std::fs::create_dir(folder.path().join("avatar-proxy.db.lock")).unwrap();
@@ -64,7 +64,7 @@ async fn what_happens_while_the_disk_file_cannot_be_opened_is_lost_and_counted()
 }
 
 #[tokio::test]
-async fn where_nobody_is_told_the_admin_port_says_so() {
+async fn without_a_receiver_the_admin_port_says_that_there_are_no_events() {
     let world = world().await;
     let proxy = world.proxy("[events]\nurl = \"\"\n").await;
     let answer = proxy.admin("GET", "/api/events").await;
@@ -76,9 +76,7 @@ async fn where_nobody_is_told_the_admin_port_says_so() {
 
 #[tokio::test]
 async fn no_more_than_ten_thousand_events_wait_and_the_oldest_fall_out() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.then([Reply::Status(410, "")]);
     change(&world, &proxy, 2).await;
     until("it has gone", async || status(&proxy).await["state"] == "gone").await;

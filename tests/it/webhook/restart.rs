@@ -1,4 +1,4 @@
-//! What was not delivered outlives the process, however that ends.
+//! Events that were not delivered outlive the process, however it ends.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -6,7 +6,7 @@ use std::time::Duration;
 use avatar_proxy::clock::{Clock, Stopwatch};
 use tempfile::TempDir;
 
-use super::util::{HOUR, change, status, until, view, world, world_at};
+use super::util::{HOUR, change, status, until, view, viewed, world, world_at};
 use crate::support::accounts::{FACEBOOK, small};
 use crate::support::client::request;
 use crate::support::process::Process;
@@ -14,10 +14,8 @@ use crate::support::proxy::merged;
 use crate::support::webhooks::{OK, Reply};
 
 #[tokio::test]
-async fn what_waits_at_a_stop_is_told_after_the_start_in_its_order_under_its_ids() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+async fn events_that_wait_at_a_stop_are_sent_after_the_start_in_order_under_their_ids() {
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     for seed in 2..5 {
         change(&world, &proxy, seed).await;
@@ -52,9 +50,7 @@ async fn a_stop_does_not_wait_for_a_receiver_that_hangs() {
 
 #[tokio::test]
 async fn an_event_older_than_a_day_is_tried_once_more_by_a_process_that_starts() {
-    let world = world().await;
-    let proxy = world.proxy("").await;
-    view(&proxy).await;
+    let (world, proxy) = viewed().await;
     world.receiver.set(Reply::Status(500, ""));
     change(&world, &proxy, 2).await;
     world.receiver.tried(1).await;
@@ -65,9 +61,9 @@ async fn an_event_older_than_a_day_is_tried_once_more_by_a_process_that_starts()
     world.receiver.expect(1).await;
 }
 
-/// Killed at every moment: whatever picture is shown at last, its event was told.
+/// Killed at every moment: the event of the picture that is shown at last was sent.
 #[tokio::test(flavor = "multi_thread")]
-async fn a_process_that_is_killed_again_and_again_tells_everything_at_least_once() {
+async fn a_process_that_is_killed_again_and_again_sends_every_event_at_least_once() {
     let world = world_at(Clock::system()).await;
     let folder = Arc::new(TempDir::new().unwrap());
     let settings = merged(&world.settings(), "[avatar]\nfresh_for = \"1s\"\nwait = \"100ms\"\n");
@@ -90,13 +86,13 @@ async fn a_process_that_is_killed_again_and_again_tells_everything_at_least_once
     }
     let process = Process::start(&world.sim, folder.path(), &settings, &[]).await;
     let last = avatar_proxy::model::ETag::of(&small(9).bytes).as_str().to_owned();
-    until("the last picture is told", async || {
+    until("the last picture is reported", async || {
         process.get(&FACEBOOK.path()).await;
         world.receiver.accepted().iter().any(|message| message.data()["etag"] == last)
     })
     .await;
     world.receiver.verify();
-    // Whatever an answer said was refreshed has been told, and nothing under two numbers.
+    // Every refresh that was confirmed has been reported, and none under two numbers.
     let accepted = world.receiver.accepted();
     let etags: std::collections::BTreeSet<_> =
         accepted.iter().map(|message| message.data()["etag"].to_string()).collect();

@@ -84,6 +84,14 @@ fn keyring() -> Keyring {
     Config::tokens(&layers).map(|tokens| tokens.keyring).unwrap()
 }
 
+/// The dashboard, and a proxy that has shown the page's picture.
+pub(super) async fn viewed() -> (World, Proxy) {
+    let world = world().await;
+    let proxy = world.proxy("").await;
+    view(&proxy).await;
+    (world, proxy)
+}
+
 /// Views the page's avatar, and waits until what that began has ended.
 pub(super) async fn view(proxy: &Proxy) {
     proxy.get(&FACEBOOK.path()).await;
@@ -128,7 +136,7 @@ pub(super) async fn status(proxy: &Proxy) -> Value {
     serde_json::from_slice(&proxy.admin("GET", "/api/events").await.body).expect("JSON")
 }
 
-/// Waits until so many attempts were made and the proxy has drawn its conclusions: its next pause counts from before the
+/// Waits until `count` attempts were made and the proxy knows how they ended: its next pause counts from before the
 /// test moves the clock.
 pub(super) async fn tried(world: &World, proxy: &Proxy, count: usize) {
     let attempts = world.receiver.tried(count).await.len();

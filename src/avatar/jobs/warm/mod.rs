@@ -15,9 +15,9 @@ use tokio_util::sync::CancellationToken;
 
 use super::queue::JobQueue;
 use crate::avatar::tiers::Tiers;
-use crate::background::Background;
 use crate::clock::Clock;
 use crate::directory::{Cursor, Directory};
+use crate::task_pool::TaskPool;
 use current::Current;
 use record::WalkRecord;
 
@@ -29,7 +29,7 @@ pub struct Warmer {
     queue: Arc<JobQueue>,
     tiers: Arc<Tiers>,
     clock: Clock,
-    background: Background,
+    background: TaskPool,
     /// The walk that is under way, or the last one.
     current: watch::Sender<Option<Current>>,
     stopping: CancellationToken,
@@ -42,7 +42,7 @@ impl Warmer {
         queue: Arc<JobQueue>,
         tiers: Arc<Tiers>,
         clock: Clock,
-        background: Background,
+        background: TaskPool,
     ) -> Arc<Self> {
         let saved = tiers.recorded_walk().await.and_then(|text| WalkRecord::read(&text));
         let (current, _) = watch::channel(saved.map(|saved| Current::new(saved.status, saved.cursor)));

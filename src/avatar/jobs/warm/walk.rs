@@ -35,7 +35,7 @@ struct Walk {
 
 struct QueuedPage {
     avatars: u64,
-    /// It is done when the first so many jobs of the queue are.
+    /// The page is done when all jobs up to this number are.
     number: u64,
     failures: Failures,
     next: Option<Cursor>,

@@ -12,7 +12,7 @@ use tokio::task::JoinSet;
 use super::{Row, Site};
 use crate::head::Head;
 
-/// Longer than the proxy makes anybody wait who has something to show.
+/// Longer than the proxy lets a viewer wait when it has a picture to show.
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// `GET /state`.

@@ -1,4 +1,4 @@
-//! PROVIDERS 5: signatures, refusals, good replies.
+//! The CDN: signatures, refusals, good replies.
 
 use super::client::{authority, get, send};
 use super::{LIFE, World, picture};

@@ -1,4 +1,4 @@
-//! A client that sends what it is told and shows what came.
+//! A client that sends exactly what a test writes and shows what came back.
 
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};

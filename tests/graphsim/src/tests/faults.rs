@@ -179,7 +179,7 @@ async fn the_listeners_close_with_the_last_clone() {
 }
 
 #[tokio::test]
-async fn requests_are_at_the_same_time_while_both_are_answered_and_somebody_waits_for_it() {
+async fn requests_count_as_simultaneous_while_both_are_answered_and_their_clients_wait() {
     let world = World::with(Kind::Facebook).await;
     let page = format!("{}/1045?fields=picture&access_token=1:token", world.sim.facebook_url());
     for _ in 0..200 {

@@ -1,4 +1,4 @@
-//! PROVIDERS 1, 2 and 4: the shapes of graph.instagram.com and graph.facebook.com.
+//! The replies of graph.instagram.com and graph.facebook.com.
 
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::json;

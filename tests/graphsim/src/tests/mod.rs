@@ -1,4 +1,4 @@
-//! The stand-in against PROVIDERS: over its own sockets, byte for byte.
+//! The stand-in compared with the real providers' replies: over its own sockets, byte for byte.
 
 mod cdn;
 mod client;

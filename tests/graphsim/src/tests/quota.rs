@@ -1,4 +1,4 @@
-//! PROVIDERS 4: quotas that fill up, are told beside every reply, and empty again.
+//! Quotas that fill up, stand in every reply, and empty again.
 
 use std::time::Duration;
 

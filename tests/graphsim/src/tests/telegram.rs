@@ -1,4 +1,4 @@
-//! PROVIDERS 6.
+//! The Bot API of Telegram.
 
 use serde_json::json;
 

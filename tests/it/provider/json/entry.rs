@@ -13,7 +13,9 @@ use crate::support::client::Answer;
 use crate::support::proxy::{Proxy, START, stand_in};
 
 /// What every test's row holds.
-pub(super) const TOKEN: &str = "token-of-the-account-51c7";
+const TOKEN: &str = "token-of-the-account-51c7";
+/// The header of most APIs that carries it.
+pub(super) const BEARER: Option<(&str, &str)> = Some(("Authorization", "Bearer token-of-the-account-51c7"));
 
 /// An entry and the API that it is for.
 pub(super) struct Entry {
@@ -33,7 +35,7 @@ pub(super) struct Entry {
     pub(super) reply: fn(&str) -> Value,
     /// When the address ends, in seconds since the epoch, where something says so.
     pub(super) ends: Option<i64>,
-    /// What a placeholder shows where the row has no name; empty = nobody's figure.
+    /// What a placeholder shows where the row has no name; empty = the neutral figure.
     pub(super) initials: &'static str,
 }
 
@@ -44,9 +46,75 @@ pub(super) struct Shown {
     proxy: Proxy,
 }
 
+/// A reply of the API when the avatar is refreshed, and what must come of it.
+pub(super) enum Reply {
+    /// The reply before, once more: the picture is not fetched again.
+    Unchanged,
+    /// An error; the last good picture is still shown.
+    Fails { status: u16, headers: Headers, body: Value, class: &'static str, reason: &'static str },
+    /// 429 with these headers.
+    Throttle(Headers),
+    /// "No picture": a placeholder is shown, with the initials of the provider's name.
+    NoPicture(Value),
+    /// The reply before, over a day: it means "no picture" then.
+    NoPictureAfterADay,
+}
+
+type Headers = &'static [(&'static str, &'static str)];
+
+/// The reply before, once more: the picture is not fetched again.
+pub(super) fn unchanged() -> Reply {
+    Reply::Unchanged
+}
+
+/// An error of that class, for that reason.
+pub(super) fn fails(status: u16, body: Value, class: &'static str, reason: &'static str) -> Reply {
+    fails_with(status, body, &[], class, reason)
+}
+
+/// The same, with headers.
+pub(super) fn fails_with(
+    status: u16,
+    body: Value,
+    headers: Headers,
+    class: &'static str,
+    reason: &'static str,
+) -> Reply {
+    Reply::Fails { status, headers, body, class, reason }
+}
+
+/// The API does not know the token.
+pub(super) fn dead_token(body: Value, reason: &'static str) -> Reply {
+    fails(401, body, "needs_reauth", reason)
+}
+
+/// The account without the member that names its picture: no proof that it has none.
+pub(super) fn no_proof(body: Value) -> Reply {
+    fails(200, body, "transient", "the reply has no picture field")
+}
+
+/// 429 with these headers.
+pub(super) fn throttle(headers: Headers) -> Reply {
+    Reply::Throttle(headers)
+}
+
+/// The account has no picture.
+pub(super) fn no_picture(body: Value) -> Reply {
+    Reply::NoPicture(body)
+}
+
+/// The reply before, over a day.
+pub(super) fn no_picture_after_a_day() -> Reply {
+    Reply::NoPictureAfterADay
+}
+
 impl Entry {
-    /// Asks, fetches and shows the picture, then goes on with `Shown`.
-    pub(super) async fn shows_the_picture(self) -> Shown {
+    /// Asks, fetches and shows the picture, then replies to a refresh each time.
+    pub(super) async fn proves<const COUNT: usize>(self, replies: [Reply; COUNT]) -> Shown {
+        self.shows_the_picture().await.replies(replies).await
+    }
+
+    async fn shows_the_picture(self) -> Shown {
         let block = self.block();
         let hosts = block["hosts"].clone().try_into::<Vec<String>>().unwrap();
         let host = self.picture.split('/').nth(2).unwrap();
@@ -107,7 +175,7 @@ impl Entry {
         assert_eq!(config.unwrap_or_else(|error| panic!("{error}")).providers.names().len(), 4);
     }
 
-    fn answers(&self, sim: &Graphsim, status: u16, body: Value, headers: &[(&'static str, &str)]) {
+    fn answers(&self, sim: &Graphsim, status: u16, body: Value, headers: Headers) {
         let header = self.header.map(|(name, value)| (name, value.to_owned()));
         let headers = headers.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
         sim.serve(Endpoint { status, headers, ..Endpoint::new(self.asked, header, body) });
@@ -115,63 +183,55 @@ impl Entry {
 }
 
 impl Shown {
-    /// A new picture under a new address is shown, and one under the same address is not fetched again.
-    pub(super) async fn fetches_only_what_is_new(self) -> Self {
-        let before = self.sim.request_lines().len();
-        self.refresh().await;
-        assert_eq!(self.sim.request_lines().len(), before + 1, "the API alone was asked");
+    /// Replies to one refresh after the other.
+    pub(super) async fn replies<const COUNT: usize>(self, replies: [Reply; COUNT]) -> Self {
+        for reply in replies {
+            match reply {
+                Reply::Unchanged => self.fetches_nothing_again().await,
+                Reply::Fails { status, headers, body, class, reason } => {
+                    self.entry.answers(&self.sim, status, body, headers);
+                    self.fails(class, reason).await;
+                }
+                Reply::Throttle(headers) => {
+                    self.entry.answers(&self.sim, 429, Value::Null, headers);
+                    assert_eq!(self.refresh().await["trouble"]["class"], "throttled");
+                }
+                Reply::NoPicture(body) => {
+                    self.entry.answers(&self.sim, 200, body, &[]);
+                    self.shows_a_placeholder().await;
+                }
+                Reply::NoPictureAfterADay => self.has_none_after_a_day().await,
+            }
+        }
         self
     }
 
-    /// An error reply is of that class, for that reason, and the last good picture goes on being shown.
-    pub(super) async fn takes(self, status: u16, body: Value, class: &str, reason: &str) -> Self {
-        self.takes_with(status, body, &[], class, reason).await
+    async fn fetches_nothing_again(&self) {
+        let before = self.sim.request_lines().len();
+        self.refresh().await;
+        assert_eq!(self.sim.request_lines().len(), before + 1, "the API alone was asked");
     }
 
-    /// The same, with headers.
-    pub(super) async fn takes_with(
-        self,
-        status: u16,
-        body: Value,
-        headers: &[(&'static str, &str)],
-        class: &str,
-        reason: &str,
-    ) -> Self {
-        self.entry.answers(&self.sim, status, body, headers);
+    async fn fails(&self, class: &str, reason: &str) {
         let trouble = self.refresh().await["trouble"].clone();
         assert_eq!((trouble["class"].as_str(), trouble["reason"].as_str()), (Some(class), Some(reason)));
         let answer = self.get().await;
         assert_eq!(answer.status, 200);
-        assert_eq!(answer.body, small(1).bytes, "last good bytes");
-        self
+        assert_eq!(answer.body, small(1).bytes, "the last good picture");
     }
 
-    /// A token that the API does not know.
-    pub(super) async fn takes_a_dead_token(self, body: Value, reason: &str) -> Self {
-        self.takes(401, body, "needs_reauth", reason).await
-    }
-
-    /// The account without the picture's member: no proof that the picture is gone, which goes on being shown.
-    pub(super) async fn takes_for_no_proof(self, body: Value) -> Self {
-        self.takes(200, body, "transient", "the reply has no picture field").await
-    }
-
-    /// Further such replies, over a day, are one together.
-    pub(super) async fn has_none_after_a_day(self) -> Self {
+    async fn has_none_after_a_day(&self) {
         self.proxy.clock.advance(Duration::from_secs(24 * 3600 - 1));
         for _ in 0..3 {
             assert_eq!(self.refresh().await["content"], "picture");
         }
         self.proxy.clock.advance(Duration::from_secs(1));
         assert_eq!(self.refresh().await["content"], "no_picture");
-        self
     }
 
-    /// Such a reply is "no picture": a placeholder, with the initials of the provider's name.
-    pub(super) async fn has_none_with(self, body: Value) -> Self {
-        self.entry.answers(&self.sim, 200, body.clone(), &[]);
+    async fn shows_a_placeholder(&self) {
         let inspection = self.refresh().await;
-        assert_eq!(inspection["content"], "no_picture", "{body} {inspection}");
+        assert_eq!(inspection["content"], "no_picture", "{inspection}");
         let answer = self.get().await;
         assert_eq!(answer.state(), "placeholder");
         // A joiner that has no width stands between the letters.
@@ -181,14 +241,6 @@ impl Shown {
             initials => format!(">{initials}<"),
         };
         assert!(svg.contains(&drawn), "{svg}");
-        self
-    }
-
-    /// 429 with these headers.
-    pub(super) async fn takes_a_throttle(self, headers: &[(&'static str, &str)]) -> Self {
-        self.entry.answers(&self.sim, 429, Value::Null, headers);
-        assert_eq!(self.refresh().await["trouble"]["class"], "throttled");
-        self
     }
 
     /// The address that the API would give for another picture, at the stand-in.

@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::entry::Entry;
+use super::entry::{BEARER, Entry, dead_token, fails, no_picture, no_proof, unchanged};
 
 fn error(status: u16, reason: &str) -> Value {
     json!({"error": {"code": status, "message": "no", "errors": [{"domain": "youtube.quota", "reason": reason}]}})
@@ -19,27 +19,22 @@ async fn youtube_shows_the_picture_in_the_size_that_is_asked_for() {
         file: include_str!("../../../../providers/youtube.toml"),
         account: "",
         asked: "/youtube/v3/channels?part=snippet&mine=true",
-        header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
+        header: BEARER,
         picture: "https://yt3.ggpht.com/ytc/AIdro_k=s88-c-k-c0x00ffffff-no-rj",
         fetched: "/ytc/AIdro_k=s320-c-k-c0x00ffffff-no-rj",
         reply: |url| channel(url.into()),
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(error(401, "authError"), "HTTP 401, error authError")
-    .await
-    .takes(403, error(403, "quotaExceeded"), "throttled", "HTTP 403, error quotaExceeded")
-    .await
-    .takes(403, error(403, "forbidden"), "denied", "HTTP 403, error forbidden")
-    .await
-    // A token without a channel.
-    .takes_for_no_proof(json!({"items": []}))
-    .await
-    .has_none_with(channel(json!(null)))
+    .proves([
+        unchanged(),
+        dead_token(error(401, "authError"), "HTTP 401, error authError"),
+        fails(403, error(403, "quotaExceeded"), "throttled", "HTTP 403, error quotaExceeded"),
+        fails(403, error(403, "forbidden"), "denied", "HTTP 403, error forbidden"),
+        // A token without a channel.
+        no_proof(json!({"items": []})),
+        no_picture(channel(json!(null))),
+    ])
     .await;
 }
 
@@ -49,27 +44,23 @@ async fn a_google_account_shows_the_picture_in_the_size_that_is_asked_for() {
         file: include_str!("../../../../providers/google.toml"),
         account: "",
         asked: "/oauth2/v3/userinfo",
-        header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
+        header: BEARER,
         picture: "https://lh3.googleusercontent.com/a/ACg8oc-x_1=s96-c",
         fetched: "/a/ACg8oc-x_1=s320-c",
         reply: |url| json!({"sub": "1", "name": "Ada Lovelace", "picture": url}),
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(
-        json!({"error": "invalid_request", "error_description": "Invalid Credentials"}),
-        "HTTP 401",
-    )
-    .await
-    .takes(503, json!({}), "transient", "HTTP 503")
-    .await
-    // As a token without the scope is answered.
-    .takes_for_no_proof(json!({"sub": "1", "name": "Ada Lovelace"}))
-    .await
-    .has_none_with(json!({"sub": "1", "name": "Ada Lovelace", "picture": null}))
+    .proves([
+        unchanged(),
+        dead_token(
+            json!({"error": "invalid_request", "error_description": "Invalid Credentials"}),
+            "HTTP 401",
+        ),
+        fails(503, json!({}), "transient", "HTTP 503"),
+        // As a token without the scope is answered.
+        no_proof(json!({"sub": "1", "name": "Ada Lovelace"})),
+        no_picture(json!({"sub": "1", "name": "Ada Lovelace", "picture": null})),
+    ])
     .await;
 }

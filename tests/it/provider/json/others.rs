@@ -4,9 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::entry::Entry;
-
-const BEARER: Option<(&str, &str)> = Some(("Authorization", "Bearer token-of-the-account-51c7"));
+use super::entry::{
+    BEARER, Entry, dead_token, fails, fails_with, no_picture, no_picture_after_a_day, no_proof, throttle,
+    unchanged,
+};
 
 #[tokio::test]
 async fn linkedin_shows_a_persons_picture() {
@@ -22,19 +23,14 @@ async fn linkedin_shows_a_persons_picture() {
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"status": 401, "code": "REVOKED_ACCESS_TOKEN", "message": "no"}), "HTTP 401")
-    .await
-    .takes(403, json!({"status": 403, "code": "ACCESS_DENIED"}), "denied", "HTTP 403")
-    .await
-    .takes(429, json!({"status": 429}), "throttled", "HTTP 429")
-    .await
-    .takes_for_no_proof(json!({"sub": "1", "name": "Ada Lovelace"}))
-    .await
-    .has_none_with(json!({"sub": "1", "name": "Ada Lovelace", "picture": null}))
+    .proves([
+        unchanged(),
+        dead_token(json!({"status": 401, "code": "REVOKED_ACCESS_TOKEN", "message": "no"}), "HTTP 401"),
+        fails(403, json!({"status": 403, "code": "ACCESS_DENIED"}), "denied", "HTTP 403"),
+        fails(429, json!({"status": 429}), "throttled", "HTTP 429"),
+        no_proof(json!({"sub": "1", "name": "Ada Lovelace"})),
+        no_picture(json!({"sub": "1", "name": "Ada Lovelace", "picture": null})),
+    ])
     .await;
 }
 
@@ -59,17 +55,13 @@ async fn linkedin_shows_an_organisations_logo_until_the_reply_says_that_its_addr
         ends: Some(1_773_878_400),
         initials: "AE",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"status": 401}), "HTTP 401")
-    .await
-    .takes(404, json!({"status": 404}), "denied", "HTTP 404")
-    .await
-    .takes_for_no_proof(json!({"localizedName": "Analytical Engines"}))
-    .await
-    .has_none_with(organisation_with(Value::Null))
+    .proves([
+        unchanged(),
+        dead_token(json!({"status": 401}), "HTTP 401"),
+        fails(404, json!({"status": 404}), "denied", "HTTP 404"),
+        no_proof(json!({"localizedName": "Analytical Engines"})),
+        no_picture(organisation_with(Value::Null)),
+    ])
     .await;
 }
 
@@ -86,22 +78,20 @@ async fn x_shows_the_picture_in_400_pixels_and_takes_the_default_one_for_none() 
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"title": "Unauthorized", "type": "about:blank", "status": 401}), "HTTP 401")
-    .await
-    .takes(403, json!({"title": "Forbidden", "status": 403}), "denied", "HTTP 403")
-    .await
-    .takes(200, json!({"errors": [{"title": "Not Found Error"}]}), "transient", "HTTP 200, error unnamed")
-    .await
-    // 2026-01-01 00:15 UTC.
-    .takes_with(429, json!({}), &[("x-rate-limit-reset", "1767226500")], "throttled", "HTTP 429")
+    .proves([
+        unchanged(),
+        dead_token(json!({"title": "Unauthorized", "type": "about:blank", "status": 401}), "HTTP 401"),
+        fails(403, json!({"title": "Forbidden", "status": 403}), "denied", "HTTP 403"),
+        fails(200, json!({"errors": [{"title": "Not Found Error"}]}), "transient", "HTTP 200, error unnamed"),
+        // 2026-01-01 00:15 UTC.
+        fails_with(429, json!({}), &[("x-rate-limit-reset", "1767226500")], "throttled", "HTTP 429"),
+    ])
     .await;
     assert_eq!((shown.pause().await, shown.app_pause().await), (Duration::from_secs(900), None));
     let default = "https://abs.twimg.com/sticky/default_profile_images/default_profile_normal.png";
-    shown.has_none_with(json!({"data": {"name": "Ada Lovelace", "profile_image_url": default}})).await;
+    shown
+        .replies([no_picture(json!({"data": {"name": "Ada Lovelace", "profile_image_url": default}}))])
+        .await;
 }
 
 #[tokio::test]
@@ -121,29 +111,25 @@ async fn slack_shows_the_picture_and_its_errors_are_errors_although_they_come_as
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes(200, error("token_revoked"), "needs_reauth", "HTTP 200, error token_revoked")
-    .await
-    .takes(200, error("missing_scope"), "denied", "HTTP 200, error missing_scope")
-    .await
-    .takes(200, error("something_new"), "transient", "HTTP 200, error something_new")
-    .await
-    .takes_with(
-        429,
-        error("ratelimited"),
-        &[("Retry-After", "300")],
-        "throttled",
-        "HTTP 429, error ratelimited",
-    )
+    .proves([
+        unchanged(),
+        fails(200, error("token_revoked"), "needs_reauth", "HTTP 200, error token_revoked"),
+        fails(200, error("missing_scope"), "denied", "HTTP 200, error missing_scope"),
+        fails(200, error("something_new"), "transient", "HTTP 200, error something_new"),
+        fails_with(
+            429,
+            error("ratelimited"),
+            &[("Retry-After", "300")],
+            "throttled",
+            "HTTP 429, error ratelimited",
+        ),
+    ])
     .await;
     assert_eq!(shown.pause().await, Duration::from_secs(300));
     shown
-        .has_none_with(user(
+        .replies([no_picture(user(
             "https://secure.gravatar.com/avatar/0af.jpg?s=512&d=https%3A%2F%2Fa.slack-edge.com",
-        ))
+        ))])
         .await;
 }
 
@@ -160,21 +146,18 @@ async fn discord_makes_the_address_of_two_members_and_its_hash_is_the_identity()
         ends: None,
         initials: "A",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"message": "401: Unauthorized", "code": 0}), "HTTP 401")
-    .await
-    .takes_with(
+    .proves([
+        unchanged(),
+        dead_token(json!({"message": "401: Unauthorized", "code": 0}), "HTTP 401"),
+        fails_with(
         429,
         json!({"message": "You are being rate limited.", "retry_after": 1.5, "global": false}),
         &[("Retry-After", "2")],
         "throttled",
         "HTTP 429",
-    )
-    .await
-    .has_none_with(json!({"id": "80351110224678912", "username": "ada", "avatar": null}))
+    ),
+        no_picture(json!({"id": "80351110224678912", "username": "ada", "avatar": null})),
+    ])
     .await;
 }
 
@@ -191,24 +174,19 @@ async fn pinterest_shows_the_picture() {
         ends: None,
         initials: "A",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"code": 2, "message": "Authentication failed."}), "HTTP 401")
-    .await
-    .takes(429, json!({"code": 8, "message": "no"}), "throttled", "HTTP 429")
-    .await
-    .takes_for_no_proof(json!({"username": "ada"}))
-    .await
-    .has_none_after_a_day()
-    .await
-    .has_none_with(json!({"username": "ada", "profile_image": ""}))
+    .proves([
+        unchanged(),
+        dead_token(json!({"code": 2, "message": "Authentication failed."}), "HTTP 401"),
+        fails(429, json!({"code": 8, "message": "no"}), "throttled", "HTTP 429"),
+        no_proof(json!({"username": "ada"})),
+        no_picture_after_a_day(),
+        no_picture(json!({"username": "ada", "profile_image": ""})),
+    ])
     .await;
 }
 
 #[tokio::test]
-async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys() {
+async fn bluesky_shows_the_picture_without_a_token_and_its_limit_stops_the_whole_app() {
     let error = |name: &str| json!({"error": name, "message": "no"});
     let shown = Entry {
         file: include_str!("../../../../providers/bluesky.toml"),
@@ -221,18 +199,15 @@ async fn bluesky_shows_the_picture_without_a_token_and_its_limit_is_everybodys()
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes(400, error("InvalidRequest"), "denied", "HTTP 400, error InvalidRequest")
-    .await
-    .takes(502, error("UpstreamFailure"), "transient", "HTTP 502, error UpstreamFailure")
-    .await
-    .has_none_with(json!({"did": "did:plc:1", "displayName": "Ada Lovelace"}))
+    .proves([
+        unchanged(),
+        fails(400, error("InvalidRequest"), "denied", "HTTP 400, error InvalidRequest"),
+        fails(502, error("UpstreamFailure"), "transient", "HTTP 502, error UpstreamFailure"),
+        no_picture(json!({"did": "did:plc:1", "displayName": "Ada Lovelace"})),
+    ])
     .await;
     assert_eq!(shown.app_pause().await, None);
-    let shown = shown.takes_a_throttle(&[("ratelimit-reset", "1767225900")]).await;
+    let shown = shown.replies([throttle(&[("ratelimit-reset", "1767225900")])]).await;
     assert_eq!(shown.app_pause().await, Some(Duration::from_secs(300)));
 }
 
@@ -249,19 +224,15 @@ async fn mastodon_shows_the_picture_and_takes_the_missing_one_for_none() {
         ends: None,
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .fetches_only_what_is_new()
-    .await
-    .takes_a_dead_token(json!({"error": "The access token is invalid"}), "HTTP 401")
-    .await
-    .takes(403, json!({"error": "This action is outside the authorized scopes"}), "denied", "HTTP 403")
-    .await
-    .takes(503, json!({}), "transient", "HTTP 503")
-    .await
-    .has_none_with(json!({
-        "display_name": "Ada Lovelace",
-        "avatar_static": "https://mastodon.social/avatars/original/missing.png",
-    }))
+    .proves([
+        unchanged(),
+        dead_token(json!({"error": "The access token is invalid"}), "HTTP 401"),
+        fails(403, json!({"error": "This action is outside the authorized scopes"}), "denied", "HTTP 403"),
+        fails(503, json!({}), "transient", "HTTP 503"),
+        no_picture(json!({
+            "display_name": "Ada Lovelace",
+            "avatar_static": "https://mastodon.social/avatars/original/missing.png",
+        })),
+    ])
     .await;
 }

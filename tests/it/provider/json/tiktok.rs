@@ -2,7 +2,7 @@
 
 use serde_json::{Value, json};
 
-use super::entry::Entry;
+use super::entry::{BEARER, Entry, dead_token, fails, no_picture};
 
 /// 2026-01-01 06:00 UTC.
 const X_EXPIRES: i64 = 1_767_247_200;
@@ -24,27 +24,22 @@ async fn tiktok_login_kit_shows_the_picture_and_its_codes_decide() {
         file: include_str!("../../../../providers/tiktok.toml"),
         account: "",
         asked: "/v2/user/info/?fields=open_id,avatar_large_url,display_name",
-        header: Some(("Authorization", "Bearer token-of-the-account-51c7")),
+        header: BEARER,
         picture: "https://p16-sign-va.tiktokcdn.com/tos-maliva-avt-0068/accb~c5_1080x1080.jpeg?x-expires=1767247200&x-signature=MmX%3D",
         fetched: "/tos-maliva-avt-0068/accb~c5_1080x1080.jpeg?x-expires=1767247200&x-signature=MmX%3D",
         reply: |url| user(url.into()),
         ends: Some(X_EXPIRES),
         initials: "AL",
     }
-    .shows_the_picture()
-    .await
-    .takes_a_dead_token(error("access_token_invalid"), "HTTP 401, error access_token_invalid")
-    .await
-    .takes(401, error("scope_not_authorized"), "denied", "HTTP 401, error scope_not_authorized")
-    .await
-    .takes(429, error("rate_limit_exceeded"), "throttled", "HTTP 429, error rate_limit_exceeded")
-    .await
-    .takes(500, error("internal_error"), "transient", "HTTP 500, error internal_error")
-    .await
+    .proves([
+        dead_token(error("access_token_invalid"), "HTTP 401, error access_token_invalid"),
+        fails(401, error("scope_not_authorized"), "denied", "HTTP 401, error scope_not_authorized"),
+        fails(429, error("rate_limit_exceeded"), "throttled", "HTTP 429, error rate_limit_exceeded"),
+        fails(500, error("internal_error"), "transient", "HTTP 500, error internal_error"),
     // Without "ok" it is no good reply, even as 200.
-    .takes(200, json!({"data": {"user": {}}}), "transient", "HTTP 200, error null")
-    .await
-    .has_none_with(user(json!("")))
+        fails(200, json!({"data": {"user": {}}}), "transient", "HTTP 200, error null"),
+        no_picture(user(json!(""))),
+    ])
     .await;
 }
 
@@ -62,16 +57,12 @@ async fn tiktok_business_shows_the_picture_and_its_errors_are_errors_although_th
         ends: Some(X_EXPIRES),
         initials: "A",
     }
-    .shows_the_picture()
-    .await
-    .takes(200, error(40_105), "needs_reauth", "HTTP 200, error 40105")
-    .await
-    .takes(200, error(40_100), "throttled", "HTTP 200, error 40100")
-    .await
-    .takes(200, error(40_001), "denied", "HTTP 200, error 40001")
-    .await
-    .takes(200, error(50_000), "transient", "HTTP 200, error 50000")
-    .await
-    .has_none_with(json!({"code": 0, "data": {"display_name": "Ada", "profile_image": ""}}))
+    .proves([
+        fails(200, error(40_105), "needs_reauth", "HTTP 200, error 40105"),
+        fails(200, error(40_100), "throttled", "HTTP 200, error 40100"),
+        fails(200, error(40_001), "denied", "HTTP 200, error 40001"),
+        fails(200, error(50_000), "transient", "HTTP 200, error 50000"),
+        no_picture(json!({"code": 0, "data": {"display_name": "Ada", "profile_image": ""}})),
+    ])
     .await;
 }

@@ -2,7 +2,7 @@
 
 /// A user as `ACL SETUSER` and `redis.conf` take it: keys and channels below `redis.prefix`, and the commands that are
 /// used; those of the last line by scripts alone. `ping` and `role` may be missing, but
-/// then a replica is not told from a primary, and `ACL LOG` fills.
+/// then a replica cannot be distinguished from a primary, and `ACL LOG` fills.
 pub(super) const SMALLEST: [&str; 23] = [
     "avatar",
     "on",

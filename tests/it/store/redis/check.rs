@@ -47,7 +47,7 @@ fn assert_refused(url: &str, more: &[(&str, &str)], why: &str) {
 }
 
 #[test]
-fn one_node_is_told_with_its_version_and_nothing_is_left_there() {
+fn check_reports_one_node_with_its_version_and_leaves_nothing_there() {
     let user = [&["--user"], &SMALLEST[..], &["--user", "default", "off"]].concat();
     let redis = RedisServer::start_with(&user);
     let at = format!("127.0.0.1:{}", redis.port);
@@ -65,7 +65,7 @@ fn one_node_is_told_with_its_version_and_nothing_is_left_there() {
 }
 
 #[test]
-fn what_is_forbidden_or_refused_is_told() {
+fn check_reports_commands_that_are_forbidden_or_refused() {
     let redis = RedisServer::start();
     let without = |rule: &str| {
         redis.cli(&["ACL", "SETUSER", "avatar", "reset"]);
@@ -110,7 +110,7 @@ fn every_command_of_the_smallest_acl_is_needed() {
 }
 
 #[test]
-fn no_redis_a_replica_and_nobody_at_all_are_told() {
+fn check_reports_a_server_that_is_no_redis_a_replica_and_a_closed_port() {
     let (said, complaint) = check("", &[]);
     assert_eq!((said.as_str(), complaint.as_str()), ("none: redis.url and REDIS_URL are empty\n", ""));
     let (primary, replica) = (RedisServer::start(), RedisServer::start());
@@ -123,7 +123,7 @@ fn no_redis_a_replica_and_nobody_at_all_are_told() {
 }
 
 #[test]
-fn tls_is_told_and_so_is_a_server_that_is_not_trusted() {
+fn check_reports_tls_and_a_server_that_is_not_trusted() {
     let certificates = Certificates::create(USER);
     let redis = RedisServer::start_tls(&certificates, true);
     let [ca, cert, key] = [&certificates.ca, &certificates.client_cert, &certificates.client_key]
@@ -142,7 +142,7 @@ fn tls_is_told_and_so_is_a_server_that_is_not_trusted() {
 }
 
 #[test]
-fn sentinels_and_a_cluster_are_told_with_their_primaries() {
+fn check_reports_sentinels_and_a_cluster_with_their_primaries() {
     let sentinels = Sentinels::start(SentinelOptions {
         sentinels: Some(("watcher", "hunter2")),
         ..SentinelOptions::default()

@@ -21,11 +21,11 @@ use crate::support::proxy::{Proxy, merged, stand_in};
 use crate::support::redis::USER;
 
 const PAGES: usize = 60;
-/// So many slots move, and so many of the pages lie in them.
+/// How many slots move, and how many of the pages lie in them.
 const MOVED: usize = 120;
 const IN_MOVED: usize = 15;
 
-/// Ids all over the slots: so many in these slots, and then so many in others.
+/// Ids in all slots: first a number of them in these slots, then a number in others.
 fn ids(cluster: &Cluster, slots: &[u16], [inside, outside]: [usize; 2]) -> Vec<String> {
     let candidates: Vec<String> = (0..6000).map(|number| format!("page-{number}")).collect();
     let mut pipe = redis::pipe();
@@ -53,7 +53,7 @@ fn pages(sim: &Graphsim, ids: &[String]) -> String {
     ids.iter().enumerate().map(page).collect()
 }
 
-/// A purge of avatars that nobody has, in the slots of every node: it is repeated later where it fails, and must not
+/// A purge of avatars that do not exist, in the slots of every node: it is repeated later where it fails, and must not
 /// touch those that are viewed then.
 fn nobody() -> String {
     let ids: Vec<String> = (0..40).map(|number| format!("nobody-{number}")).collect();
@@ -152,7 +152,7 @@ async fn a_cluster_is_shared_while_slots_move_and_after_a_primary_is_lost() {
     println!("another primary after {:?}", watch.elapsed());
     let watch = Stopwatch::start();
     // Each of them must find the new primary by itself.
-    until("both hear each other", async || {
+    until("both are subscribed", async || {
         status(&first).await["subscribed"] == true && status(&second).await["subscribed"] == true
     })
     .await;
@@ -200,7 +200,7 @@ impl Bare {
             instances.push((Process::start(&sim, folder.path(), &settings, &[]).await, folder));
         }
         let all = Self { sim, instances, ids };
-        all.until("both hear each other", "/api/redis", |said| said["subscribed"] == true).await;
+        all.until("both are subscribed", "/api/redis", |said| said["subscribed"] == true).await;
         all
     }
 
@@ -229,7 +229,7 @@ impl Bare {
         .await;
     }
 
-    /// Everybody looks at all pages of one stage at one instance and then at the other, again and again; each answer is
+    /// Views all pages of one stage at one instance and then at the other, again and again; each answer is
     /// whole. How long the slowest took.
     async fn view(&self, stage: usize, lasts: Duration) -> Duration {
         let (watch, mut slowest) = (Stopwatch::start(), Duration::ZERO);
@@ -302,7 +302,7 @@ pub(crate) async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_tha
 
     block_in_place(|| cluster.nodes[1].start_again());
     bare.until("the cluster is back", "/readyz", |said| said["status"] == "ready").await;
-    bare.until("both hear each other", "/api/redis", |said| said["subscribed"] == true).await;
+    bare.until("both are subscribed", "/api/redis", |said| said["subscribed"] == true).await;
     bare.until_writable().await;
     bare.view(3, Duration::from_millis(1)).await;
     assert_eq!(bare.calls(3), (LOST, LIVE));

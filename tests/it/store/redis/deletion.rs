@@ -20,7 +20,7 @@ use crate::support::webhooks::Webhooks;
 const PIECE: usize = 16;
 /// `redis.keep_bytes_for`, in milliseconds.
 const KEPT: i64 = 30 * 24 * 3_600_000;
-/// What was told of a deleted avatar is remembered for so long, in milliseconds.
+/// How long Redis remembers the event number of a deleted avatar, in milliseconds.
 const TOLD: i64 = 600_000;
 const COUNTER: &str = "avatar-proxy:{all}:generation";
 
@@ -113,7 +113,7 @@ impl<'r> Searched<'r> {
     /// Nothing is left but the record that it was purged.
     async fn assert_nowhere(&self, pictures: &[&[u8]]) {
         let record = "avatar-proxy:{clx3facebook}:purged:hard".to_owned();
-        // A replica hears of it a moment later.
+        // A replica gets it a moment later.
         until("no other key is left on any node", async || self.search(&[]).await.keys == [record.clone()])
             .await;
         let finds = self.search(pictures).await;
@@ -127,7 +127,7 @@ impl<'r> Searched<'r> {
     /// The record holds a number in clear and sealed, and ends by itself.
     fn assert_record(&self, node: &RedisServer, key: &str, pictures: &[&[u8]]) {
         let mut connection = node.connection().unwrap();
-        // A replica in a cluster answers for itself only when it is told to.
+        // A replica in a cluster answers by itself only after READONLY.
         let _ = redis::cmd("READONLY").exec(&mut connection);
         let value: Vec<u8> = redis::cmd("GET").arg(key).query(&mut connection).unwrap();
         let colon = value.iter().position(|byte| *byte == b':').expect("a number and a colon");
@@ -212,7 +212,7 @@ async fn a_deleted_connection_is_found_on_no_node_of_a_cluster() {
 }
 
 #[tokio::test]
-async fn what_was_told_of_a_deleted_avatar_is_soon_forgotten_and_so_is_every_purge_before() {
+async fn redis_soon_forgets_the_keys_of_a_deleted_avatar_and_every_purge_before() {
     let (redis, world) = (RedisServer::start(), world().await);
     let receiver = Webhooks::start(&world.1);
     let searched = Searched::with(world, &redis.url(), vec![&redis], &receiver.settings()).await;

@@ -19,7 +19,7 @@ const VIEWERS: usize = 64;
 const PACE: Duration = Duration::from_millis(200);
 /// No answer takes longer.
 const PATIENCE: Duration = Duration::from_secs(10);
-/// Pages that are viewed from the beginning, and those that each later stage adds: nobody holds anything of them then.
+/// Pages that are viewed from the beginning, and those that each later stage adds: no store holds anything of them then.
 const HELD: usize = 8;
 const COLD: usize = 4;
 

@@ -1,4 +1,4 @@
-//! Purges that were missed: by an instance that was stopped, by a Redis that was emptied, or by all other instances.
+//! Purges that were missed: by an instance that was stopped, by a Redis that was emptied, or by all others.
 
 use graphsim::{Endpoint, Fault, Graphsim};
 
@@ -26,7 +26,7 @@ async fn back(all: &Together, url: &str, folder: std::sync::Arc<tempfile::TempDi
     proxy
 }
 
-/// What was asked of the provider, and what of the CDN.
+/// The requests to the provider and to the CDN.
 fn asked(sim: &Graphsim) -> (usize, usize) {
     (sim.api_calls(FACEBOOK.account), sim.downloads(FACEBOOK.account))
 }
@@ -58,7 +58,7 @@ async fn an_instance_that_was_stopped_during_a_soft_purge_keeps_the_picture_and_
 }
 
 #[tokio::test]
-async fn what_redis_holds_is_stale_after_a_soft_purge_for_an_instance_that_comes_later() {
+async fn after_a_soft_purge_an_entry_in_redis_is_stale_for_an_instance_that_starts_later() {
     let all = together(1, "").await;
     filled(&all).await;
     all.instances[0].admin("POST", "/api/avatars/clx3facebook/purge").await;
@@ -71,7 +71,7 @@ async fn what_redis_holds_is_stale_after_a_soft_purge_for_an_instance_that_comes
 }
 
 #[tokio::test]
-async fn an_emptied_redis_gets_the_purges_again_before_an_instance_brings_deleted_bytes_back() {
+async fn purges_are_written_to_an_emptied_redis_again_before_an_instance_brings_deleted_bytes_back() {
     let (all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     all.redis.cli(&["FLUSHALL"]);
@@ -82,8 +82,7 @@ async fn an_emptied_redis_gets_the_purges_again_before_an_instance_brings_delete
 }
 
 #[tokio::test]
-async fn an_instance_that_comes_back_to_an_emptied_redis_learns_of_a_purge_when_another_that_knows_it_comes()
-{
+async fn an_instance_that_returns_to_an_emptied_redis_applies_the_purges_once_they_are_written_again() {
     let (mut all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     let knows = all.instances.pop().unwrap().stop().await;
@@ -120,7 +119,10 @@ async fn a_purge_that_could_not_be_published_survives_a_restart() {
     assert!(is_held(&all.instances[0], FACEBOOK.id).await);
     chaos.set(Mode::Pass);
     let _back = back(&all, &url, folder).await;
-    until("the other instance deletes it", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    until("the other instance has applied the purge", async || {
+        !is_held(&all.instances[0], FACEBOOK.id).await
+    })
+    .await;
     // It deletes behind the answer: its row is gone a moment before the file's log is cut.
     until("its disk is clean", async || !is_on_disk(&all.instances[0], &small(1).bytes)).await;
 }
@@ -162,7 +164,7 @@ async fn published(proxy: &Proxy) -> Vec<(String, bool)> {
 }
 
 #[tokio::test]
-async fn a_full_redis_that_evicted_a_purge_gets_it_again_for_an_instance_that_was_stopped() {
+async fn a_purge_that_a_full_redis_evicted_is_written_again_for_an_instance_that_was_away() {
     let (all, folder) = one_stopped().await;
     assert_eq!(all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await.status, 200);
     assert_eq!(all.redis.cli(&["DEL", "avatar-proxy:{clx3facebook}:purged:hard"]), "1");
@@ -190,7 +192,7 @@ async fn after_a_soft_purge_a_provider_that_fails_is_not_asked_at_every_view() {
 }
 
 #[tokio::test]
-async fn a_missed_purge_of_a_provider_that_is_not_configured_here_any_more_is_carried_out() {
+async fn a_missed_purge_of_a_provider_that_is_no_longer_configured_is_applied() {
     let all = together(1, "").await;
     let picture = all.sim.put_file("/p/other.jpg", small(7));
     all.sim.serve(Endpoint::new("/v1/7", None, serde_json::json!({ "picture": picture })));

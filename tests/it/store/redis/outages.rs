@@ -1,4 +1,4 @@
-//! Redis fails in every way there is, under constant load: nobody who looks at a picture notices.
+//! Redis fails in every way there is, under constant load: no viewer notices.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -19,15 +19,15 @@ use crate::support::proxy::{LIFE, merged};
 use crate::support::redis::RedisServer;
 use crate::support::server::quiet_port;
 
-/// Each stage lasts so long at least.
+/// How long each stage lasts at least.
 const STAGE: Duration = Duration::from_millis(2500);
-/// Generous: what is held is served from memory, and a refresh costs a machine that is not busy a few milliseconds.
+/// Generous: a stored picture is served from memory, and a refresh costs a machine that is not busy a few milliseconds.
 const ACCEPTABLE: Duration = Duration::from_secs(2);
 
 /// What an outage says of itself, in `/readyz` and in the log.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Told {
-    /// Nothing: there is nothing to be told.
+    /// Nothing: the outage is none to the proxy.
     Nothing,
     /// Redis is away, and then there again.
     Away,
@@ -154,7 +154,7 @@ impl Scene {
         }
     }
 
-    /// Waits until Redis holds every page again, and every instance hears the others.
+    /// Waits until Redis holds every page again, and every instance is subscribed.
     async fn until_filled(&self) {
         until("Redis holds every page", async || {
             let keys = block_in_place(|| self.redis.keys());
@@ -162,7 +162,7 @@ impl Scene {
             self.pages.ids().all(|id| held(&id, "entry") && held(&id, "picture"))
         })
         .await;
-        until("all hear one another", async || {
+        until("every instance is subscribed", async || {
             for (process, _) in &self.instances {
                 let status = client::request(process.admin, "GET", "/api/redis", "").await;
                 let status: serde_json::Value = serde_json::from_slice(&status.body).unwrap();

@@ -36,7 +36,7 @@ async fn three(sim: &Graphsim, redis: &RedisServer, extra: &str) -> Vec<(Process
     instances
 }
 
-/// Each process is asked so many times at one time; all are connected before the first one asks.
+/// Asks each process that many times at once; all clients are connected before the first one asks.
 async fn ask(instances: &[(Process, TempDir)], times: usize) -> Vec<Answer> {
     let mut clients = Vec::new();
     for _ in 0..times {
@@ -92,7 +92,7 @@ pub(crate) async fn kill_minus_9_in_the_middle_of_a_download_delays_the_others_b
     until("the download is under way", async || sim.downloads(FACEBOOK.account) == 1).await;
     let others = async { tokio::join!(get(&instances[0].0), get(&instances[1].0)) };
     let kill = async {
-        // Who asks for the lease asks how long it lasts.
+        // An instance that asks for the lease also asks how long it lasts.
         until("the others have asked for the lease", async || redis.command_calls("pttl") >= 3).await;
         let lease = format!("avatar-proxy:{{{}}}:lease", FACEBOOK.id);
         let mut shortest = i64::MAX;

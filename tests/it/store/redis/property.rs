@@ -1,6 +1,6 @@
 //! Whatever happens: clients, instances, a provider and a Redis that fail at random, and instances that are killed.
 //!
-//! While Redis is well there are never two requests for one avatar at a time at the provider, whoever is killed. Always,
+//! While Redis is well there are never two requests for one avatar at a time at the provider, whichever instance is killed. Always,
 //! each answer is a picture that its account had, whole, or a marked placeholder, and comes within its deadline; what an
 //! instance has deleted it never shows again; and when all is well again every instance shows the newest picture.
 
@@ -20,7 +20,7 @@ use crate::support::accounts::ALL;
 const INSTANCES: usize = 3;
 const CLIENTS: usize = 12;
 
-/// Redis is well and nobody gives it up: a busy machine can be slow for longer than a user would want to wait.
+/// Redis is well and no instance gives it up: a busy machine can be slow for longer than a user would want to wait.
 const PATIENT: &str = r#"
 [origin]
 timeout = "2500ms"

@@ -116,7 +116,7 @@ async fn a_provider_and_all_can_be_purged_as_a_whole() {
 }
 
 #[tokio::test]
-async fn an_instance_that_does_not_answer_is_named_and_does_it_when_it_is_back() {
+async fn an_instance_that_does_not_acknowledge_a_purge_is_named_and_applies_it_when_it_returns() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let silent = on(&all.sim, &all.clock, &url, "").await;
@@ -160,7 +160,7 @@ async fn a_refresh_under_way_elsewhere_brings_nothing_back() {
 }
 
 #[tokio::test]
-async fn a_deletion_while_redis_is_away_says_so_and_is_told_when_it_is_back() {
+async fn a_deletion_while_redis_is_away_says_so_and_is_published_when_redis_returns() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let alone = on(&all.sim, &all.clock, &url, "").await;
@@ -175,11 +175,14 @@ async fn a_deletion_while_redis_is_away_says_so_and_is_told_when_it_is_back() {
     assert!(!is_held(&alone, FACEBOOK.id).await);
     assert!(is_held(&all.instances[0], FACEBOOK.id).await);
     chaos.set(Mode::Pass);
-    until("the other instance is told", async || !is_held(&all.instances[0], FACEBOOK.id).await).await;
+    until("the other instance has applied the purge", async || {
+        !is_held(&all.instances[0], FACEBOOK.id).await
+    })
+    .await;
 }
 
 #[tokio::test]
-async fn an_instance_that_was_away_during_a_purge_of_all_makes_it_good_when_it_comes_back() {
+async fn an_instance_that_missed_a_purge_of_all_applies_it_when_it_returns() {
     let all = together(2, "").await;
     filled(&all).await;
     let Together { sim, clock, redis, mut instances } = all;
@@ -197,7 +200,7 @@ async fn an_instance_that_was_away_during_a_purge_of_all_makes_it_good_when_it_c
 }
 
 #[tokio::test]
-async fn what_is_no_purge_is_refused_with_what_would_be_right() {
+async fn a_wrong_purge_is_refused_with_what_would_be_right() {
     let all = together(1, "").await;
     for wrong in [
         "",

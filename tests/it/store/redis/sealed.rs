@@ -46,7 +46,7 @@ async fn no_token_no_address_and_no_byte_of_a_picture_goes_over_the_wire_in_clea
     for address in all.sim.handed_out() {
         assert!(!contains(&wire, address.as_bytes()), "{address}");
     }
-    // Three bytes would be found among so many random ones now and then.
+    // Three bytes would turn up by chance among that many random ones now and then.
     for piece in
         ["http://", "https://", "&oh=", "&oe=", "?oe=", "/bot", "Ada Lovelace", "needs_reauth", "\"code "]
     {
@@ -136,7 +136,7 @@ async fn everything_has_a_time_to_live() {
 }
 
 #[tokio::test]
-async fn whoever_may_write_to_redis_purges_and_pauses_nothing() {
+async fn a_stranger_who_writes_to_redis_purges_and_pauses_nothing() {
     let all = together(2, "").await;
     let path = FACEBOOK.path();
     for proxy in &all.instances {

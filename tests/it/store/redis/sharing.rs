@@ -46,7 +46,7 @@ async fn a_stale_avatar_is_refreshed_by_one_instance_for_all() {
 }
 
 #[tokio::test]
-async fn whoever_has_not_the_lease_is_told_of_the_result_and_does_not_ask_for_it_again_and_again() {
+async fn an_instance_without_the_lease_gets_the_result_and_does_not_poll_for_it() {
     let all = together(2, "").await;
     all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(600))));
     let path = FACEBOOK.path();
@@ -110,7 +110,7 @@ async fn a_throttled_app_is_paused_for_every_instance() {
     })
     .await;
     assert_eq!(all.sim.total_api_calls(), calls);
-    // An instance that starts during the pause keeps it, too: of this account nobody knows anything yet.
+    // An instance that starts during the pause obeys it, even for an account of which no instance knows anything yet.
     let third = on(&all.sim, &all.clock, &all.redis.url(), "").await;
     third.get(&INSTAGRAM.path()).await;
     third.settled().await;
@@ -121,7 +121,7 @@ async fn a_throttled_app_is_paused_for_every_instance() {
 }
 
 #[tokio::test]
-async fn a_pause_that_an_instance_met_without_redis_is_told_when_it_is_back() {
+async fn a_pause_that_began_without_redis_is_shared_when_redis_returns() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let alone = on(&all.sim, &all.clock, &url, "").await;
@@ -159,7 +159,7 @@ async fn a_dead_token_is_remembered_as_long_as_its_picture_is_viewed() {
     assert!(left() > 60_000, "the picture would outlive what is known of its token");
 }
 
-/// A provider's reply, seen by one instance; then how often each account was asked until so long afterwards, by another.
+/// A provider's reply, seen by one instance; then how often each account was asked for by another, until that much later.
 async fn asked_by_the_other(header: &'static str, usage: &str, after: Duration) -> (usize, usize) {
     let all = together(2, "[avatar]\nfresh_for = \"10m\"\n").await;
     let told = Fault::Headers(vec![(header, usage.to_owned())]);
@@ -218,7 +218,7 @@ async fn a_dead_token_is_asked_for_by_none_and_a_new_one_at_once() {
 }
 
 #[tokio::test]
-async fn after_its_subscription_broke_an_instance_looks_before_it_shows_what_it_holds() {
+async fn after_its_subscription_broke_an_instance_asks_redis_before_it_shows_its_own_copy() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let cut_off = on(&all.sim, &all.clock, &url, "").await;
@@ -259,7 +259,7 @@ async fn an_emptied_redis_is_filled_again_by_what_is_viewed() {
 }
 
 #[tokio::test]
-async fn whoever_waits_for_another_instance_goes_on_alone_when_redis_goes() {
+async fn an_instance_that_waits_for_another_goes_on_alone_when_redis_dies() {
     let all = together(2, "").await;
     all.sim.cdn_fault(None, Some(Fault::Latency(Duration::from_millis(500))));
     let path = FACEBOOK.path();
@@ -271,7 +271,7 @@ async fn whoever_waits_for_another_instance_goes_on_alone_when_redis_goes() {
         },
         async {
             until("the other has the lease", async || all.sim.downloads(FACEBOOK.account) == 1).await;
-            // Who asks for the lease asks how long it lasts.
+            // An instance that asks for the lease also asks how long it lasts.
             until("the second has asked for it", async || all.redis.command_calls("pttl") == 2).await;
             all.redis.signal("KILL");
         }

@@ -35,7 +35,7 @@ async fn assert_one(sim: &Graphsim, [first, second]: &[Proxy; 2]) {
     assert_reaches(first, second).await;
 }
 
-/// A hard purge at the one is carried out at the other, and told.
+/// A hard purge at one instance is carried out at the other, and acknowledged.
 async fn assert_reaches(first: &Proxy, second: &Proxy) {
     let answer = first.admin("DELETE", &format!("/api/avatars/{}", FACEBOOK.id)).await;
     assert_eq!((answer.status, &body(&answer)["instances"]["missing"]), (200, &json!([])));
@@ -86,7 +86,7 @@ async fn a_unix_socket_and_a_database_number_work_as_a_port_does() {
     let redis = RedisServer::start_with(&[&["--user"], &database[..]].concat());
     let (sim, _, both) = two(&redis.socket_url(), "").await;
     assert_one(&sim, &both).await;
-    // What is published is heard in every database.
+    // A published message reaches every database.
     let own = "[redis]\nprefix = \"avatar-proxy:5\"\n";
     let (sim, clock, [first, _]) = two(&format!("{}/5", redis.url_as("avatar", "hunter2")), own).await;
     let socket = format!("{}?user=avatar&pass=hunter2&db=5", redis.socket_url());
@@ -140,7 +140,7 @@ async fn both_kinds_of_failover_are_followed_over_tls_and_with_both_logins() {
     let watch = Stopwatch::start();
     let killed = sentinels.kill_primary();
     assert_ne!(killed, old);
-    // Nobody waits for the Sentinels.
+    // Nothing waits for the Sentinels.
     assert_eq!(both[0].get(&FACEBOOK.path()).await.state(), "fresh");
     sentinels.wait_for_failover(killed);
     println!("the failover after a kill took {:?}", watch.elapsed());

@@ -1,4 +1,4 @@
-//! A picture that is deleted while it is on its way is shown to nobody who comes after the deletion.
+//! A picture that is deleted while it is on its way is shown to no viewer that comes after the deletion.
 
 use std::time::Duration;
 
@@ -14,7 +14,7 @@ use crate::support::redis::RedisServer;
 const SLOW: Duration = Duration::from_millis(200);
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_flight_that_has_landed_here_and_is_not_told_yet_shows_nothing_that_was_deleted() {
+async fn a_finished_refresh_that_is_not_published_yet_shows_nothing_that_was_deleted() {
     let (sim, clock) = world().await;
     let redis = RedisServer::start();
     let (chaos, url) = disturbed(&redis);
@@ -34,7 +34,7 @@ async fn a_flight_that_has_landed_here_and_is_not_told_yet_shows_nothing_that_wa
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_stream_from_before_a_deletion_goes_to_those_alone_who_came_before_it() {
+async fn a_stream_that_began_before_a_deletion_reaches_only_viewers_from_before_it() {
     let (sim, clock) = world().await;
     sim.set_picture(FACEBOOK.account, Some(large(1)));
     let pieces = Fault::Slow { chunk: large(1).bytes.len() / 4, pause: Duration::from_millis(150) };

@@ -10,7 +10,7 @@ use super::INSTANCES;
 use crate::support::accounts::ALL;
 use crate::support::client::{Answer, hash};
 
-/// Which pictures each account has had, who must not show which of them any more, and where the instances are.
+/// Which pictures each account has had, which instance must no longer show which of them, and where the instances are.
 #[derive(Default)]
 pub(super) struct Facts {
     /// The hashes of each account's pictures up to now, in their order. No two are the same.
@@ -50,10 +50,10 @@ impl Facts {
         self.had[whose].lock().unwrap().len() - 1
     }
 
-    /// The instance of that name has deleted the account's first so many pictures.
+    /// The instance of that name has deleted that many of the account's first pictures.
     pub(super) fn delete(&self, name: &str, whose: usize, count: usize) {
         let names = self.names.lock().unwrap();
-        // Whoever has a new name since was killed, and found nothing on his disk.
+        // An instance with a new name since then was killed, and found nothing on its disk.
         for (_, at) in names.iter().filter(|(known, _)| known == name) {
             self.deleted[*at][whose].fetch_max(count, Ordering::SeqCst);
         }

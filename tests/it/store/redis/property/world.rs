@@ -112,7 +112,7 @@ impl World {
         }
     }
 
-    /// In the background: it waits for instances that do not answer. Whoever has done it has deleted what was replaced
+    /// In the background: it waits for instances that do not answer. An instance that has done it has deleted what was replaced
     /// before.
     fn purge(&mut self, at: usize, whose: usize, hard: bool) {
         let (facts, admin) = (self.facts.clone(), self.processes[at].admin);
@@ -158,7 +158,7 @@ impl World {
         panic!("not the newest pictures: {behind:#?}");
     }
 
-    /// Who does not show the newest picture of whom, and what instead.
+    /// Which instance does not show the newest picture of which account, and what it shows instead.
     async fn behind(&self) -> Vec<String> {
         let mut behind = Vec::new();
         for (at, process) in self.processes.iter().enumerate() {

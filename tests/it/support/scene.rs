@@ -1,18 +1,17 @@
-//! [`Scene`]: one account and one proxy, with the settings as they come but for what would make a test wait.
+//! [`Scene`]: one account and one proxy, with the default settings except for those that would make a test wait.
 
 use std::time::Duration;
 
 use avatar_proxy::clock::Clock;
 use graphsim::{Fault, Graphsim};
 
-use super::rules::{SECOND, fresh_for};
-use crate::support::accounts::{Connected, small};
-use crate::support::client::{Answer, hash};
-use crate::support::proxy::{Proxy, START, stand_in};
+use super::accounts::{Connected, small};
+use super::client::{Answer, hash};
+use super::proxy::{Proxy, START, stand_in};
 
 /// What a viewer sees.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Shown {
+pub(crate) enum Shown {
     /// What was there at the beginning.
     Picture,
     /// What came after it.
@@ -21,15 +20,15 @@ pub(super) enum Shown {
     Initials,
 }
 
-pub(super) struct Scene {
-    pub(super) sim: Graphsim,
-    pub(super) proxy: Proxy,
-    pub(super) whose: Connected,
+pub(crate) struct Scene {
+    pub(crate) sim: Graphsim,
+    pub(crate) proxy: Proxy,
+    pub(crate) whose: Connected,
 }
 
 impl Scene {
-    /// Nobody has viewed the avatar; `extra` is merged over the settings.
-    pub(super) async fn cold(whose: &Connected, extra: &str) -> Self {
+    /// The avatar has not been viewed; `extra` is merged over the settings.
+    pub(crate) async fn cold(whose: &Connected, extra: &str) -> Self {
         let clock = Clock::manual(START);
         let sim = stand_in(&clock).await;
         whose.add(&sim, small(1));
@@ -38,7 +37,7 @@ impl Scene {
     }
 
     /// The picture was confirmed in this moment.
-    pub(super) async fn confirmed(whose: &Connected, extra: &str) -> Self {
+    pub(crate) async fn confirmed(whose: &Connected, extra: &str) -> Self {
         let scene = Self::cold(whose, extra).await;
         assert_eq!(what(&scene.view().await), Shown::Picture);
         scene.sim.reset_counters();
@@ -46,29 +45,29 @@ impl Scene {
     }
 
     /// Time goes by.
-    pub(super) fn wait(&self, span: Duration) {
+    pub(crate) fn wait(&self, span: Duration) {
         self.proxy.clock.advance(span);
     }
 
     /// From now on the API answers so; `None` ends it.
-    pub(super) fn api(&self, fault: impl Into<Option<Fault>>) {
+    pub(crate) fn api(&self, fault: impl Into<Option<Fault>>) {
         self.sim.api_fault(None, fault.into());
     }
 
     /// The owner puts up another picture.
-    pub(super) fn change_picture(&self) {
+    pub(crate) fn change_picture(&self) {
         self.sim.set_picture(self.whose.account, Some(small(2)));
     }
 
     /// One view, and all that comes of it.
-    pub(super) async fn view(&self) -> Answer {
+    pub(crate) async fn view(&self) -> Answer {
         let answer = self.proxy.get(&self.whose.path()).await;
         self.proxy.settled().await;
         answer
     }
 
     /// One view shows this, and the provider is asked so often for it, before or after the answer.
-    pub(super) async fn sees(&self, shown: Shown, calls: usize) -> Answer {
+    pub(crate) async fn sees(&self, shown: Shown, calls: usize) -> Answer {
         let before = (self.sim.total_api_calls(), self.sim.total_downloads());
         let answer = self.view().await;
         let after = (self.sim.total_api_calls(), self.sim.total_downloads());
@@ -76,7 +75,7 @@ impl Scene {
         let age = self.proxy.clock.now().since(START);
         assert_eq!(seen, (shown, calls), "{age:?} after the start: {}", answer.head);
         if calls == 0 {
-            assert_eq!(after, before, "nobody is asked, not for bytes either, {age:?} after the start");
+            assert_eq!(after, before, "neither the provider nor the CDN is asked {age:?} after the start");
         }
         answer
     }
@@ -84,29 +83,11 @@ impl Scene {
 
 /// What an answer shows.
 #[track_caller]
-pub(super) fn what(answer: &Answer) -> Shown {
+pub(crate) fn what(answer: &Answer) -> Shown {
     match (answer.status, answer.state()) {
         (200, "placeholder") => Shown::Initials,
         (200, _) if answer.hash() == hash(&small(1).bytes) => Shown::Picture,
         (200, _) if answer.hash() == hash(&small(2).bytes) => Shown::New,
         _ => panic!("neither a picture nor initials: {}", answer.head),
     }
-}
-
-/// A refresh that fails so leaves the provider alone for this long; the last good picture is shown all the while.
-pub(super) async fn fails_and_leaves_alone_for(whose: &Connected, fault: Fault, pause: Duration) {
-    let scene = Scene::confirmed(whose, "").await;
-    scene.wait(fresh_for());
-    scene.api(fault);
-    scene.sees(Shown::Picture, 1).await;
-    scene.wait(pause - SECOND);
-    let answer = scene.sees(Shown::Picture, 0).await;
-    assert_eq!(answer.state(), "last-good");
-    scene.wait(SECOND);
-    scene.sees(Shown::Picture, 1).await;
-}
-
-/// Meta's error of that code.
-pub(super) fn code(code: i64, subcode: Option<i64>) -> Fault {
-    Fault::GraphError { status: 400, code, subcode, message: "An error of the stand-in".into() }
 }

@@ -1,4 +1,4 @@
-//! A provider that nobody configures any more, an API that sends elsewhere, a picture that lies elsewhere.
+//! A provider that is no longer configured, an API that redirects, a picture on another host.
 
 use std::time::Duration;
 
@@ -41,7 +41,7 @@ async fn inspect(proxy: &Proxy) -> Value {
 }
 
 #[tokio::test]
-async fn what_is_held_of_a_provider_that_nobody_configures_any_more_can_be_read_and_purged() {
+async fn avatars_of_a_provider_that_is_no_longer_configured_can_be_read_and_purged() {
     for order in [r#"{"provider":"other","hard":true}"#, r#"{"all":true,"hard":true}"#] {
         let (sim, clock, extra) = api(at_the_cdn).await;
         let proxy = Proxy::start(&sim, &clock, &extra).await;
@@ -64,7 +64,7 @@ async fn what_is_held_of_a_provider_that_nobody_configures_any_more_can_be_read_
 }
 
 #[tokio::test]
-async fn behind_a_signature_of_anybodys_storage_a_changed_picture_is_seen_and_an_equal_one_is_the_same() {
+async fn at_a_presigned_storage_address_a_changed_picture_is_seen_and_an_equal_one_is_the_same() {
     let (sim, clock, extra) = api(at_the_cdn).await;
     let lies_at = |signature: &str, seed: u32| {
         let target = format!(
@@ -115,7 +115,7 @@ async fn a_picture_with_the_api_itself_may_have_moved_to_a_listed_host() {
 }
 
 #[tokio::test]
-async fn a_picture_that_lies_elsewhere_than_listed_is_not_fetched() {
+async fn a_picture_on_a_host_that_is_not_listed_is_not_fetched() {
     for picture in ["http://localhost:1/a.jpg", "file:///etc/passwd", "http://127.0.0.1.example/a.jpg"] {
         let (sim, clock, extra) = api(|_| picture.to_owned()).await;
         let proxy = Proxy::start(&sim, &clock, &extra).await;

@@ -30,7 +30,7 @@ async fn a_new_connection_is_warm_everywhere_by_one_call() {
 }
 
 #[tokio::test]
-async fn an_owner_who_logged_in_again_at_one_is_known_at_the_other() {
+async fn a_token_that_was_renewed_at_one_instance_is_known_at_the_other() {
     let all = together(2, "").await;
     let [first, second] = &all.instances[..] else { panic!("two") };
     first.get(&FACEBOOK.path()).await;
@@ -80,7 +80,7 @@ async fn a_row_that_changed_is_read_anew_by_every_instance() {
     dashboard.db.sql(&format!(r#"UPDATE "PageConnection" SET "pageAccessTokenEnc" = '{sealed}'"#)).await;
     assert_eq!(tell(first.admin, FACEBOOK.id, "updated").await.status, 202);
     worked_off(&first).await;
-    // Rows are believed for a minute, but for what was told.
+    // Rows are cached for a minute, except after a hook.
     clock.advance(Duration::from_secs(11));
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     let calls = sim.api_calls(FACEBOOK.account);
@@ -90,7 +90,7 @@ async fn a_row_that_changed_is_read_anew_by_every_instance() {
 }
 
 #[tokio::test]
-async fn a_deletion_names_those_who_have_not_done_it_yet() {
+async fn a_deletion_names_the_instances_that_have_not_applied_it_yet() {
     let all = together(1, "").await;
     let (chaos, url) = disturbed(&all.redis);
     let silent = on(&all.sim, &all.clock, &url, "").await;
@@ -113,7 +113,7 @@ async fn a_deletion_names_those_who_have_not_done_it_yet() {
 }
 
 #[tokio::test]
-async fn without_redis_a_change_is_accepted_and_a_deletion_is_not_said_to_be_done() {
+async fn without_redis_a_change_is_accepted_and_a_deletion_is_not_confirmed() {
     let (sim, clock) = world().await;
     let redis = RedisServer::start();
     let (chaos, url) = disturbed(&redis);

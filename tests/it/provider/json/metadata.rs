@@ -1,4 +1,4 @@
-//! What a provider tells beside the picture: the account's name, and when its token ends.
+//! What a reply names beside the picture: the account's name, and when its token ends.
 
 use std::time::Duration;
 
@@ -86,7 +86,8 @@ async fn refresh(proxy: &Proxy) -> Value {
 }
 
 #[tokio::test]
-async fn what_was_told_beside_a_picture_that_could_not_be_fetched_stands_when_it_can_without_another_call() {
+async fn the_name_and_token_end_of_a_reply_whose_picture_failed_stay_when_it_is_fetched_without_another_call()
+{
     let account = Account::new().await;
     let proxy = account.proxy().await;
     proxy.get("/avatar/acme").await;
@@ -105,7 +106,7 @@ async fn what_was_told_beside_a_picture_that_could_not_be_fetched_stands_when_it
 }
 
 #[tokio::test]
-async fn an_end_that_the_provider_names_no_more_is_none() {
+async fn a_token_end_that_the_provider_no_longer_names_is_dropped() {
     let account = Account::new().await;
     let proxy = account.proxy().await;
     proxy.get("/avatar/acme").await;
@@ -129,7 +130,7 @@ async fn the_end_of_the_old_token_says_nothing_of_the_new_one() {
 }
 
 #[tokio::test]
-async fn an_end_that_the_row_names_no_more_was_never_the_providers_word() {
+async fn a_token_end_from_the_row_is_never_taken_for_the_providers() {
     let account = Account::new().await;
     let (db, settings) = account.in_a_table(LATER).await;
     let proxy = Proxy::start(&account.sim, &account.clock, &settings).await;
@@ -146,7 +147,7 @@ async fn an_end_that_the_row_names_no_more_was_never_the_providers_word() {
 }
 
 #[tokio::test]
-async fn a_view_sees_that_the_row_names_no_end_any_more() {
+async fn a_view_notices_that_the_row_no_longer_names_a_token_end() {
     let account = Account::new().await;
     let (db, settings) = account.in_a_table(LATER).await;
     let proxy = Proxy::start(&account.sim, &account.clock, &settings).await;
