@@ -122,6 +122,7 @@ impl Disk {
     }
 
     /// What is kept of an avatar; trouble with the file or the row is a miss.
+    #[tracing::instrument(name = "disk", level = "debug", skip_all, fields(connection = %id))]
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(row::SELECT).bind(id.as_str());
