@@ -22,7 +22,6 @@ const ALLOWED: [(&str, usize, &str); 20] = [
     ("support/own/chaos.rs", 1, "the pace of a client"),
     ("avatar/browser.rs", 1, "looks again at the page: the images stand in the message"),
     ("cli/process.rs", 1, "README promises a second of the wall clock"),
-    ("config/directory.rs", 1, "the sweep looks at the clock at times of its own"),
     ("http/requests.rs", 1, "the pace of a client"),
     ("http/timeouts.rs", 9, "the server's time limits are real time"),
     ("http/util.rs", 2, "a handler that is slow"),

@@ -126,6 +126,7 @@ impl Disk {
     }
 
     /// The entry of an avatar. Trouble with the file or the row is a miss.
+    #[tracing::instrument(name = "disk", level = "debug", skip_all, fields(connection = %id))]
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(row::SELECT).bind(id.as_str());

@@ -13,6 +13,7 @@ use std::time::Duration;
 use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::connect::Server;
 pub(super) use super::connect::connection::text_of;
@@ -204,7 +205,7 @@ impl Supervisor {
             return Err(Unavailable);
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = tokio::time::timeout(left, call).await;
+        let answer = tokio::time::timeout(left, call.instrument(tracing::debug_span!("redis"))).await;
         budget.spend(watch.elapsed());
         if let Ok(Ok(value)) = answer {
             self.timeouts.store(0, Ordering::Relaxed);
