@@ -1,4 +1,4 @@
-//! [`Facebook`]: the pictures of pages (docs/providers.md, "Facebook").
+//! [`Facebook`]: the pictures of pages (docs/providers.md, "Facebook pages").
 
 use std::sync::Arc;
 

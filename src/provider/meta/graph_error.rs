@@ -1,4 +1,4 @@
-//! What Meta's error codes mean (docs/providers.md, "Meta error codes").
+//! What Meta's error codes mean (docs/providers.md, "Meta errors").
 //!
 //! The body decides, in 4xx and 5xx alike and in a 200 with an `error` member. The HTTP status and `type` never do: a
 //! throttle comes as 400, 403 or 503, and its `type` is OAuthException, like that of a dead token.

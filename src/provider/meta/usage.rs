@@ -1,4 +1,4 @@
-//! [`Usage`]: the shares of the quotas that Meta names in the headers of every reply (docs/providers.md, "Usage headers").
+//! [`Usage`]: the shares of the quotas that Meta names in the headers of every reply (docs/providers.md, "Meta quotas").
 //!
 //! Each member is a percentage of a limit of its own. The highest one decides; at 100 Meta refuses calls.
 
