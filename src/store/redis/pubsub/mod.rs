@@ -38,7 +38,7 @@ pub enum RedisEvent {
     Published(Vec<StoredPurge>),
 }
 
-/// A moment, by which [`Invalidations::since`] finds later whether a message arrived in between.
+/// A moment, by which `Invalidations::since` finds later whether a message arrived in between.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Snapshot {
     epoch: u64,
