@@ -36,9 +36,9 @@ pub struct App {
     sweep: Option<Duration>,
     public: Listener,
     admin: Option<Listener>,
-    /// Acts upon what other instances tell.
+    /// Acts upon the messages of other instances.
     listening: Option<JoinHandle<()>>,
-    /// Tells the dashboard what has happened.
+    /// Delivers events to the dashboard.
     sender: Option<Sender>,
     pools: Pools,
 }
@@ -46,18 +46,18 @@ pub struct App {
 /// The pools of tasks, each on its runtime.
 #[derive(Clone)]
 struct Pools {
-    /// What answers need not wait for; it steps back for them.
+    /// Work that no answer waits for; its threads step back for those of the answers.
     background: TaskPool,
-    /// What the background work needs until its end: the disk's writer, and what acts upon the other instances' messages.
+    /// Tasks that background work needs until its end: the disk's writer, and the one that acts upon other instances' messages.
     stores: TaskPool,
-    /// Beside the answers: the connections to Redis and the signs of life. Where hits keep every processor busy they would
-    /// come too late in the background, and an instance that does not hear itself trusts nothing that it holds.
+    /// Beside the answers: the connections to Redis and the heartbeats. Where hits keep every processor busy, heartbeats in the
+    /// background would come too late, and an instance that does not receive its own trusts no entry in its memory.
     foreground: TaskPool,
 }
 
 impl App {
-    /// Opens the stores and binds the ports. The database and the providers may be down: they are asked when needed. What
-    /// the answers need not wait for runs in the `background`.
+    /// Opens the stores and binds the ports. The database and the providers may be down: they are asked when needed. Work
+    /// that no answer waits for runs in the `background`.
     ///
     /// # Errors
     /// A port that cannot be bound, a disk file that another process holds, a directory that cannot be as configured.
@@ -147,8 +147,8 @@ impl App {
         self.service.clone()
     }
 
-    /// Serves until `shutdown`, then drains: readiness goes first, answers under way are finished, what was stored is
-    /// written.
+    /// Serves until `shutdown`, then drains: readiness ends first, answers under way are finished, and the stores write
+    /// everything.
     pub async fn run(self, shutdown: CancellationToken) -> Drained {
         let Self { site, service, server, sweep, public, admin, listening, sender, pools } = self;
         let Pools { background, stores, foreground } = pools;
@@ -176,7 +176,7 @@ impl App {
         };
         let (drained, (), ()) = tokio::join!(public, admin, leaving);
         sweeping.abort();
-        // The stores close last: what refreshes under way bring is stored, recorded, and passed on to the other instances.
+        // The stores close last: the results of refreshes under way are stored, recorded, and published to the other instances.
         let _ = tokio::time::timeout(SETTLE, background.ended()).await;
         answers.close();
         let closed = async {

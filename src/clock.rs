@@ -159,7 +159,7 @@ impl Timestamp {
         (self <= now + MAX_CLOCK_SKEW).then(|| now.since(self))
     }
 
-    /// Whether `span` has passed since this stored time, or nobody can say since a wrong clock wrote it.
+    /// Whether `span` has passed since this stored time, or that cannot be known since a wrong clock wrote it.
     pub fn is_older_than(self, span: Duration, now: Self) -> bool {
         self.age(now).is_none_or(|age| age >= span)
     }

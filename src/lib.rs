@@ -11,13 +11,17 @@
 //! | 5 front | [`routes`] | what this server answers |
 //! | 4 service | [`avatar`] | what it means to serve an avatar |
 //! | 3 providers | [`provider`] | from a connection to its picture's address |
-//! | | [`webhook`] | how the dashboard learns what has happened |
-//! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours, blind to each other |
+//! | | [`webhook`] | how the dashboard learns of changes |
+//! | 2 works | [`origin`], [`directory`], [`store`], [`render`], [`http`] | five neighbours that do not see each other |
 //! | 1 words | [`model`] | values: no I/O, no async, no clock |
-//! | 0 ground | [`clock`], [`telemetry`], [`background`] | time, logs, where work runs |
+//! | 0 ground | [`clock`], [`telemetry`], [`task_pool`] | time, logs, where tasks run |
 //!
-//! One request goes through six files, down and up again: `routes/mod`, `routes/avatar`, `avatar/service`,
-//! `avatar/refresh`, `provider/<kind>`, `origin/fetch`. Read them in this order.
+//! # Reading order
+//!
+//! A request goes down and up again through `routes/mod`, `routes/avatar`, `avatar/service` and `avatar/tiers`; where no
+//! picture is cached, on through `avatar/refresh` (`mod`, `leader`, `ladder`), `provider` and `origin/fetch`, and back by
+//! `avatar/refresh/settle` and `avatar/tiers/commit`. ARCHITECTURE.md, "What a request passes", lists every file. The
+//! documentation of a folder says what its files are, in an order in which to read them.
 
 pub mod app;
 pub mod avatar;

@@ -1,4 +1,14 @@
 //! ENTRANCE: the commands, one function in one file each. This file reads the arguments and ends the process.
+//!
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | `args` | the arguments, and the texts of `--help` |
+//! | `serve` | the server itself |
+//! | `check`, `token`, `health` | tries the configuration; seals and reads tokens; asks the probe |
+//! | `warm`, `admin` | warming in a running server; a client of its admin port |
+//! | `failure`, `output` | why a command ends the process; what commands print |
 
 mod admin;
 mod args;

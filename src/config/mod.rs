@@ -1,8 +1,19 @@
 //! ENTRANCE: the configuration.
 //!
 //! `config.toml` at the project's root is compiled in and parsed first; the user's file and the environment are merged
-//! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that uses it
-//! (`section.rs`). This file only composes.
+//! over it ([`Layers`]), and each section is then deserialised once, by the type that lives with the code that uses it.
+//! This file only composes.
+//!
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | `layers` | merges the layers; each value remembers its source |
+//! | `files`, `environment` | where the layers come from |
+//! | `schema`, `types` | the keys that exist; a value's type is that of its default |
+//! | `section` | from merged values to the type of a section |
+//! | `source`, `error`, `duplicate` | where a value was written; errors as one line; a key that a file gives twice |
+//! | `show`, `text` | `show-config`; values as operators see them |
 
 mod duplicate;
 mod environment;

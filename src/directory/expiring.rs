@@ -1,4 +1,4 @@
-//! When the tokens of many rows end. The sweep asks, since avatars that nobody views need the warning too.
+//! When the tokens of many rows end. The sweep asks, since avatars without views need the warning too.
 
 use std::collections::HashMap;
 

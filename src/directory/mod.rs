@@ -1,8 +1,20 @@
 //! WORKS: who is behind a connection id. `[[connection]]` entries, and rows of the dashboard's database.
 //!
-//! Reading order: [`Directory::lookup`] here, `schema` (which tables are there), `table` (their statements), `dialect`
-//! (where the three databases differ), `engine` (the connections). No statement changes anything but a row's
-//! `picture_url`, and no error ever means that a row is gone.
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | here | [`Directory::lookup`]: the entries, the cache, then each table |
+//! | `lookup`, `cache` | the answer; answers that were read a moment ago |
+//! | `schema` | which tables exist |
+//! | `table`, `dialect` | their statements; where the SQL of the three databases differs |
+//! | `engine` | the connections, and the only file that runs a query |
+//! | `walk` | all connections in pages, for warming |
+//! | `expiring`, `check` | the ends of many tokens, for the sweep; what `check` reports |
+//! | `write_back` | saves a fresh address in its row |
+//! | `config`, `url`, `error` | the sections; Prisma's URLs; what can go wrong |
+//!
+//! No statement changes anything but a row's `picture_url`, and no error ever means that a row is gone.
 
 mod cache;
 mod check;

@@ -153,7 +153,7 @@ impl Table {
         &self.count
     }
 
-    /// The avatar's id of a row; `None` if the row's id fits no address, so that nobody can view it.
+    /// The avatar's id of a row; `None` if the row's id fits no address, so that it has no views.
     pub(super) fn avatar_id(&self, row_id: &str) -> Option<AvatarId> {
         let id = AvatarId::parse(&format!("{}{row_id}", self.prefix)).ok()?;
         (self.row_id(&id) == Some(row_id)).then_some(id)

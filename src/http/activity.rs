@@ -136,7 +136,7 @@ impl Activity {
         self.state().has_unread_body = true;
     }
 
-    /// Whether the client may have sent what nobody will read.
+    /// Whether the client may have sent bytes that the server will not read.
     pub(super) fn has_unread(&self) -> bool {
         let state = self.state();
         state.protocol != Protocol::Http2 && (state.has_unread_body || state.head_begun_at.is_some())

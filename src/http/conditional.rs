@@ -17,7 +17,7 @@ pub enum Verdict {
     PreconditionFailed,
 }
 
-/// What is held: the validators of the selected representation.
+/// The validators of the selected representation.
 #[derive(Debug, Clone, Copy)]
 pub struct Validators<'a> {
     /// The entity tag with its quotes, and `W/` if it is weak; `None` where an answer has none.

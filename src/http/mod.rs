@@ -1,8 +1,16 @@
-//! HTTP: the server's sockets. The only folder that touches hyper's server.
+//! WORKS: the server's sockets. The only folder that touches hyper's server.
 //!
-//! Reading order: [`serve`](serve()) accepts, `connection` drives one client and closes it when `activity` reports that a
-//! limit is reached, `io` reports the socket's traffic to `activity`, `service` handles one request, whose host `host`
-//! checks. [`conditional`] is a pure function beside them.
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | `serve`, `listen` | accepts until the shutdown, then drains; where clients connect |
+//! | `connection` | drives one client, and closes it when `activity` says that a limit is reached |
+//! | `activity`, `io` | how far a client has come; reports the socket's traffic to it |
+//! | `service`, `host` | handles one request; checks its host |
+//! | `body` | the body of an answer |
+//! | `conditional` | conditional requests, a pure function |
+//! | `config`, `error` | `[server]` and `[admin]`; why a listener cannot start |
 
 mod activity;
 mod body;

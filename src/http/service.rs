@@ -49,7 +49,7 @@ where
 enum Admitted {
     /// The body, which may be empty, has been read.
     Read(Bytes),
-    /// There is a body that nobody reads; the handler runs without it, and the connection ends with the answer.
+    /// There is a body that is not read; the handler runs without it, and the connection ends with the answer.
     Unread,
     /// The handler does not run.
     Refused(Refusal),

@@ -5,7 +5,8 @@ use std::sync::Arc;
 use super::{Content, Entry, Picture, Timestamp, TokenEnd, Trouble, Windows};
 
 impl Entry {
-    /// The entry with times that can be, where some of its own lie further ahead than clocks differ; `None` where all can be.
+    /// The entry with possible times in place of those that lie further ahead than clocks differ; `None` where it has none of
+    /// these.
     ///
     /// The rules for an age or an end ([`Timestamp::age`], [`Timestamp::is_ahead`]) judge such a time already. But an entry
     /// that kept it would never grow older, and would seem newer than what is confirmed from now on.
@@ -24,7 +25,7 @@ impl Entry {
             content: content(&self.content, now),
             verified_at: now - self.age(now, windows),
             trouble: self.trouble.as_ref().map(|trouble| corrected_trouble(trouble, now)),
-            // The replies were seen, but nobody knows over how long: the span begins anew.
+            // The replies were seen, but over how long cannot be known: the span begins anew.
             field_missing: self.field_missing.map(|(count, first)| (count, first.min(now))),
             rest_until: self.rest(now),
             token_end: self.token_end.map(|end| token_end(end, now)),

@@ -83,7 +83,7 @@ impl Link {
     }
 
     /// Whether the bytes may still be fetched with it. A link that a wrong clock dated into the future counts as ended,
-    /// because nobody knows how much of its life is left.
+    /// because how much of its life is left cannot be known.
     pub fn is_live(&self, now: Timestamp) -> bool {
         now < self.expires_at && self.resolved_at.age(now).is_some()
     }

@@ -3,11 +3,13 @@
 //! | question | file |
 //! |---|---|
 //! | who is behind an id | `id`, `connection`, `provider`, `secret`, `token` |
-//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `identity`, `trouble`, `token_end` |
+//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `identity`, `trouble`, `token_end`, `corrected` |
 //! | what a request gets | `freshness`, `cache_status`, `tags` |
 //! | what an address or its bytes say | `address`, `expiry`, `sniff` |
-//! | what the dashboard learns | `avatar_event` |
+//! | what the dashboard learns, what a purge is of | `avatar_event`, `purge` |
 //! | how values are configured, and when to retry | `units`, `invalid`, `backoff` |
+//!
+//! Reading order: `entry`, `freshness`, `link`, `identity`, `trouble`; the others when a name leads there.
 
 mod address;
 mod avatar_event;
@@ -18,7 +20,6 @@ mod corrected;
 mod entry;
 mod expiry;
 mod freshness;
-
 mod id;
 mod identity;
 mod invalid;

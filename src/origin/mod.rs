@@ -1,8 +1,17 @@
 //! WORKS: the only way to the outside: API calls, downloads of pictures, and webhooks go through it.
 //!
-//! Reading order: [`Origin::open`] in `fetch`, `allowed_hosts` and `hosts` (which hosts may serve a picture), `guard` (which
-//! addresses may be dialled), `resolver` (resolves a name to checked addresses), `download` (reads a picture within
-//! bounds), `post` (sends webhooks).
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | `fetch` | [`Origin`]: the one HTTP client, with its calls and downloads |
+//! | `allowed_hosts`, `hosts` | which hosts may serve a provider's pictures |
+//! | `guard` | which IP addresses may be dialled |
+//! | `resolver` | resolves a name to checked addresses |
+//! | `download` | reads a picture within bounds, and checks its beginning |
+//! | `post`, `endpoint` | sends a webhook to the operator's receiver |
+//! | `base_url` | the address of an API |
+//! | `config`, `error` | `[origin]` and `[images]`; why a call failed |
 
 mod allowed_hosts;
 mod base_url;

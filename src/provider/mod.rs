@@ -145,8 +145,8 @@ impl Providers {
         self.row_link(connection, now).filter(|link| is_valid(link, now))
     }
 
-    /// The address that the dashboard last stored, if it names no plausible end. Nobody knows whether it still shows the
-    /// picture, so it is for the case that nothing else is left.
+    /// The address that the dashboard last stored, if it names no plausible end. It may no longer show the picture, so
+    /// it is for the case that nothing else is left.
     pub fn stored_link_without_end(&self, connection: &Connection, now: Timestamp) -> Option<Link> {
         self.row_link(connection, now).filter(|link| names_no_end(link, now))
     }

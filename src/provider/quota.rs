@@ -22,7 +22,7 @@ pub(super) struct QuotaState {
     quota: Option<Quota>,
     /// No call may start before this time.
     stopped_until: Option<Timestamp>,
-    /// `stopped_until` has moved and nobody has taken the new value yet.
+    /// `stopped_until` has moved and the new value was not taken yet.
     is_new_stop: bool,
 }
 

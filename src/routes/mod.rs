@@ -1,5 +1,19 @@
 //! FRONT: what this server answers. The two route tables below are the table of contents.
 //!
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | here | the routes of both ports |
+//! | `avatar`, `parameters` | `/avatar/{id}` and its query |
+//! | `answer` | `Prepared`: the headers of an avatar's answer |
+//! | `site` | what all routes share |
+//! | `probes` | `/livez`, `/readyz` |
+//! | `admin`, `purge` | inspect, refresh, purge and delete avatars |
+//! | `connections`, `warm` | the dashboard's hooks; warming |
+//! | `error`, `json` | every error with its status; JSON answers |
+//! | `config` | `[avatar.headers]` and `[fallback]` |
+//!
 //! No floor below this one knows a status code.
 
 mod admin;

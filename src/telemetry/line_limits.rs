@@ -23,7 +23,7 @@ const LIBRARY_LINES: u32 = 10;
 
 /// Bounds the lines that each place in the code writes, and reports how many were left out.
 ///
-/// SECURITY: clients cause log lines, in libraries too. h2 warns of each HTTP/2 PING whose ACK nobody asked for, which let
+/// SECURITY: clients cause log lines, in libraries too. h2 warns of each unsolicited HTTP/2 PING ACK, which let
 /// one anonymous connection write 289 MB in 5 s. The bound is for every place and not for those known to be dangerous,
 /// since an update of a library may bring another.
 #[derive(Debug, Clone)]

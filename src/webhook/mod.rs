@@ -2,7 +2,7 @@
 //! (<https://github.com/standard-webhooks/standard-webhooks/blob/main/spec/standard-webhooks.md>).
 //!
 //! Reading order: [`Sender::run`] in `sender`, `outcome` (what an answer means for the next attempt), `message` (what is
-//! sent), `signature`, `sequence` (the number of an event), `status` (what an operator sees).
+//! sent), `signature`, `sequence` (the number of an event), `status` (what an operator sees), `config`.
 
 mod config;
 mod message;

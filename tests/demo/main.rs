@@ -101,7 +101,7 @@ async fn one_ends(proxies: &mut [Proxy]) -> anyhow::Result<()> {
     Err(anyhow!("avatar-proxy ended by itself: {}", ended.context("its end")?))
 }
 
-/// Opens the page once there is something to see on it, for as long as anybody wants; only a failure ends it.
+/// Opens the page once there is something to see on it, and serves it until Ctrl-C; only a failure ends it earlier.
 async fn show(
     sim: Graphsim,
     accounts: &[world::Demo],

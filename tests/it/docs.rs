@@ -81,18 +81,18 @@ fn sources() -> Vec<PathBuf> {
     all
 }
 
-/// `(page, section)` of each `docs/page.md, "Section"`; the section may be missing.
+/// `(page, section)` of each `docs/page.md, "Section"` and of each `ARCHITECTURE.md, "Section"`; the section may be missing.
 fn citations(text: &str) -> Vec<(String, Option<String>)> {
     let words = text.split_whitespace().filter(|word| !matches!(*word, "//" | "///" | "//!" | "#"));
     let text = words.collect::<Vec<_>>().join(" ");
-    let cited = text.split("docs/").skip(1).filter_map(|rest| rest.split_once(".md"));
-    cited
-        .filter(|(page, _)| page.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'))
-        .map(|(page, rest)| {
-            let section = rest.strip_prefix(", \"").and_then(|rest| rest.split('"').next());
-            (page.to_owned(), section.map(str::to_owned))
-        })
-        .collect()
+    let section =
+        |rest: &str| rest.strip_prefix(", \"").and_then(|rest| rest.split('"').next()).map(str::to_owned);
+    let manual = text.split("docs/").skip(1).filter_map(|rest| rest.split_once(".md"));
+    let manual =
+        manual.filter(|(page, _)| page.bytes().all(|byte| byte.is_ascii_lowercase() || byte == b'-'));
+    let manual = manual.map(|(page, rest)| (format!("docs/{page}.md"), section(rest)));
+    let architecture = text.split("ARCHITECTURE.md").skip(1);
+    manual.chain(architecture.map(|rest| ("ARCHITECTURE.md".to_owned(), section(rest)))).collect()
 }
 
 #[test]
@@ -112,13 +112,13 @@ fn every_section_that_a_comment_cites_is_in_the_manual() {
         let Ok(text) = std::fs::read_to_string(&source) else { continue };
         for (page, section) in citations(&text) {
             cited += 1;
-            let path = root().join(format!("docs/{page}.md"));
+            let path = root().join(&page);
             let stands = path.is_file()
                 && section
                     .as_deref()
                     .is_none_or(|section| Page::read(path).headings().any(|heading| heading == section));
             if !stands {
-                complaints.push(format!("{}: docs/{page}.md, {section:?}", source.display()));
+                complaints.push(format!("{}: {page}, {section:?}", source.display()));
             }
         }
     }
@@ -128,8 +128,13 @@ fn every_section_that_a_comment_cites_is_in_the_manual() {
 
 #[test]
 fn a_citation_is_found_over_a_line_end_too() {
-    let text = "/// A signature covers every byte (docs/providers.md,\n    /// \"Byte for\n//! byte\"), see docs/redis.md.";
-    let expected = [("providers", Some("Byte for byte")), ("redis", None)];
+    let text = "/// A signature covers every byte (docs/providers.md,\n    /// \"Byte for\n//! byte\"), see docs/redis.md and\n\
+                // ARCHITECTURE.md, \"Words\".";
+    let expected = [
+        ("docs/providers.md", Some("Byte for byte")),
+        ("docs/redis.md", None),
+        ("ARCHITECTURE.md", Some("Words")),
+    ];
     assert_eq!(
         citations(text),
         expected.map(|(page, section)| (page.to_owned(), section.map(str::to_owned)))

@@ -27,7 +27,7 @@ const ALLOWED: [(&str, usize, &str); 20] = [
     ("http/util.rs", 2, "a handler that is slow"),
     ("store/redis/clustered.rs", 1, "the pace of a client"),
     ("store/redis/load.rs", 2, "the pace of the viewers"),
-    ("store/redis/outages.rs", 4, "the load goes on for so long before, during and after an outage"),
+    ("store/redis/outages.rs", 4, "the load continues this long before, during and after an outage"),
     ("store/redis/property/clients.rs", 1, "the pace of the viewers"),
     ("store/redis/property/world.rs", 2, "an act that is a pause, and looks again"),
     ("warm.rs", 5, "the command waits for a server in real time"),

@@ -1,4 +1,7 @@
-//! [`Jobs`]: work that no view waits for: the dashboard's hooks, rows that are read again, the sweep.
+//! [`Jobs`]: work that no view waits for.
+//!
+//! Reading order: `hooks` (the dashboard's), `queue` and `workers` (avatars to refresh), `warm` (the whole directory),
+//! `row_check` (rows that are read again), `sweep` and `token_expiry` (avatars without views).
 
 mod hooks;
 mod queue;

@@ -1,7 +1,18 @@
 //! [`Refresher`]: one refresh of an avatar at a time, in this process and among all instances, and not too many at once.
 //!
-//! Reading order: `begin` here, `flight` (its waiters), `leader` (what one refresh does), `admission` (permit and
-//! lease), `ladder` (the attempt itself), `settle` (its result).
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | here | `begin`: joins a refresh or starts one |
+//! | `flight` | a refresh under way, and all who wait for it |
+//! | `leader` | what one refresh does, from the row to the stores |
+//! | `admission` | its permit and its lease |
+//! | `queue`, `lane` | which avatar is next, and how many refreshes of a provider run |
+//! | `ladder` | the attempt itself, step by step |
+//! | `stream_buffer` | a picture that is read while it arrives |
+//! | `failure`, `settle` | what an error means; what an attempt makes of the entry |
+//! | `write_back`, `report` | saves the address in the row; the log lines |
 
 mod admission;
 mod failure;

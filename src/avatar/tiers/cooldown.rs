@@ -1,5 +1,5 @@
-//! [`AppCooldowns`]: when a provider may be asked again that throttles the whole app. In memory, on disk, and told to the
-//! other instances.
+//! [`AppCooldowns`]: when a provider may be asked again that throttles the whole app. In memory, on disk, and published
+//! to the other instances.
 
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicI64, Ordering};

@@ -16,7 +16,10 @@
 //! Events reach the disk in the transaction of their entry, and before Redis hears of it: an instance that already has
 //! the entry sees no change and emits nothing.
 //!
-//! Reading order: the lookups here, `reconcile` (which of several copies is right), `commit`, `purge`, `scan`.
+//! Reading order: the lookups here, `holding` (their answer), `coalesce` (one lookup for all requests of an avatar),
+//! `reconcile` and `choice` (which of several copies is right), `correction` (times that a wrong clock wrote), `commit` and
+//! `event` (writes an entry and what has changed), `purge`, `sharing` (leases and messages), `cooldown` (pauses of apps),
+//! `peek` (reads and changes nothing), `scan` (all that this instance holds).
 
 mod choice;
 mod coalesce;

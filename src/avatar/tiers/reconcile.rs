@@ -71,7 +71,7 @@ impl Tiers {
             self.backfill(Arc::new(Held::new(id.clone(), entry.clone(), Timestamp::EPOCH)));
         }
         entry.trouble = entry.trouble.map(|trouble| self.unless_over(trouble));
-        // An instance that had not heard of a purge may have stored it, and a soft purge leaves it as it is.
+        // An instance that did not know of a purge may have stored it, and a soft purge leaves it as it is.
         Ok(match self.judge(id, &entry) {
             Validity::Current => Remote { entry: Some(entry), is_purged: false, elsewhere },
             Validity::Stale(purge) => Remote {

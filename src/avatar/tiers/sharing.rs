@@ -26,7 +26,7 @@ impl Tiers {
         self.parts.redis.publish(held, lease).await;
     }
 
-    /// Whether this instance sweeps, in this period, what lies in Redis alone.
+    /// Whether this instance sweeps, in this period, the entries that only Redis has.
     pub(in crate::avatar) async fn may_sweep_redis(&self, period: Duration) -> bool {
         self.parts.redis.may_sweep(period).await.unwrap_or(false)
     }
@@ -51,12 +51,12 @@ impl Tiers {
         self.parts.disk.walk().await
     }
 
-    /// How far the messages about an avatar are, for [`Tiers::trust`].
+    /// A position in the messages about an avatar, for [`Tiers::trust`].
     pub(in crate::avatar) fn position(&self, id: &AvatarId) -> Option<Position> {
         self.parts.redis.position(id)
     }
 
-    /// Serves an entry from memory from now on, unless something was heard of it since `position`.
+    /// Serves an entry from memory from now on, unless a message about it arrived since `position`.
     pub(in crate::avatar) fn trust(&self, held: &Held, position: Option<Position>) {
         self.parts.redis.trust(held, position);
     }
@@ -87,7 +87,7 @@ impl Tiers {
         self.parts.redis.next_gap().await;
     }
 
-    /// Whether this instance hears the others.
+    /// Whether this instance receives the messages of the others.
     pub(in crate::avatar) fn are_subscribed(&self) -> bool {
         self.parts.redis.is_subscribed()
     }
@@ -116,7 +116,7 @@ impl Tiers {
         Some(until)
     }
 
-    /// Tells the other instances of every pause: they may not have heard of those that began while Redis was away.
+    /// Publishes every pause once more: the other instances may have missed those that began while Redis was away.
     pub(in crate::avatar) async fn republish_cooldowns(&self, now: Timestamp) {
         for (provider, until) in self.cooldowns.all(now) {
             self.parts.redis.put_pause(provider, until).await;

@@ -149,7 +149,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_server_that_stays_away_is_given_up() {
-        // Nobody listens on port 1, and the paused clock jumps over every pause.
+        // No program listens on port 1, and the paused clock jumps over every pause.
         let admin =
             Admin::new(&AdminConfig { listen: None, token: None }, Some("http://127.0.0.1:1")).unwrap();
         let walk = json!({ "state": "running", "rate": 10, "started_at": 1, "done": 3, "failed": 0 });

@@ -361,7 +361,7 @@ fn a_json_provider_is_named_by_its_block_and_rows_name_only_providers_that_are_t
     let config = Config::from_layers(&load(&format!("{threads}{rows}")).unwrap()).unwrap();
     assert_eq!(config.providers.names().len(), 4);
     let open = threads.replace("bearer", "none") + "[[connection]]\nid = \"a\"\nprovider = \"threads\"\n";
-    assert!(Config::from_layers(&load(&open).unwrap()).is_ok(), "nobody asks for its token");
+    assert!(Config::from_layers(&load(&open).unwrap()).is_ok(), "it needs no token");
 }
 
 #[test]

@@ -1,8 +1,15 @@
 //! [`JsonProvider`]: any API that answers JSON with a picture's address in it, as a `[[providers.json]]` block describes it.
 //!
-//! Reading order: `config` (the block), `request` (the address that is asked), `auth` (where the token goes), `reply` (what
-//! a reply says), `url_template` (an address composed of members), `identity` (which picture an address leads to), `error`
-//! (what an error means).
+//! In reading order:
+//!
+//! | file | |
+//! |---|---|
+//! | `config` | the block |
+//! | `request`, `auth` | the address that is asked; where the token goes |
+//! | `reply`, `pointer` | what a reply says; the place of a value in it |
+//! | `url_template` | an address composed of members |
+//! | `identity` | which picture an address leads to |
+//! | `error` | what an error means |
 
 mod auth;
 mod config;

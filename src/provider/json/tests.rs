@@ -326,7 +326,7 @@ fn the_identity_ignores_the_signature_and_nothing_else() {
             "https://cdn.discordapp.com/attachments/1/2/a.png?ex=6956ca80&is=69557900&hm=b",
             true,
         ),
-        // Anybody's storage: a path that stays while its bytes change, or a version in the query.
+        // General storage: a path that stays while its bytes change, or a version in the query.
         (
             "https://b.s3.amazonaws.com/avatars/7.png?X-Amz-Date=20260101T000000Z&X-Amz-Expires=3600&X-Amz-Signature=a",
             "https://b.s3.amazonaws.com/avatars/7.png?X-Amz-Date=20260101T040000Z&X-Amz-Expires=3600&X-Amz-Signature=b",

@@ -17,7 +17,7 @@ use crate::viewers::View;
 const BUNCHED: Duration = Duration::from_millis(50);
 /// What a refresh that waits may weigh, in bytes.
 const FLIGHT: u64 = 8 << 10;
-/// What the rows may weigh that are held ready (ARCHITECTURE, "Bounds").
+/// The most that the cached rows may weigh (ARCHITECTURE.md, "Bounds").
 const ROWS: u64 = 32 << 20;
 /// Hits in the storm may take so much longer.
 const RATIO: f64 = 1.2;
@@ -58,7 +58,7 @@ pub(crate) fn report(plan: &Plan, seen: &Seen) -> Table {
 fn answers(table: &mut Table, seen: &Seen) {
     let (calm, rounds) = seen.rounds.calm();
     table.hold(
-        "rounds, and those that nobody disturbed",
+        "rounds, and those without a disturbance",
         format!("{rounds}, {calm}"),
         "half of them",
         calm * 2 >= rounds,

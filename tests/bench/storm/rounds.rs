@@ -58,7 +58,7 @@ impl Rounds {
         self.0.iter().flat_map(|round| &round.storm)
     }
 
-    /// How many rounds nobody disturbed, and all.
+    /// How many rounds had no disturbance, and how many there were.
     pub(crate) fn calm(&self) -> (usize, usize) {
         (self.0.iter().filter(|round| round.is_calm()).count(), self.0.len())
     }

@@ -25,7 +25,7 @@ pub(crate) struct View {
     /// From its first byte to the last one of its answer; where the answer before came too late for it, from the time at
     /// which it was meant to be sent.
     pub(crate) took: Duration,
-    /// Answered with what was held.
+    /// Answered from the cache.
     pub(crate) hit: bool,
     /// What was wrong with the answer.
     pub(crate) wrong: Option<String>,

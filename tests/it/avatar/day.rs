@@ -172,7 +172,7 @@ fn the_app_is_asked_nearly_as_often_as_it_allows(calls: &Calls) {
         let asked = calls.in_time(hour * HOUR..(hour + 1) * HOUR).count();
         assert!((APP.calls * 3 / 4..=APP.calls).contains(&asked), "{asked} calls in hour {hour}");
     }
-    assert_eq!(calls.in_time(NIGHT.start + HOUR / 2..NIGHT.end).count(), 0, "nobody looks");
+    assert_eq!(calls.in_time(NIGHT.start + HOUR / 2..NIGHT.end).count(), 0, "there are no views");
     let morning = calls.in_time(NIGHT.end..NIGHT.end + 10 * MINUTE).count();
     assert!(morning >= PAGES - SMALL.len(), "the pace of the day before is over: {morning} calls");
 }

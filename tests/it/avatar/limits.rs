@@ -61,7 +61,7 @@ pub(crate) async fn an_app_near_its_limit_is_called_more_slowly_and_viewers_stil
     sim.set_picture(FACEBOOK.account, Some(small(2)));
     clock.advance(STALE);
     let shown = proxy.get(&FACEBOOK.path()).await;
-    assert_eq!((shown.state(), shown.hash()), ("stale", hash(&small(1).bytes)), "he does not wait");
+    assert_eq!((shown.state(), shown.hash()), ("stale", hash(&small(1).bytes)), "the viewer does not wait");
     let new = hash(&small(2).bytes);
     proxy.get_until(&FACEBOOK.path(), |answer| answer.hash() == new).await;
     assert_eq!(sim.api_calls(FACEBOOK.account), 2);

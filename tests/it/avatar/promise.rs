@@ -70,7 +70,7 @@ pub(crate) async fn a_stored_address_that_still_lives_costs_no_api_call_until_it
     assert_eq!((sim.total_api_calls(), sim.total_downloads()), (1, 1));
 }
 
-/// A stored address of which nobody knows whether it lives, since it tells no end or one that cannot be.
+/// A stored address that may or may not work, since it names no end, or an impossible one.
 async fn with_an_address_without_an_end(query: &str, fault: Option<Fault>) -> (Graphsim, Proxy) {
     let clock = Clock::manual(START);
     let sim = stand_in(&clock).await;
@@ -92,7 +92,7 @@ async fn a_stored_address_that_tells_no_end_is_shown_while_the_provider_fails_an
         let (sim, proxy) = with_an_address_without_an_end(query, Some(Fault::Close)).await;
         let answer = proxy.get(&FACEBOOK.path()).await;
         assert_eq!((answer.status, answer.hash()), (200, hash(&small(7).bytes)), "{query}");
-        // It is last good: the attempt has failed, and nobody asks before its pause is over.
+        // It is last good: the attempt has failed, and the provider is not asked before its pause is over.
         for _ in 0..3 {
             let answer = proxy.get(&FACEBOOK.path()).await;
             assert_eq!((answer.state(), answer.hash()), ("last-good", hash(&small(7).bytes)), "{query}");

@@ -120,7 +120,7 @@ async fn a_new_token_in_the_row_ends_the_pause(db: Db) {
         assert_eq!(proxy.get(&FACEBOOK.path()).await.state(), "last-good");
         proxy.settled().await;
     }
-    assert_eq!(sim.total_api_calls(), 0, "nobody asks for a dead token");
+    assert_eq!(sim.total_api_calls(), 0, "the provider is not asked with a dead token");
     sim.renew_token(FACEBOOK.account, "EAAthe-new-token");
     db.sql(&format!(r#"UPDATE "PageConnection" SET "pageAccessTokenEnc" = '{}'"#, seal("EAAthe-new-token")))
         .await;

@@ -53,7 +53,7 @@ async fn the_database_is_asked_over_as_many_connections_as_are_configured() {
         let database = Database::new(TABLE).await;
         let proxy = proxy(&sim, &clock, &database, &set("directory.max_connections", value)).await;
         assert_eq!(proxy.get("/avatar/first").await.status, 404);
-        // Nobody can read now, so that every lookup keeps its connection until `directory.timeout`.
+        // No connection can read now, so that every lookup keeps its connection until `directory.timeout`.
         let mut locked = database.connect().await;
         sqlx::raw_sql("BEGIN EXCLUSIVE").execute(&mut locked).await.unwrap();
         let views = async {

@@ -471,7 +471,7 @@ async fn a_locked_table_costs_the_timeout_and_nothing_more(db: Db) {
         Kind::MariaDb => while_locked!(db.mariadb(&db.name).await),
         Kind::Sqlite => while_locked!(db.sqlite().await),
     }
-    // pgbouncer's own two places may still be taken by the queries that nobody waits for.
+    // pgbouncer's own two places may still be taken by the queries that were given up.
     for _ in 0..20 {
         if directory.read(&id("ig1"), NOW).await.is_ok() {
             return;

@@ -146,7 +146,7 @@ async fn a_server_that_hangs_costs_the_timeout_and_is_found_again() {
     });
     futures_util::future::join_all(asked).await;
     assert_eq!(late.load(Ordering::Relaxed), 0, "answers after their deadline");
-    // What is held stays: it was read a moment ago.
+    // The cached answer stays: it was read a moment ago.
     found(directory.lookup(&id("a"), NOW).await);
     bouncer.signal("CONT");
     for _ in 0..20 {

@@ -87,7 +87,7 @@ async fn is_shown_after(scene: &Scene, shown: Shown, least: Duration) {
     let took = watch.elapsed();
     assert_eq!(what(&answer), shown, "{}", answer.head);
     assert!((least..least + WAIT * 3).contains(&took), "{took:?}: {}", answer.head);
-    // Where nobody waits for it, the call comes a moment after the answer.
+    // Where no viewer waits for it, the call comes a moment after the answer.
     until("the provider is called", async || scene.sim.total_api_calls() > 0).await;
     assert_eq!(scene.sim.total_api_calls(), 1);
 }

@@ -8,7 +8,7 @@ use super::rules::{SECOND, fresh_for};
 use crate::support::accounts::Connected;
 use crate::support::scene::{Scene, Shown};
 
-/// After a refresh with this fault nobody calls the provider for `pause`; the last good picture is shown meanwhile.
+/// After a refresh with this fault the provider is not called for `pause`; the last good picture is shown meanwhile.
 pub(super) async fn fails_and_leaves_alone_for(whose: &Connected, fault: Fault, pause: Duration) {
     let scene = Scene::confirmed(whose, "").await;
     scene.wait(fresh_for());

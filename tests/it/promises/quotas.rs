@@ -116,7 +116,7 @@ async fn an_app_is_asked_every(pace: Duration, percent: u32) {
     sim.api_fault(None, usage("X-App-Usage", format!(r#"{{"call_count":{percent}}}"#)));
     let started = clock.now();
     for page in &pages {
-        assert_eq!(proxy.get(&page.path()).await.state(), "stale", "nobody waits");
+        assert_eq!(proxy.get(&page.path()).await.state(), "stale", "no viewer waits");
         if page.id == "first" {
             // From this reply on it is known.
             proxy.settled().await;

@@ -65,7 +65,7 @@ async fn without_the_database_stored_pictures_are_shown_and_no_provider_is_calle
     }
     let unseen = proxy.get("/avatar/nobody-has-viewed-it").await;
     assert_eq!((unseen.status, unseen.state()), (200, "placeholder"));
-    assert!(!String::from_utf8_lossy(&unseen.body).contains("<text"), "nobody knows a name");
+    assert!(!String::from_utf8_lossy(&unseen.body).contains("<text"), "no name is known");
     assert_eq!(sim.total_api_calls() + sim.total_downloads(), 0);
 
     chaos.set(Mode::Pass);

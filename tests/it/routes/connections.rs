@@ -139,7 +139,7 @@ async fn an_id_without_a_row_is_accepted_and_its_row_may_come_later() {
     assert_eq!(
         proxy.get(&FACEBOOK.path()).await.hash(),
         hash(&small(1).bytes),
-        "nobody remembers that it was not there"
+        "no cache remembers that it was not there"
     );
 }
 
@@ -187,7 +187,7 @@ async fn a_dead_token_gets_one_attempt_when_its_owner_has_logged_in_again() {
     proxy.clock.advance(Duration::from_secs(30 * 24 * 3600));
     proxy.get(&FACEBOOK.path()).await;
     proxy.settled().await;
-    assert_eq!(sim.api_calls(FACEBOOK.account), 2, "nobody asks by himself");
+    assert_eq!(sim.api_calls(FACEBOOK.account), 2, "no view asks with a dead token");
     tell(proxy.admin, FACEBOOK.id, "created").await;
     worked_off(&proxy).await;
     assert_eq!(sim.api_calls(FACEBOOK.account), 2, "not even for a new connection");
@@ -312,7 +312,7 @@ async fn a_thousand_ids_of_64_characters_are_accepted_at_once_and_refreshed_a_fe
         most = most.max(proxy.service.snapshot().depth().0);
     }
     assert!((1..=2).contains(&most), "a quarter of avatar.max_refreshes, and not {most}");
-    assert_eq!((sim.total_api_calls(), sim.total_downloads()), (40, 40), "nobody fell out");
+    assert_eq!((sim.total_api_calls(), sim.total_downloads()), (40, 40), "no refresh fell out");
     let deleted = tell_of_many(&proxy, "deleted", &ids).await;
     assert_eq!(body(&deleted), json!({ "status": "deleted", "avatars": 40 }));
 }

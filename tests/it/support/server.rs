@@ -20,7 +20,7 @@ folder=$1; shift
 pid=$!
 echo $pid
 cat >/dev/null
-# A test may have killed it long ago, and its number may be somebody else's now.
+# A test may have killed it long ago, and its number may be that of another process now.
 status() { grep -q "$1" /proc/$pid/status 2>/dev/null; }
 alive() { status "^PPid:[[:space:]]*$$\$" && ! status "^State:[[:space:]]*Z"; }
 if alive; then kill -CONT $pid; kill -QUIT $pid; fi

@@ -77,7 +77,7 @@ impl World {
         self.sim.api_calls(FACEBOOK.account)
     }
 
-    /// Every avatar is in the server, and its view asks nobody.
+    /// Every avatar is in the server, and its view asks no provider.
     pub(super) async fn assert_warm(&self, server: &Process) {
         let calls = self.calls();
         for id in &self.ids {

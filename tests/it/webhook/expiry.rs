@@ -58,7 +58,7 @@ pub(crate) async fn a_token_that_ends_within_seven_days_is_reported_once_over_vi
 
     let calls = world.sim.total_api_calls();
     view(&proxy).await;
-    assert_eq!(world.sim.total_api_calls(), calls, "nobody is asked for its sake");
+    assert_eq!(world.sim.total_api_calls(), calls, "no provider is asked because of it");
     world.clock.advance(STALE);
     view(&proxy).await;
     proxy.service.jobs().sweep().await;

@@ -1,7 +1,7 @@
 //! Warming: fetches the avatar of every connection in the directory ahead of its first view.
 //!
-//! Reading order: [`Warmer`] here (begin, stop, progress), `walk` (one walk, page by page), `record` (what the
-//! disk keeps of it).
+//! Reading order: [`Warmer`] here (begin, stop, progress), `walk` (one walk, page by page), `record` (the saved
+//! form of a walk).
 
 mod current;
 mod record;
@@ -125,7 +125,7 @@ impl Warmer {
         self.tiers.record_walk(saved).await;
     }
 
-    /// Saves the end of a walk before anybody can see it: a new walk must not be overwritten by the old one.
+    /// Saves the end of a walk before its status shows it: the old walk must not overwrite a new one.
     async fn end(&self, state: WarmState, problem: Option<String>) {
         let ended = |status: &mut WarmStatus| (status.state, status.problem) = (state, problem.clone());
         let saved = self.current.borrow().as_ref().and_then(|current| WalkRecord::text(current, ended));

@@ -1,4 +1,4 @@
-//! [`WalkRecord`]: how far a walk is, as the disk store keeps it.
+//! [`WalkRecord`]: how far a walk is, as the disk store saves it.
 
 use super::current::Current;
 use super::status::{WarmState, WarmStatus};

@@ -26,7 +26,7 @@ fn check(url: &str, more: &[(&str, &str)]) -> (String, String) {
     assert!(!format!("{said}{complaint}").contains("hunter2"), "{said}{complaint}");
     assert_eq!(output.status.code(), Some(i32::from(!complaint.is_empty())), "{said}{complaint}");
     let redis = said.split_once("redis           ").unwrap_or_else(|| panic!("{said}{complaint}")).1;
-    let (redis, _) = redis.split_once("database ").expect("the database is told, too");
+    let (redis, _) = redis.split_once("database ").expect("the line about the database is printed, too");
     let version = redis.lines().find_map(|line| line.strip_prefix("  server        "));
     let is_named = |version: &str| version.starts_with("Redis ") || version.starts_with("Valkey ");
     assert!(version.is_none_or(is_named), "{redis}");

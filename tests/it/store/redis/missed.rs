@@ -35,7 +35,7 @@ fn asked(sim: &Graphsim) -> (usize, usize) {
 async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_a_view_asks_for_it() {
     let (all, folder) = one_stopped().await;
     let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await;
-    assert_eq!(deleted.status, 200, "nobody is missing who has left");
+    assert_eq!(deleted.status, 200, "an instance that has left is not missing");
     let back = back(&all, &all.redis.url(), folder).await;
     until("its disk is clean", async || !is_on_disk(&back, &small(1).bytes)).await;
     assert!(is_held(&back, INSTAGRAM.id).await && is_on_disk(&back, &small(3).bytes), "others stay");
@@ -91,7 +91,7 @@ async fn an_instance_that_returns_to_an_emptied_redis_applies_the_purges_once_th
     assert_eq!(
         missed.get(&FACEBOOK.path()).await.hash(),
         hash(&small(1).bytes),
-        "no instance is there that knows the purge"
+        "no other instance is there to publish it"
     );
     until("it offers what it has", async || {
         all.redis.keys().contains(&"avatar-proxy:{clx3facebook}:picture".to_owned())

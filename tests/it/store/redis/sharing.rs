@@ -234,7 +234,7 @@ async fn after_its_subscription_broke_an_instance_asks_redis_before_it_shows_its
     assert_eq!(
         cut_off.get(&FACEBOOK.path()).await.hash(),
         hash(&small(1).bytes),
-        "an outage shows what is held"
+        "an outage shows the cached picture"
     );
     chaos.set(Mode::Pass);
     until("it is back", async || status(&cut_off).await["subscribed"] == true).await;

@@ -57,7 +57,7 @@ async fn view(facts: &Facts, at: usize, whose: usize) -> bool {
     let Some(address) = facts.address(at) else { return false };
     let (watch, deleted, target) = (Stopwatch::start(), facts.deleted(at, whose), ALL[whose].path());
     let Some(answer) = client::try_request(address, "GET", &target).await else {
-        assert_ne!(facts.address(at), Some(address), "an instance that nobody killed gave no whole answer");
+        assert_ne!(facts.address(at), Some(address), "an instance that was not killed gave no whole answer");
         return false;
     };
     let took = watch.elapsed();

@@ -35,7 +35,7 @@ impl Facts {
         sim.set_picture(ALL[whose].account, Some(picture));
     }
 
-    /// Noted before anybody can see it.
+    /// Noted before any viewer can see it.
     fn next_picture(&self, whose: usize) -> PictureFile {
         let mut had = self.had[whose].lock().unwrap();
         let picture = pictures::png((1 + had.len() + 100 * whose) as u32, 64);
