@@ -7,9 +7,9 @@
 //! task ask whether any shard does its work, and whether the primaries are the same.
 
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -20,12 +20,13 @@ use super::connect::connection::{Connection, Meaning};
 use super::connect::error::ConnectError;
 use super::time_budget::Budget;
 use crate::clock::{Stopwatch, monotonic};
+use crate::model::Backoff;
 use crate::store::health::{Health, State};
 
 /// A probe: to connect, log in and be answered.
 const PROBE: Duration = Duration::from_secs(2);
-/// Between two probes: the first at once, then doubling up to here.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
+/// Before each probe.
+const PROBE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 /// A connection that stood so long was worth its making. Before the next one of a shorter life there is a pause.
 const STOOD: Duration = Duration::from_secs(1);
 /// Between two looks at who the primary is.
@@ -41,7 +42,7 @@ const DOUBT_EVERY: Duration = Duration::from_millis(100);
 /// So long a refusal to keep an entry tells how Redis is. Where nothing is to be kept afterwards, nobody can say.
 const REFUSAL_TELLS: Duration = Duration::from_secs(60);
 
-/// Why Redis gave nothing. What it means is always the same: go on without it.
+/// Redis is off or away, too slow for the budget, or refuses: the caller always goes on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Redis is away, slow or refuses")]
 pub struct Unavailable;
@@ -97,13 +98,13 @@ impl Supervisor {
 
     /// Connects again and again; ends when its task is dropped.
     pub(super) async fn run(&self) {
-        let mut pause = Duration::ZERO;
+        let mut backoff = PROBE_BACKOFF;
         for connection_id in 1.. {
             let connection = loop {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(backoff.pause(0)).await;
                 match self.connected.note(self.probe().await) {
                     Some(connection) => break connection,
-                    None => pause = longer(pause),
+                    None => backoff.fail(),
                 }
             };
             tracing::info!(redis = self.server.describe(), "connected to Redis");
@@ -115,7 +116,11 @@ impl Supervisor {
                 () = self.watch_over(connection_id, &connection) => {}
             }
             self.set(0, None);
-            pause = if watch.elapsed() < STOOD { longer(pause) } else { Duration::ZERO };
+            if watch.elapsed() < STOOD {
+                backoff.fail();
+            } else {
+                backoff.reset();
+            }
         }
     }
 
@@ -166,20 +171,16 @@ impl Supervisor {
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     /// Both at once, so that nobody sees one without the other.
     fn set(&self, connection_id: u64, connection: Option<Connection>) {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         *current = connection;
         self.connection_id.send_replace(connection_id);
     }
 
     /// The connection, if there is one.
     pub(super) fn connection(&self) -> Result<Connection, Unavailable> {
-        self.lock().clone().ok_or(Unavailable)
+        self.current.lock().clone().ok_or(Unavailable)
     }
 
     /// Which connection it is, for those who hold one beside it; 0 = none.
@@ -247,7 +248,7 @@ impl Supervisor {
                 self.timeouts.store(0, Ordering::Relaxed);
                 match access {
                     Access::Put => {
-                        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
+                        *self.refused.lock() = Some(monotonic());
                         self.writes.note(Err::<(), _>(said(error)));
                     }
                     Access::Any => tracing::debug!(error = said(error), "Redis refuses to answer"),
@@ -261,7 +262,7 @@ impl Supervisor {
 
     /// Gives this connection up; the task makes another.
     fn trip(&self, connection_id: u64, why: &str) {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         if *self.connection_id.borrow() == connection_id && current.take().is_some() {
             // Before the task hears of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
@@ -271,7 +272,7 @@ impl Supervisor {
 
     /// How Redis is: away, refusing, or well.
     pub(super) fn health(&self) -> Health {
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = *self.refused.lock();
         match self.connected.health() {
             Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_TELLS) => self.writes.health(),
             health @ (Health::Well | Health::Degraded(_)) => health,
@@ -282,10 +283,6 @@ impl Supervisor {
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
-}
-
-fn longer(pause: Duration) -> Duration {
-    (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY)
 }
 
 #[cfg(test)]
