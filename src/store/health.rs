@@ -1,7 +1,8 @@
 //! How a store is: one log line at each change, and a word for `/readyz`.
 
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
+
+use parking_lot::Mutex;
 
 /// How a store is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -38,7 +39,7 @@ impl State {
 
     /// How it is.
     pub(super) fn health(&self) -> Health {
-        let degraded = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
+        let degraded = self.degraded.lock();
         degraded.clone().map_or(Health::Well, Health::Degraded)
     }
 
@@ -63,13 +64,13 @@ impl State {
                 let failing = self.failing.load(Ordering::Acquire);
                 let is_over = (LOOKING..=kind).contains(&failing);
                 if is_over && self.failing.swap(NOTHING, Ordering::AcqRel) != NOTHING {
-                    *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    *self.degraded.lock() = None;
                     tracing::info!("{}", self.works_again);
                 }
                 Some(value)
             }
             Err(error) => {
-                *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                *self.degraded.lock() = Some(error.to_string());
                 if self.failing.fetch_max(kind, Ordering::AcqRel) == NOTHING {
                     tracing::error!(%error, "{}", self.fails);
                 }

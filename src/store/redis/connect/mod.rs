@@ -12,8 +12,9 @@ pub(super) mod tls;
 pub(super) mod url;
 
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::model::{Invalid, Secret};
 use cluster::Cluster;
