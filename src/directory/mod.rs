@@ -33,8 +33,10 @@ mod write_back;
 use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, OnceLock};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 pub use check::{CheckedTable, DirectoryCheck, FoundTable};
 pub use config::{

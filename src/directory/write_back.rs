@@ -1,7 +1,5 @@
 //! Saves a fresh address in the row, as the dashboard itself does.
 
-use std::sync::PoisonError;
-
 use super::Directory;
 use super::engine::Keep;
 use super::error::{DirectoryError, FailureKind, QueryFailure};
@@ -78,7 +76,7 @@ impl Directory {
     }
 
     fn warn_once(&self, index: usize, table: &str, why: &str) {
-        if self.warned.lock().unwrap_or_else(PoisonError::into_inner).insert(index) {
+        if self.warned.lock().insert(index) {
             let provider = self.wanted.get(index).map(|WantedTable { provider, .. }| provider.as_str());
             tracing::warn!(table, provider, why, "fresh addresses are not saved in this table");
         }

@@ -18,9 +18,10 @@
 //! hyper's own `header_read_timeout` is off: it counts from the end of the last answer, so it would close a keep-alive
 //! connection that has not begun a request, and it does not cover the time before the version of HTTP is known.
 
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::{Mutex, MutexGuard};
 use tokio::time::Instant;
 
 use crate::clock::monotonic;
@@ -97,7 +98,7 @@ impl Activity {
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.0.lock()
     }
 
     /// The client sent these bytes.

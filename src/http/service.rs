@@ -1,14 +1,14 @@
 //! One request: check its host and its body, run the handler, watch the answer until the client has it.
 
-use std::any::Any;
 use std::convert::Infallible;
-use std::future::{Future, poll_fn};
-use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::{Pin, pin};
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use bytes::Bytes;
+use futures_util::FutureExt;
 use http_body_util::{BodyExt, LengthLimitError, Limited};
 use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use hyper::header::{CACHE_CONTROL, CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HeaderValue};
@@ -102,19 +102,12 @@ where
     H: Fn(Request<Bytes>) -> F,
     F: Future<Output = Response<Body>>,
 {
-    let mut asked = pin!(async move { handler(request).await });
-    let answered = poll_fn(|cx| match catch_unwind(AssertUnwindSafe(|| asked.as_mut().poll(cx))) {
-        Ok(poll) => poll.map(Ok),
-        Err(panic) => Poll::Ready(Err(panic)),
+    let answered = AssertUnwindSafe(async move { handler(request).await }).catch_unwind().await;
+    answered.unwrap_or_else(|_| {
+        // SECURITY: neither the panic's message, which may quote a value, nor the request is logged or answered.
+        tracing::error!("a request's handler panicked; the client got 500");
+        Refusal::Internal.response()
     })
-    .await;
-    answered.unwrap_or_else(|panic| after_panic(&panic))
-}
-
-fn after_panic(_panic: &Box<dyn Any + Send>) -> Response<Body> {
-    // SECURITY: neither the panic's message, which may quote a value, nor the request is logged or answered.
-    tracing::error!("a request's handler panicked; the client got 500");
-    Refusal::Internal.response()
 }
 
 fn finish(response: Response<Body>, is_head: bool, close: bool, in_flight: InFlight) -> Response<Tracked> {

@@ -47,11 +47,6 @@ impl Identity {
     pub fn as_deref(&self) -> Option<&str> {
         self.0.as_deref()
     }
-
-    /// The last path segment, to recognise placeholders by.
-    pub fn file_name(&self) -> Option<&str> {
-        self.0.as_deref().map(|name| name.split('?').next().unwrap_or(name))
-    }
 }
 
 impl From<Option<String>> for Identity {
@@ -86,7 +81,6 @@ mod tests {
         );
         let old = of("https://scontent.cdninstagram.com/vp/0a/5DA39AF1/1_n.jpg?stp=dst-jpg_s100x100");
         assert!(first.same(&again) && first.same(&old));
-        assert_eq!(first.file_name(), Some("1_n.jpg"));
         for other in [
             "https://scontent.xx.fbcdn.net/v/t39.30808-1/2_n.jpg?stp=dst-jpg_s100x100",
             "https://scontent.xx.fbcdn.net/v/t39.30808-1/1_n.jpg?stp=dst-jpg_s200x200",

@@ -38,11 +38,4 @@ impl PictureKind {
             Self::Avif => "avif",
         }
     }
-
-    /// The kind with this extension.
-    pub fn from_extension(extension: &str) -> Option<Self> {
-        [Self::Jpeg, Self::Png, Self::Gif, Self::Webp, Self::Avif]
-            .into_iter()
-            .find(|kind| kind.extension() == extension)
-    }
 }

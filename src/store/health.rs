@@ -1,7 +1,8 @@
 //! [`Health`] of a store: one log line at each change, and a word for `/readyz`.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::Mutex;
 
 /// Whether a store works.
 #[derive(Debug, Clone, PartialEq, Eq)]

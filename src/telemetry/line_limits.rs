@@ -2,9 +2,10 @@
 
 use std::collections::HashMap;
 use std::convert::Infallible;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tracing::callsite::Identifier;
 use tracing::{Event, Level, Metadata, Subscriber};
 use tracing_subscriber::Layer;
@@ -58,7 +59,8 @@ impl LineLimits {
         // The lines pass this filter themselves, so the lock is released first.
         let left_out: Vec<_> = {
             let counted = self
-                .callsites()
+                .callsites
+                .lock()
                 .values()
                 .map(|site| (site.metadata, site.log.take_left_out()))
                 .collect::<Vec<_>>();
@@ -77,10 +79,6 @@ impl LineLimits {
             }
         }
     }
-
-    fn callsites(&self) -> MutexGuard<'_, HashMap<Identifier, Callsite>> {
-        self.callsites.lock().unwrap_or_else(PoisonError::into_inner)
-    }
 }
 
 /// A layer and not the filter of a layer: `Filter::event_enabled` leaves its verdict to the thread's next event
@@ -90,7 +88,7 @@ impl<S: Subscriber> Layer<S> for LineLimits {
         let metadata = event.metadata();
         let max_lines = if is_ours(metadata.target()) { OWN_LINES } else { LIBRARY_LINES };
         let new = || Callsite { metadata, log: RateLimitedLog::new(max_lines) };
-        self.callsites().entry(metadata.callsite()).or_insert_with(new).log.admits((self.now)())
+        self.callsites.lock().entry(metadata.callsite()).or_insert_with(new).log.admits((self.now)())
     }
 }
 

@@ -1,7 +1,8 @@
 //! [`RateLimitedLog`]: a bound on how often one line of the log is written.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 /// How long a window lasts, in which a bounded number of lines is written.
 pub(super) const WINDOW: Duration = Duration::from_secs(10);
@@ -31,7 +32,7 @@ impl RateLimitedLog {
 
     /// Whether a line may be written now.
     pub fn admits(&self, now: Duration) -> bool {
-        let mut window = self.window();
+        let mut window = self.window.lock();
         if window.began_at.is_none_or(|began_at| now.abs_diff(began_at) >= WINDOW) {
             window.began_at = Some(now);
             window.lines = 0;
@@ -47,16 +48,12 @@ impl RateLimitedLog {
 
     /// How many lines were left out since the last call.
     pub fn take_left_out(&self) -> u64 {
-        std::mem::take(&mut self.window().left_out)
+        std::mem::take(&mut self.window.lock().left_out)
     }
 
     /// For a line that itself says how many others were left out: that number, if the line may be written now.
     pub fn due(&self, now: Duration) -> Option<u64> {
         self.admits(now).then(|| self.take_left_out())
-    }
-
-    fn window(&self) -> MutexGuard<'_, Window> {
-        self.window.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 
@@ -105,7 +105,7 @@ impl JobQueue {
         generation: Generation,
         failures: Option<&Failures>,
     ) -> u64 {
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         for id in ids {
             if let Some(waiting) = state.jobs.get_mut(id) {
                 waiting.generation = generation;
@@ -132,7 +132,7 @@ impl JobQueue {
         if self.is_closed() {
             return None;
         }
-        let mut state = self.lock();
+        let mut state = self.state.lock();
         let (_, id) = state.waiting.pop_first()?;
         let Waiting { number, urgency, generation, failures, room } = state.jobs.remove(&id)?;
         state.under_way.insert(number);
@@ -144,13 +144,13 @@ impl JobQueue {
         if self.is_closed() {
             return Vec::new();
         }
-        let waiting = self.lock().waiting.len();
+        let waiting = self.state.lock().waiting.len();
         (0..waiting).map_while(|_| self.workers.clone().try_acquire_owned().ok()).collect()
     }
 
     /// How many were accepted, up to which number all are done, and how many failed.
     pub(super) fn counts(&self) -> (u64, u64, u64) {
-        let state = self.lock();
+        let state = self.state.lock();
         let oldest = [state.waiting.keys().next(), state.under_way.first()].into_iter().flatten().min();
         (state.accepted, oldest.copied().unwrap_or(state.accepted), state.failed)
     }
@@ -163,7 +163,7 @@ impl JobQueue {
 
     /// How many jobs wait for a worker.
     pub(super) fn waiting(&self) -> usize {
-        self.lock().waiting.len()
+        self.state.lock().waiting.len()
     }
 
     /// Returns when jobs were added since the last call; false once the queue is closed. For one caller.
@@ -193,16 +193,12 @@ impl JobQueue {
     pub(super) async fn closed(&self) {
         self.closed.cancelled().await;
     }
-
-    fn lock(&self) -> MutexGuard<'_, State> {
-        self.state.lock()
-    }
 }
 
 impl Job<'_> {
     /// Counts it among those that brought no current picture.
     pub(super) fn fail(&self) {
-        self.queue.lock().failed += 1;
+        self.queue.state.lock().failed += 1;
         if let Some(failures) = &self.failures {
             failures.fetch_add(1, Ordering::Relaxed);
         }
@@ -211,7 +207,7 @@ impl Job<'_> {
 
 impl Drop for Job<'_> {
     fn drop(&mut self) {
-        self.queue.lock().under_way.remove(&self.number);
+        self.queue.state.lock().under_way.remove(&self.number);
         self.queue.ended.notify_one();
     }
 }
@@ -296,7 +292,7 @@ mod tests {
         let names: Vec<String> = (0..MAX_JOBS - 1).map(|n| n.to_string()).collect();
         add(&queue, &names.iter().map(String::as_str).collect::<Vec<_>>(), Urgency::View);
         assert_eq!(queue.reserve(2).unwrap_err(), JobQueueFull);
-        assert_eq!(queue.lock().waiting.len(), MAX_JOBS - 1);
+        assert_eq!(queue.state.lock().waiting.len(), MAX_JOBS - 1);
         drop(queue.next());
         assert!(queue.reserve(2).is_ok());
         add(&queue, &["1", "2"], Urgency::View);

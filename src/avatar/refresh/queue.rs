@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use parking_lot::{Mutex, MutexGuard};
+use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
@@ -84,7 +84,7 @@ impl Queue {
     ) -> Result<Permit, Refused> {
         let now = self.clock.now();
         let admitted = {
-            let mut lanes = self.lock();
+            let mut lanes = self.lanes.lock();
             if self.closed.is_cancelled() {
                 return Err(Refused::Stopping);
             }
@@ -104,7 +104,7 @@ impl Queue {
 
     /// A permit now or not at all, whatever the provider's pace: for a refresh that begins without a call of its API.
     pub(super) fn enter_unpaced(self: &Arc<Self>, provider: Provider) -> Option<Permit> {
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         let running = lanes.get(provider).map_or(0, |lane| lane.running);
         let has_room = lanes.running() < self.bounds.permits && running < self.share_of(provider);
         (has_room && !self.closed.is_cancelled()).then(|| {
@@ -117,7 +117,7 @@ impl Queue {
     /// Sets the interval between two refreshes of a provider; `None` = as fast as there are permits.
     pub(super) fn set_pace(self: &Arc<Self>, provider: Provider, pace: Option<Pace>) {
         let now = self.clock.now();
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         let lane = lanes.lane(provider);
         let interval = |pace: Option<Pace>| pace.map(|pace| pace.interval);
         let before = std::mem::replace(&mut lane.pace, pace);
@@ -131,7 +131,7 @@ impl Queue {
     /// When the next refresh of a provider may begin at the earliest, where its pace does not allow one now.
     pub(super) fn next_permit(&self, provider: Provider) -> Option<Timestamp> {
         let now = self.clock.now();
-        let lanes = self.lock();
+        let lanes = self.lanes.lock();
         let lane = lanes.get(provider)?;
         lane.pace(now)
             .filter(|pace| lane.rests(pace, now) || lane.paced() > 0)
@@ -140,12 +140,12 @@ impl Queue {
 
     /// Notes that an avatar was viewed again, which may wait.
     pub(super) fn viewed(&self, id: &AvatarId, at: Timestamp) {
-        self.lock().view(id, at);
+        self.lanes.lock().view(id, at);
     }
 
     /// Refuses every refresh that waits, and every one that comes: the process stops.
     pub(super) fn close(&self) {
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         // Under the lock: a refresh that found the queue open is among those that wait.
         self.closed.cancel();
         lanes.clear();
@@ -158,12 +158,8 @@ impl Queue {
 
     /// How many run and how many wait.
     pub(super) fn depth(&self) -> (usize, usize) {
-        let lanes = self.lock();
+        let lanes = self.lanes.lock();
         (lanes.running(), lanes.waiting())
-    }
-
-    fn lock(&self) -> MutexGuard<'_, Lanes<Permit>> {
-        self.lanes.lock()
     }
 
     /// How many refreshes of a provider may run at one time.
@@ -197,7 +193,7 @@ impl Queue {
                         () = queue.changed.notified() => {}
                         () = queue.closed() => {}
                     }
-                    queue.lock().watched = None;
+                    queue.lanes.lock().watched = None;
                     queue.admit();
                 });
             }
@@ -207,7 +203,7 @@ impl Queue {
     /// Gives free permits to the avatars that were viewed last.
     fn admit(self: &Arc<Self>) {
         let now = self.clock.now();
-        let mut lanes = self.lock();
+        let mut lanes = self.lanes.lock();
         // Permits whose waiter has left are dropped after the lock: dropping one comes here again.
         let mut refused = Vec::new();
         let has_room = |lanes: &Lanes<Permit>, provider| self.has_room(lanes, provider, now);
@@ -224,7 +220,7 @@ impl Queue {
 impl Drop for Permit {
     fn drop(&mut self) {
         {
-            let mut lanes = self.queue.lock();
+            let mut lanes = self.queue.lanes.lock();
             let lane = lanes.lane(self.provider);
             (lane.running, lane.unpaced) = (lane.running - 1, lane.unpaced - usize::from(self.unpaced));
         }

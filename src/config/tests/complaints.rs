@@ -3,7 +3,7 @@
 use super::*;
 
 /// What is wrong with a file, as the operator reads it, the file called `my.toml`.
-fn complaint(file: &str) -> String {
+pub(super) fn complaint(file: &str) -> String {
     let files = Files::new();
     let path = files.write("my.toml", file);
     let error = Layers::load(Some(&path), &environment([]))
@@ -261,6 +261,7 @@ fn a_secret_is_in_no_error_line() {
         "admin.token = [\"hunter2\"]",
         "admin.token = 777777",
         "directory.url = [\"hunter2\"]",
+        "directory.url = \"prisma://x/?api_key=hunter2\"",
         "connection = \"hunter2\"",
         "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntoken = [\"hunter2\"]",
         "[[connection]]\nid = \"a\"\nprovider = \"facebook\"\ntokn = \"hunter2\"",

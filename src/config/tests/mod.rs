@@ -1,5 +1,6 @@
-//! The layers and the keys; what is wrong in `complaints`, what is shown in `shown`.
+//! The layers and the keys; what is wrong in `complaints`, which values are taken in `bounds`, what is shown in `shown`.
 
+mod bounds;
 mod complaints;
 mod shown;
 

@@ -21,9 +21,6 @@ impl RedisScan {
     }
 
     /// The next page of ids, which may be empty; `None` at the end.
-    ///
-    /// # Errors
-    /// As [`Redis::remove`].
     pub async fn page(&mut self) -> Result<Option<Vec<AvatarId>>, Unavailable> {
         let Some(open) = &self.open else { return Ok(None) };
         let connection = open.supervisor.connection()?;

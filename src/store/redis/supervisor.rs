@@ -6,10 +6,10 @@
 //! A cluster may lose some of its slots and serve the others, so no call trips the breaker for it. Calls that fail make this
 //! task ask whether any shard still works, and whether the primaries are the same.
 
-use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
@@ -21,12 +21,13 @@ use super::connect::connection::{Meaning, RedisConnection};
 use super::connect::error::ConnectError;
 use super::time_budget::Budget;
 use crate::clock::{Stopwatch, monotonic};
+use crate::model::Backoff;
 use crate::store::health::{Health, State};
 
 /// For a probe: to connect, log in and get an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// The longest pause between two probes. The first comes at once, then the pause doubles.
-const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// Before each probe.
+const PROBE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), Duration::from_secs(1));
 /// After a connection that lived this long the next probe comes at once; after a shorter one there is a pause.
 const STABLE_AFTER: Duration = Duration::from_secs(1);
 /// Between two questions who the primary is.
@@ -42,7 +43,7 @@ const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
 /// After Redis refused to store an entry it counts as degraded for this time. Without a later entry nothing shows more.
 const REFUSAL_COUNTS_FOR: Duration = Duration::from_secs(60);
 
-/// Why Redis gave nothing. It always means the same: go on without Redis.
+/// Redis is off or away, too slow for the budget, or refuses: the caller always goes on without it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Redis is away, slow or refuses")]
 pub struct Unavailable;
@@ -99,13 +100,13 @@ impl Supervisor {
 
     /// Connects again and again; ends when its task is dropped.
     pub(super) async fn run(&self) {
-        let mut pause = Duration::ZERO;
+        let mut backoff = PROBE_BACKOFF;
         for connection_id in 1.. {
             let connection = loop {
-                tokio::time::sleep(pause).await;
+                tokio::time::sleep(backoff.pause(0)).await;
                 match self.connected.note(self.probe().await) {
                     Some(connection) => break connection,
-                    None => pause = longer(pause),
+                    None => backoff.fail(),
                 }
             };
             tracing::info!(redis = self.server.describe(), "connected to Redis");
@@ -117,7 +118,11 @@ impl Supervisor {
                 () = self.watch(connection_id, &connection) => {}
             }
             self.set(0, None);
-            pause = if watch.elapsed() < STABLE_AFTER { longer(pause) } else { Duration::ZERO };
+            if watch.elapsed() < STABLE_AFTER {
+                backoff.fail();
+            } else {
+                backoff.reset();
+            }
         }
     }
 
@@ -168,20 +173,16 @@ impl Supervisor {
         }
     }
 
-    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<RedisConnection>> {
-        self.current.lock()
-    }
-
     /// Sets both at once, so that no call sees one without the other.
     fn set(&self, connection_id: u64, connection: Option<RedisConnection>) {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         *current = connection;
         self.connection_id.send_replace(connection_id);
     }
 
     /// The connection, if there is one.
     pub(super) fn connection(&self) -> Result<RedisConnection, Unavailable> {
-        self.lock().clone().ok_or(Unavailable)
+        self.current.lock().clone().ok_or(Unavailable)
     }
 
     /// The id of the connection, for tasks that hold one beside it; 0 = none.
@@ -263,7 +264,7 @@ impl Supervisor {
 
     /// Trips the breaker: gives this connection up. The task makes another.
     fn trip(&self, connection_id: u64, why: &str) {
-        let mut current = self.lock();
+        let mut current = self.current.lock();
         if *self.connection_id.borrow() == connection_id && current.take().is_some() {
             // Before the task learns of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
@@ -286,10 +287,6 @@ impl Supervisor {
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
-}
-
-fn longer(pause: Duration) -> Duration {
-    (pause * 2).clamp(PROBE_INTERVAL / 10, PROBE_INTERVAL)
 }
 
 #[cfg(test)]

@@ -14,13 +14,12 @@ use super::status::{WarmRate, WarmState};
 use crate::avatar::jobs::queue::Failures;
 use crate::avatar::refresh::Urgency;
 use crate::directory::{Cursor, DirectoryError, Page};
+use crate::model::Backoff;
 
 /// Between two pages: a page holds as many connections as the rate allows in this time.
 const PAGE_INTERVAL: Duration = Duration::from_secs(1);
-/// The first pause before a database that does not answer is asked again; it doubles.
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-/// The longest pause.
-const LONGEST_RETRY: Duration = Duration::from_secs(8);
+/// Before a database that does not answer is asked again.
+const RETRY_BACKOFF: Backoff = Backoff::new(Duration::from_millis(250), Duration::from_secs(8));
 
 /// One walk over the directory.
 struct Walk {
@@ -95,19 +94,19 @@ impl Walk {
     /// Reads a page, however long the database is away.
     async fn page(&mut self, from: Option<&Cursor>) -> Result<Page, DirectoryError> {
         let directory = self.warmer.directory.clone();
-        let mut pause = FIRST_RETRY;
+        let mut backoff = RETRY_BACKOFF;
         loop {
             let page = self.while_jobs_end(directory.page(from, self.rate)).await;
             let Err(error @ DirectoryError::Unavailable(_)) = page else {
                 self.warmer.update(|status| status.problem = None);
                 return page;
             };
-            if pause == FIRST_RETRY {
+            if backoff == RETRY_BACKOFF {
                 tracing::warn!(%error, "warming: the walk waits for the directory");
             }
             self.warmer.update(|status| status.problem = Some(error.to_string()));
-            self.while_jobs_end(tokio::time::sleep(pause)).await;
-            pause = (pause * 2).min(LONGEST_RETRY);
+            backoff.fail();
+            self.while_jobs_end(tokio::time::sleep(backoff.pause(0))).await;
         }
     }
 

@@ -1,11 +1,11 @@
 //! [`Cluster`]: many primaries behind one connection, which the crate maintains.
 
-use parking_lot::{Mutex, MutexGuard};
 use std::io;
 use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
+use parking_lot::Mutex;
 use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult, Value};
@@ -47,7 +47,7 @@ impl Cluster {
                 }
                 Err(error) if !error.is_io_error() => ConnectError::of(&error, at),
                 named => {
-                    *self.known() = named.unwrap_or_default();
+                    *self.primaries.lock() = named.unwrap_or_default();
                     return Ok(connection);
                 }
             },
@@ -111,16 +111,12 @@ impl Cluster {
     /// the nodes. One that hangs reports nothing, and the crate would go on asking it for slots that have moved.
     pub(super) async fn has_its_primaries(&self, connection: &ClusterConnection, within: Duration) -> bool {
         let Ok(named) = in_time(within, primaries_of(connection.clone())).await else { return true };
-        let mut known = self.known();
+        let mut known = self.primaries.lock();
         if known.is_empty() {
             *known = named;
             return true;
         }
         known.iter().all(|place| named.contains(place))
-    }
-
-    fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.primaries.lock()
     }
 
     fn client(&self, within: Duration) -> RedisResult<ClusterClient> {

@@ -15,9 +15,10 @@ mod tests;
 pub(super) mod tls;
 pub(super) mod url;
 
-use parking_lot::Mutex;
 use std::fmt::Write as _;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use crate::model::{Invalid, Secret};
 use cluster::Cluster;

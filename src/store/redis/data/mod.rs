@@ -55,9 +55,6 @@ type Raw = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
 impl Redis {
     /// What Redis has of an avatar. A caller that has the picture passes it, so that Redis does not send the same bytes.
-    ///
-    /// # Errors
-    /// Redis is away, too slow for the budget, or refuses.
     pub async fn get(
         &self,
         id: &AvatarId,
@@ -108,9 +105,6 @@ impl Redis {
     }
 
     /// The provider of the entry in Redis, if there is one.
-    ///
-    /// # Errors
-    /// As [`Redis::get`].
     pub async fn provider(
         &self,
         id: &AvatarId,
@@ -121,9 +115,6 @@ impl Redis {
 
     /// Stores an entry for all instances, unless it was purged or a later one is there. Pictures above `redis.max_value` stay
     /// local.
-    ///
-    /// # Errors
-    /// As [`Redis::get`].
     pub async fn put(&self, held: &Held, budget: &mut Budget) -> Result<Put, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
         let parts = Parts::of(open, held).ok_or(Unavailable)?;

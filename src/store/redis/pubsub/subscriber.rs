@@ -9,7 +9,7 @@ use redis::Msg;
 use super::RedisEvent;
 use super::message::{Envelope, Message, Recipient};
 use crate::clock::monotonic;
-use crate::model::{Generation, PurgeScope};
+use crate::model::{Backoff, Generation, PurgeScope};
 use crate::store::redis::data::scripts;
 use crate::store::redis::supervisor::Access;
 use crate::store::redis::{Open, Unavailable};
@@ -20,10 +20,10 @@ const HEARTBEAT_INTERVAL: Duration = Duration::from_secs(1);
 const HEARTBEAT_TIMEOUT: Duration = Duration::from_secs(3);
 /// Without a heartbeat an instance is registered for this long, in milliseconds.
 const REGISTERED_FOR: u64 = 5000;
-/// To subscribe; and the longest pause before the next attempt ...
+/// To subscribe.
 const SUBSCRIBE_TIMEOUT: Duration = Duration::from_secs(2);
-/// ... which begins with this one.
-const SUBSCRIBE_RETRY: Duration = Duration::from_millis(100);
+/// Before the next attempt to subscribe.
+const SUBSCRIBE_BACKOFF: Backoff = Backoff::new(Duration::from_millis(100), SUBSCRIBE_TIMEOUT);
 
 impl Open {
     /// Runs until [`Open::leave`].
@@ -73,7 +73,7 @@ impl Open {
 
     /// Subscribes again and again, for each connection that the supervisor makes.
     async fn keep_subscribed(&self) {
-        let (mut connection_id, mut pause) = (self.supervisor.connection_id(), SUBSCRIBE_RETRY);
+        let (mut connection_id, mut backoff) = (self.supervisor.connection_id(), SUBSCRIBE_BACKOFF);
         loop {
             let Ok(id) = connection_id.wait_for(|id| *id != 0).await.map(|id| *id) else { return };
             let replaced = async {
@@ -86,10 +86,12 @@ impl Open {
                     self.subscribed.note(Err::<(), _>(broken));
                 }
             }
-            let stood = self.invalidations.is_subscribed();
-            pause = if stood { SUBSCRIBE_RETRY } else { (pause * 2).min(SUBSCRIBE_TIMEOUT) };
+            if self.invalidations.is_subscribed() {
+                backoff.reset();
+            }
+            backoff.fail();
             self.invalidations.left();
-            tokio::time::sleep(pause).await;
+            tokio::time::sleep(backoff.pause(0)).await;
         }
     }
 

@@ -48,9 +48,6 @@ pub enum Acks {
 impl Redis {
     /// The next generation of all instances, at least `local`; without a shared tier `local` itself. From it on, every
     /// instance that knows of the purge refuses what began before.
-    ///
-    /// # Errors
-    /// Redis is away, too slow for the budget, or refuses.
     pub async fn next_generation(&self, local: Generation) -> Result<Generation, Unavailable> {
         match &self.open {
             Some(open) => open.next_generation(local).await,
@@ -66,9 +63,6 @@ impl Redis {
 
     /// Has Redis refuse what began before a purge, and deletes there the avatars that it names. Returns those of which an
     /// entry was there.
-    ///
-    /// # Errors
-    /// As [`Redis::next_generation`].
     pub async fn purge(&self, command: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
         let Some(open) = &self.open else { return Ok(Vec::new()) };
         let PurgeCommand { scope, kind, generation, .. } = command;
@@ -86,9 +80,6 @@ impl Redis {
     ///
     /// To be called after [`Redis::broadcast`]: an instance that does not know of the purge yet could store an entry behind
     /// the scan.
-    ///
-    /// # Errors
-    /// As [`Redis::next_generation`].
     pub async fn delete_covered(&self, command: &PurgeCommand) -> Result<Vec<AvatarId>, Unavailable> {
         match &self.open {
             Some(open) if command.kind.deletes() && command.scope.is_wide() => {
@@ -98,19 +89,7 @@ impl Redis {
         }
     }
 
-    /// Leaves nothing of an avatar in Redis. Tells whether an entry was there.
-    ///
-    /// # Errors
-    /// As [`Redis::next_generation`].
-    pub async fn remove(&self, id: &AvatarId, generation: Generation) -> Result<bool, Unavailable> {
-        let open = self.open.as_ref().ok_or(Unavailable)?;
-        Ok(open.put_tombstone(id, PurgeKind::Hard, generation, Which::All).await?.entry)
-    }
-
     /// The purges of these avatars that Redis remembers, in the order of the ids.
-    ///
-    /// # Errors
-    /// As [`Redis::next_generation`].
     pub async fn purged(&self, ids: &[AvatarId]) -> Result<Vec<LastPurges>, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
         let purges = ids.iter().cloned().map(|id| async move { open.purges_of(&id).await });
@@ -118,9 +97,6 @@ impl Redis {
     }
 
     /// The purges of a whole provider that Redis remembers.
-    ///
-    /// # Errors
-    /// As [`Redis::next_generation`].
     pub async fn purged_of(&self, provider: Provider) -> Result<LastPurges, Unavailable> {
         self.open.as_ref().ok_or(Unavailable)?.wide_purges(Some(provider)).await
     }
@@ -149,9 +125,6 @@ impl Redis {
     }
 
     /// Whether it is this instance's turn to scan all of Redis; one of them has it in each period.
-    ///
-    /// # Errors
-    /// As [`Redis::remove`].
     pub async fn may_sweep(&self, period: Duration) -> Result<bool, Unavailable> {
         let Some(open) = &self.open else { return Ok(false) };
         let mut pipe = redis::pipe();
