@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::floors::rust_files;
 
 /// Files in which a pause is part of what is tested, or of the waiting itself: how many there may be, and why.
-const ALLOWED: [(&str, usize, &str); 20] = [
+const ALLOWED: [(&str, usize, &str); 18] = [
     ("support/wait.rs", 2, "this is the waiting"),
     ("support/proxy.rs", 3, "looks again: the last answer, or the depth of the queue, stands in the message"),
     (
@@ -22,7 +22,6 @@ const ALLOWED: [(&str, usize, &str); 20] = [
     ("support/own/chaos.rs", 1, "the pace of a client"),
     ("avatar/browser.rs", 1, "looks again at the page: the images stand in the message"),
     ("cli/process.rs", 1, "README promises a second of the wall clock"),
-    ("config/directory.rs", 1, "the sweep looks at the clock at times of its own"),
     ("http/requests.rs", 1, "the pace of a client"),
     ("http/timeouts.rs", 9, "the server's time limits are real time"),
     ("http/util.rs", 2, "a handler that is slow"),
@@ -31,7 +30,6 @@ const ALLOWED: [(&str, usize, &str); 20] = [
     ("store/redis/outages.rs", 4, "the load continues this long before, during and after an outage"),
     ("store/redis/property/clients.rs", 1, "the pace of the viewers"),
     ("store/redis/property/world.rs", 2, "an act that is a pause, and looks again"),
-    ("warm.rs", 5, "the command waits for a server in real time"),
     (
         "webhook/full_disk.rs",
         1,
