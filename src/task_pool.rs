@@ -102,7 +102,7 @@ mod tests {
 
     #[test]
     fn a_task_runs_on_the_given_runtime_and_is_waited_for() {
-        let [answers, background] = ["answers", "task_pool"].map(|name| {
+        let [answers, background] = ["answers", "background"].map(|name| {
             tokio::runtime::Builder::new_multi_thread().worker_threads(1).thread_name(name).build().unwrap()
         });
         let background = TaskPool::on(background.handle().clone());

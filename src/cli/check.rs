@@ -12,7 +12,7 @@ use crate::directory::{CheckedTable, ConnectionEntry, Directory, DirectoryCheck,
 use crate::model::AvatarId;
 use crate::model::token::{Keyring, OpenError};
 use crate::provider::{JsonConfig, ProvidersConfig};
-use crate::store::{RedisConfig, RedisSurvey};
+use crate::store::{RedisCheck, RedisConfig};
 
 /// Prints a report; fails if something must be corrected.
 pub(super) fn check(layers: &Layers) -> Result<(), CommandFailure> {
@@ -55,7 +55,7 @@ async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>,
         say("redis           none: redis.url and REDIS_URL are empty\n")?;
         return Ok(Ok(()));
     };
-    let survey = config.survey().await;
+    let survey = config.check().await;
     let state = match &survey {
         Ok(survey) => format!("connected\n{}", redis(survey)),
         Err(_) => "not connected\n".to_owned(),
@@ -64,7 +64,7 @@ async fn shared_tier(config: Option<&RedisConfig>) -> Result<Result<(), String>,
     Ok(survey.and_then(|survey| survey.storing.and(survey.subscribing)))
 }
 
-fn redis(survey: &RedisSurvey) -> String {
+fn redis(survey: &RedisCheck) -> String {
     let noun = if survey.primaries.len() == 1 { "primary" } else { "primaries" };
     let mut out = format!("  {noun:<13} {}\n", survey.primaries.join(", "));
     if let Some(version) = &survey.version {

@@ -122,6 +122,7 @@ impl Directory {
     }
 
     /// The connection of an id; the database is asked only where the cache has nothing fresh.
+    #[tracing::instrument(level = "debug", skip_all, fields(connection = %id))]
     pub async fn lookup(&self, id: &AvatarId, now: Timestamp) -> Result<Lookup, DirectoryError> {
         match self.cache.get(id, now) {
             Some(lookup) => Ok(lookup),

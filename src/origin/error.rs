@@ -77,7 +77,7 @@ impl FetchError {
         if error.is_timeout() {
             return Self::TimedOut;
         }
-        if let Some(refused) = find::<super::resolver::Refused>(error) {
+        if let Some(refused) = find::<super::resolver::RefusedHost>(error) {
             return Self::NotPublic(refused.0.clone());
         }
         if find::<super::resolver::Unresolved>(error).is_some() {

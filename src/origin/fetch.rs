@@ -136,6 +136,7 @@ impl Origin {
     ///
     /// # Errors
     /// An address is not allowed, or the reply is no picture within the bounds.
+    #[tracing::instrument(level = "debug", skip_all, fields(host = address.url().host_str()))]
     pub async fn open(&self, address: &Address, allowed: AllowedHosts<'_>) -> Result<Download, FetchError> {
         let deadline = deadline(self.config.timeout);
         let bounds = DownloadBounds {

@@ -15,7 +15,7 @@ use super::guard::Guard;
 /// A name with an address that is not public. One such address is enough: an attacker can add a public one beside it.
 #[derive(Debug, thiserror::Error)]
 #[error("{0} leads to an address that is not public")]
-pub(super) struct Refused(pub(super) String);
+pub(super) struct RefusedHost(pub(super) String);
 
 /// The system found no address, or not in time.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ impl Resolve for Resolver {
                 Ok(Err(_)) | Err(_) => return Err(Unresolved.into()),
             };
             if !trusted && !addresses.iter().all(|address| guard.allows(address.ip())) {
-                return Err(Refused(host).into());
+                return Err(RefusedHost(host).into());
             }
             Ok(Box::new(addresses.into_iter()) as Addrs)
         })

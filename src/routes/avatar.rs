@@ -5,6 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt};
 use hyper::{Request, Response, StatusCode};
+use tracing::Instrument;
 
 use super::config::FallbackKind;
 use super::error::ApiError;
@@ -32,7 +33,9 @@ async fn answer(site: &Arc<Site>, rest: &str, request: &Request<Bytes>) -> Resul
         return Ok(present(site, reply, text, parameters, request));
     }
     let id = AvatarId::parse(text).map_err(|_| ApiError::InvalidId)?;
-    let reply = site.service.serve(&id, now).await;
+    // A hit writes no line, so only what may ask or refresh has a span.
+    let span = tracing::debug_span!("avatar", connection = %id);
+    let reply = site.service.serve(&id, now).instrument(span).await;
     Ok(present(site, reply, text, parameters, request))
 }
 

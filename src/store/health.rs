@@ -1,18 +1,18 @@
-//! How a store is: one log line at each change, and a word for `/readyz`.
+//! [`Health`] of a store: one log line at each change, and a word for `/readyz`.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Mutex, PoisonError};
 
-/// How a store is.
+/// Whether a store works.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Health {
-    /// It works without trouble, or is turned off.
+    /// It works, or is turned off.
     Well,
-    /// The last operation failed, for that reason; pictures are served from the other stores meanwhile.
+    /// The last operation failed for this reason. The other stores serve meanwhile.
     Degraded(String),
 }
 
-/// How the last operation ended.
+/// How the last operation of a store ended.
 #[derive(Debug)]
 pub(super) struct State {
     works_again: &'static str,
@@ -23,36 +23,36 @@ pub(super) struct State {
 
 /// No operation fails.
 const NOTHING: u8 = 0;
-/// The last one that only looked failed.
-const LOOKING: u8 = 1;
-/// The last one that changed something failed.
-const CHANGING: u8 = 2;
-/// It is closed.
+/// The last one that failed was a read.
+const READING: u8 = 1;
+/// The last one that failed was a write.
+const WRITING: u8 = 2;
+/// The store is closed.
 const CLOSED: u8 = 3;
 
 impl State {
-    /// Well at first; the texts are the log lines at the two changes.
+    /// Begins well. The texts are the log lines at the two changes.
     pub(super) fn new(works_again: &'static str, fails: &'static str) -> Self {
         Self { works_again, fails, degraded: Mutex::default(), failing: AtomicU8::new(NOTHING) }
     }
 
-    /// How it is.
+    /// How the store is.
     pub(super) fn health(&self) -> Health {
-        let degraded = self.degraded.lock().unwrap_or_else(PoisonError::into_inner);
+        let degraded = self.degraded.lock();
         degraded.clone().map_or(Health::Well, Health::Degraded)
     }
 
-    /// Notes how an operation ended; one log line at each change.
+    /// Notes how a write ended.
     pub(super) fn note<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
-        self.ended(result, CHANGING)
+        self.ended(result, WRITING)
     }
 
-    /// The same of one that only looked: that it works says nothing of a disk that is full.
-    pub(super) fn looked<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
-        self.ended(result, LOOKING)
+    /// Notes how a read ended. One that works proves nothing about a disk that is full.
+    pub(super) fn note_read<T, E: std::fmt::Display>(&self, result: Result<T, E>) -> Option<T> {
+        self.ended(result, READING)
     }
 
-    /// Says nothing more: it was closed in good order, so that operations fail is no news.
+    /// Logs nothing from now on: the store was closed on purpose, so an operation that fails is no news.
     pub(super) fn close(&self) {
         self.failing.store(CLOSED, Ordering::Release);
     }
@@ -61,15 +61,15 @@ impl State {
         match result {
             Ok(value) => {
                 let failing = self.failing.load(Ordering::Acquire);
-                let is_over = (LOOKING..=kind).contains(&failing);
+                let is_over = (READING..=kind).contains(&failing);
                 if is_over && self.failing.swap(NOTHING, Ordering::AcqRel) != NOTHING {
-                    *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = None;
+                    *self.degraded.lock() = None;
                     tracing::info!("{}", self.works_again);
                 }
                 Some(value)
             }
             Err(error) => {
-                *self.degraded.lock().unwrap_or_else(PoisonError::into_inner) = Some(error.to_string());
+                *self.degraded.lock() = Some(error.to_string());
                 if self.failing.fetch_max(kind, Ordering::AcqRel) == NOTHING {
                     tracing::error!(%error, "{}", self.fails);
                 }

@@ -1,6 +1,13 @@
-//! WORKS: where entries are kept. Each store has the same verbs (`get`, `put`, `remove`) and refuses what is older than
-//! what it holds.
+//! WORKS: the stores of entries. Each has the same verbs (`get`, `put`, `remove`) and refuses an entry that is older than its
+//! own or that a purge has reached; `contract` runs one suite over all three.
+//!
+//! Reading order: [`Held`] (an entry in memory) and [`Memory`]; [`PurgeLog`] with [`LastPurges`] and [`Validity`], which every
+//! store asks before it takes an entry; [`Disk`] (one SQLite file, and the outbox of events in it); [`Redis`] (what all
+//! instances share). `disk` and `redis` do not see each other. Beside them stand [`EntryMeta`] (an entry without its bytes),
+//! [`Health`], and what both stored forms share: `stored_trouble` and `retention`.
 
+#[cfg(test)]
+mod contract;
 mod disk;
 mod health;
 mod held;
@@ -13,8 +20,8 @@ mod stored_trouble;
 mod summary;
 
 pub use self::redis::{
-    Acks, Budget, Lease, LeaseOutcome, Message, PurgeCommand, Put, Redis, RedisConfig, RedisEvent,
-    RedisSurvey, RedisWritten, Shared, Snapshot, Status, Unavailable, Watch,
+    Acks, Budget, Lease, LeaseOutcome, Message, Position, PurgeCommand, Put, Redis, RedisCheck, RedisConfig,
+    RedisEvent, RedisWritten, Shared, Status, Unavailable, Watch,
 };
 pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
 pub use health::Health;

@@ -1,5 +1,5 @@
-//! Stored forms that both the disk and Redis use: values as JSON whose unknown members are ignored, so that programs of
-//! two versions can read each other's.
+//! The stored form of a trouble, for the disk and Redis: JSON whose unknown members are ignored, so that two versions can
+//! read each other's.
 
 use crate::model::{Fingerprint, Timestamp, Trouble, TroubleClass};
 
@@ -12,7 +12,7 @@ struct StoredTrouble {
     retry_at: Option<Timestamp>,
     failures: u32,
     fingerprint: Option<String>,
-    #[serde(default, rename = "to_mend")]
+    #[serde(default, rename = "needs_action")]
     needs_action: Option<TroubleClass>,
 }
 
@@ -23,12 +23,12 @@ pub(super) fn write_trouble(trouble: &Trouble) -> Option<String> {
     serde_json::to_string(&stored).ok()
 }
 
-/// A class that this version does not know is no trouble: the next attempt finds out.
+/// A trouble whose class this version does not know is dropped: the next attempt finds out.
 pub(super) fn read_trouble(text: &[u8]) -> Option<Trouble> {
     let StoredTrouble { class, reason, at, retry_at, failures, fingerprint, needs_action } =
         serde_json::from_slice(text).ok()?;
     let fingerprint = fingerprint.and_then(|hash| read_fingerprint(&hex::decode(hash).ok()?));
-    // An earlier version did not write it.
+    // The first versions did not write it.
     let needs_action = needs_action.or(class.needs_action());
     Some(Trouble { class, reason, at, retry_at, failures, fingerprint, needs_action })
 }

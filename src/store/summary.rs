@@ -1,27 +1,27 @@
-//! [`EntryMeta`]: what a store tells of an entry without its bytes.
+//! [`EntryMeta`]: an entry without its bytes.
 
 use super::Held;
 use crate::model::{AvatarId, Entry, Generation, Provider, Timestamp, TokenEnd};
 
-/// What a walk over all that is kept is told of an avatar.
+/// What a scan of a store returns for each entry.
 #[derive(Debug, Clone)]
 pub struct EntryMeta {
-    /// Whose.
+    /// The avatar.
     pub id: AvatarId,
-    /// Whose picture.
+    /// Its provider.
     pub provider: Provider,
-    /// When it was last verified.
+    /// When the provider last confirmed it.
     pub verified_at: Timestamp,
-    /// When it was begun.
+    /// When its refresh began.
     pub generation: Generation,
-    /// The last soft purge that has made it stale.
+    /// The last soft purge that made it stale.
     pub soft_purged_at: Generation,
     /// When its token ends.
     pub token_end: Option<TokenEnd>,
 }
 
 impl EntryMeta {
-    /// Of what is in memory.
+    /// Of an entry in memory.
     pub fn of(held: &Held) -> Self {
         let Entry { provider, verified_at, generation, soft_purged_at, token_end, .. } = held.entry;
         Self { id: held.id.clone(), provider, verified_at, generation, soft_purged_at, token_end }

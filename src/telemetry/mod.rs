@@ -165,6 +165,33 @@ mod tests {
         assert_eq!(lines("left out"), 3, "nothing was left out since");
     }
 
+    #[tokio::test]
+    async fn a_line_has_the_fields_of_its_refresh_at_every_level_and_in_both_formats() {
+        use tracing::Instrument;
+        for (format, fields) in [
+            (Format::Text, r#"refresh{connection=clx3 provider="instagram"}: "#),
+            (Format::Json, r#""span":{"connection":"clx3","provider":"instagram","name":"refresh"}"#),
+        ] {
+            for level in [Level::Error, Level::Info] {
+                let (written, limits) = (Written::default(), LineLimits::new(|| Duration::ZERO));
+                let writer = written.clone();
+                let lines = subscriber(LogConfig { level, format }, move || writer.clone(), limits);
+                let _guard = lines.set_default();
+                let span =
+                    tracing::error_span!("refresh", connection = %"clx3", provider = tracing::field::Empty);
+                let refresh = async {
+                    tracing::Span::current().record("provider", "instagram");
+                    let inner = tracing::debug_span!("resolve", connection = "clx3");
+                    async { tracing::error!("refresh failed") }.instrument(inner).await;
+                };
+                refresh.instrument(span).await;
+                let text = String::from_utf8(written.0.lock().unwrap().clone()).unwrap();
+                assert!(text.contains(fields), "{level:?} {format:?}: {text}");
+                assert_eq!(written.count("clx3"), 1, "the field is there once: {text}");
+            }
+        }
+    }
+
     #[test]
     fn a_panic_is_one_line_that_quotes_no_value() {
         let (written, limits) = (Written::default(), LineLimits::new(|| Duration::ZERO));

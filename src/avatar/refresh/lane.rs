@@ -8,7 +8,7 @@ use tokio::sync::oneshot;
 use crate::model::{AvatarId, LONGEST_PAUSE, Provider, Timestamp};
 
 /// When a waiting avatar was last viewed, and its number in the order of arrival.
-pub(super) type Key = (Timestamp, u64);
+pub(super) type WaiterKey = (Timestamp, u64);
 
 /// How slowly a provider is asked whose quota is nearly used up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub(super) struct Pace {
 pub(super) struct Lanes<P> {
     lanes: BTreeMap<Provider, Lane<P>>,
     arrivals: u64,
-    keys: HashMap<AvatarId, (Provider, Key)>,
+    keys: HashMap<AvatarId, (Provider, WaiterKey)>,
     /// A task waits for this time, at which a pace allows the next refresh.
     pub(super) watched: Option<Timestamp>,
 }
@@ -35,7 +35,7 @@ pub(super) struct Lane<P> {
     pub(super) running: usize,
     /// How many of those began whatever the pace.
     pub(super) unpaced: usize,
-    waiting: BTreeMap<Key, Waiter<P>>,
+    waiting: BTreeMap<WaiterKey, Waiter<P>>,
     /// `None` = as fast as there are permits.
     pub(super) pace: Option<Pace>,
     /// When the next refresh may begin.
@@ -126,7 +126,7 @@ impl<P> Lanes<P> {
         Some((provider, self.take(provider, key)?))
     }
 
-    fn take(&mut self, provider: Provider, key: Key) -> Option<oneshot::Sender<P>> {
+    fn take(&mut self, provider: Provider, key: WaiterKey) -> Option<oneshot::Sender<P>> {
         let waiter = self.lane(provider).waiting.remove(&key)?;
         self.keys.remove(&waiter.id);
         Some(waiter.admit)

@@ -22,7 +22,7 @@ impl Tiers {
                 None => self.promote(id, now).await.into(),
             };
         }
-        let snapshot = self.parts.redis.snapshot(id);
+        let position = self.parts.redis.position(id);
         let mut held = held;
         let mut remote = self.ask_redis(id, held.as_deref(), now, budget).await;
         if held.is_none() && remote.as_ref().ok().is_none_or(Remote::lacks_bytes) {
@@ -49,7 +49,7 @@ impl Tiers {
             (_, Some(held), _) => held,
             (_, None, _) => return Holding::Nothing,
         };
-        self.parts.redis.trust(&chosen, snapshot);
+        self.parts.redis.trust(&chosen, position);
         Holding::Held(chosen)
     }
 

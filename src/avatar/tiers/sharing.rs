@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::{Slot, Tiers};
 use crate::model::{AvatarId, Provider, Timestamp};
-use crate::store::{Budget, Held, Lease, LeaseOutcome, Snapshot, Unavailable, Watch};
+use crate::store::{Budget, Held, Lease, LeaseOutcome, Position, Unavailable, Watch};
 
 impl Tiers {
     /// Asks for the lease of an avatar among all instances.
@@ -52,12 +52,12 @@ impl Tiers {
     }
 
     /// A position in the messages about an avatar, for [`Tiers::trust`].
-    pub(in crate::avatar) fn position(&self, id: &AvatarId) -> Option<Snapshot> {
-        self.parts.redis.snapshot(id)
+    pub(in crate::avatar) fn position(&self, id: &AvatarId) -> Option<Position> {
+        self.parts.redis.position(id)
     }
 
     /// Serves an entry from memory from now on, unless a message about it arrived since `position`.
-    pub(in crate::avatar) fn trust(&self, held: &Held, position: Option<Snapshot>) {
+    pub(in crate::avatar) fn trust(&self, held: &Held, position: Option<Position>) {
         self.parts.redis.trust(held, position);
     }
 

@@ -93,7 +93,7 @@ impl Graph {
             && !self.has_warned.swap(true, Ordering::Relaxed)
         {
             let (provider, version) = (self.provider, &self.config.version);
-            tracing::warn!(%provider, %version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
+            tracing::warn!(%version, answered_by = %by, "the Graph version is over; raise providers.{provider}.version");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Batch`]: what the disk store's writer is asked to do, put together for one transaction.
+//! [`DiskCommand`]s for the disk store's writer, and the [`Batch`] of them that is one transaction.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -9,39 +9,39 @@ use tokio::sync::oneshot;
 use super::outbox::overflow::Happening;
 use super::outbox::table::OutboxCommand;
 use super::purges;
-use super::row::{Columns, VERSION};
+use super::row::{RowColumns, VERSION};
 use crate::model::{AvatarEvent, AvatarId, Entry, Provider, Timestamp};
 use crate::store::{EntryMeta, Held, StoredPurge};
 
-/// Who waits until a command is in the file.
+/// Answered when the command is in the file, or could not be written.
 type Waiter = oneshot::Sender<Result<(), String>>;
 
-/// What the writer is asked to do.
-pub(super) enum Command {
-    /// Keep an entry, and what has happened with it.
+/// What the writer can do.
+pub(super) enum DiskCommand {
+    /// Store an entry with its events.
     Put(Arc<Held>, Vec<AvatarEvent>, Option<Waiter>),
-    /// Keep what has happened without an entry.
+    /// Store events without an entry.
     Note(Vec<AvatarEvent>, Waiter),
-    /// Do what the sender of events asks.
+    /// Change the outbox, as the sender of events asks.
     Outbox(OutboxCommand, Waiter),
     /// Note a view.
     Touch(AvatarId, Timestamp),
     /// Leave no byte of these.
     Remove(Vec<AvatarId>, Waiter),
-    /// Keep purges.
+    /// Store purges.
     Purges(Vec<StoredPurge>),
-    /// Keep the pause of an app.
+    /// Store the pause of an app.
     Pause(Provider, Timestamp),
-    /// Keep when the last sweep was.
+    /// Store the time of the last sweep.
     Swept(Timestamp),
-    /// Save how far the walk that warms is, or that there is none to go on with.
+    /// Save how far the walk that warms is, or that there is none to continue.
     Walk(Option<String>),
-    /// Tell when all before is written, and write no more.
+    /// Answer when everything before is written, and write no more.
     Close(Waiter),
 }
 
-/// Commands that are written together. Removals come first: what was put before them has an older generation and is
-/// refused, what was put after them is meant.
+/// Commands of one transaction. Removals come first: an entry that was put before one has an older generation and is
+/// refused, and an entry that was put after it is to stay.
 #[derive(Default)]
 pub(super) struct Batch {
     pub(super) removed: Vec<AvatarId>,
@@ -51,49 +51,52 @@ pub(super) struct Batch {
     pub(super) swept: Option<Timestamp>,
     pub(super) walk: Option<Option<String>>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
-    /// With the entry that each came with: an entry that is refused has brought nothing about.
+    /// Each with the entry that it came with: if that is refused, the event has not happened.
     pub(super) happened: Vec<Happening>,
-    pub(super) errands: Vec<OutboxCommand>,
+    pub(super) outbox: Vec<OutboxCommand>,
     pub(super) waiters: Vec<Waiter>,
     /// The store closes after it.
     pub(super) is_last: bool,
 }
 
 impl Batch {
-    pub(super) fn add(&mut self, command: Command) {
+    pub(super) fn add(&mut self, command: DiskCommand) {
         match command {
-            Command::Put(held, happened, waiter) => {
+            DiskCommand::Put(held, happened, waiter) => {
                 if !happened.is_empty() {
                     self.happened.push((Some(EntryMeta::of(&held)), happened));
                 }
                 self.puts.insert(held.id.clone(), held);
                 self.waiters.extend(waiter);
             }
-            Command::Note(happened, waiter) => {
+            DiskCommand::Note(happened, waiter) => {
                 self.happened.push((None, happened));
                 self.waiters.push(waiter);
             }
-            Command::Outbox(errand, waiter) => {
-                self.errands.push(errand);
+            DiskCommand::Outbox(command, waiter) => {
+                self.outbox.push(command);
                 self.waiters.push(waiter);
             }
-            Command::Touch(id, at) => self.touched.push((id, at)),
-            Command::Pause(provider, until) => self.pauses.push((provider, until)),
-            Command::Swept(at) => self.swept = Some(at),
-            Command::Walk(walk) => self.walk = Some(walk),
-            Command::Close(waiter) => {
+            DiskCommand::Touch(id, at) => self.touched.push((id, at)),
+            DiskCommand::Pause(provider, until) => self.pauses.push((provider, until)),
+            DiskCommand::Swept(at) => self.swept = Some(at),
+            DiskCommand::Walk(walk) => self.walk = Some(walk),
+            DiskCommand::Close(waiter) => {
                 self.is_last = true;
                 self.waiters.push(waiter);
             }
-            Command::Purges(purges) => self.purges.extend(purges),
-            Command::Remove(ids, waiter) => {
+            DiskCommand::Purges(purges) => self.purges.extend(purges),
+            DiskCommand::Remove(ids, waiter) => {
                 self.removed.extend(ids);
                 self.waiters.push(waiter);
             }
         }
     }
 
-    pub(super) async fn remove_and_note(&self, connection: &mut SqliteConnection) -> Result<(), sqlx::Error> {
+    pub(super) async fn write_all_but_entries(
+        &self,
+        connection: &mut SqliteConnection,
+    ) -> Result<(), sqlx::Error> {
         for id in &self.removed {
             let query = sqlx::query("DELETE FROM avatar WHERE id = ?");
             query.bind(id.as_str()).execute(&mut *connection).await?;
@@ -123,8 +126,8 @@ impl Batch {
     }
 }
 
-/// Writes an entry, unless a later one stands there. One that was verified in the future is not later: a wrong clock wrote
-/// it, and nothing else could be kept until then.
+/// Writes an entry, unless a later one is there. One that was verified in the future is not later: a wrong clock wrote it,
+/// and until that time it would keep every other entry out.
 pub(super) async fn put(
     held: &Held,
     now: Timestamp,
@@ -132,7 +135,7 @@ pub(super) async fn put(
 ) -> Result<(), sqlx::Error> {
     let Entry { verified_at, provider, name, fingerprint, generation, soft_purged_at, rest_until, .. } =
         &held.entry;
-    let columns = Columns::of(&held.entry);
+    let columns = RowColumns::of(&held.entry);
     sqlx::query(
         "INSERT INTO avatar (id, version, provider, name, fingerprint, verified_at, used_at, content, identity,
              last_modified, bytes, checksum, trouble, field_missing, generation, obeyed, rest_until,

@@ -9,7 +9,7 @@ use crate::model::{Invalid, units};
 pub struct DiskConfig {
     /// The file; `None` turns the store off.
     pub path: Option<PathBuf>,
-    /// What all pictures may weigh together, in bytes; the least recently used go first.
+    /// The bound on all pictures together, in bytes. The least recently used go first.
     pub max_bytes: u64,
 }
 

@@ -12,15 +12,15 @@ use super::row::{ADDED, SCHEMA};
 /// SQLite's own wait for a lock.
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
-/// How often a lock that is held is tried again, ...
+/// A lock that another process holds is tried so many times ...
 const LOCK_TRIES: u32 = 20;
-/// ... and how long after the last time: a second together.
-const LOCK_AGAIN: Duration = Duration::from_millis(50);
+/// ... this long apart: a second together.
+const LOCK_RETRY: Duration = Duration::from_millis(50);
 
 /// Locks `<path>.lock`; `None` if another process holds it.
 ///
-/// One that is just ending may hold it for a moment; so may a child that has not begun its own program yet, since it has
-/// every open file until then.
+/// A process that is just ending may hold it for a moment. So may a child that has not executed its own program yet, since
+/// it shares every open file until then.
 pub(super) async fn lock(path: &Path) -> std::io::Result<Option<File>> {
     if let Some(folder) = path.parent() {
         std::fs::create_dir_all(folder)?;
@@ -31,14 +31,14 @@ pub(super) async fn lock(path: &Path) -> std::io::Result<Option<File>> {
     for _ in 0..LOCK_TRIES {
         match file.try_lock() {
             Ok(()) => return Ok(Some(file)),
-            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_AGAIN).await,
+            Err(std::fs::TryLockError::WouldBlock) => tokio::time::sleep(LOCK_RETRY).await,
             Err(std::fs::TryLockError::Error(error)) => return Err(error),
         }
     }
     Ok(None)
 }
 
-/// Opens the file; a corrupt one is renamed (never deleted: it may be wanted as evidence or be mended) and a new one made.
+/// Opens the file. A corrupt one is renamed, never deleted, since an operator may want to repair it, and a new one is made.
 pub(super) async fn open_or_set_aside(path: &Path) -> Result<SqlitePool, sqlx::Error> {
     match open(path).await {
         Err(error) if is_corrupt(&error) => {
@@ -63,8 +63,8 @@ fn set_aside(path: &Path) -> std::io::Result<()> {
     let aside = (0..1000)
         .map(|n| path.with_extension(format!("corrupt-{n}")))
         .find(|aside| !aside.exists())
-        .ok_or_else(|| std::io::Error::other("a thousand corrupt files stand beside it already"))?;
-    tracing::error!(aside = %aside.display(), "disk store: the file is corrupt; it is set aside and a new one begun");
+        .ok_or_else(|| std::io::Error::other("there are a thousand corrupt files beside it already"))?;
+    tracing::error!(aside = %aside.display(), "disk store: the file is corrupt; it is set aside and a new one is made");
     for suffix in ["-wal", "-shm"] {
         let mut name = path.as_os_str().to_owned();
         name.push(suffix);
@@ -78,7 +78,7 @@ async fn open(path: &Path) -> Result<SqlitePool, sqlx::Error> {
         .filename(path)
         .create_if_missing(true)
         .journal_mode(SqliteJournalMode::Wal)
-        // NORMAL keeps every commit over a kill; only a power cut may take the last ones.
+        // NORMAL loses no commit when the process is killed; a power cut may take the last ones.
         .synchronous(SqliteSynchronous::Normal)
         .pragma("secure_delete", "ON")
         .busy_timeout(BUSY_TIMEOUT);

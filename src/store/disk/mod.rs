@@ -1,4 +1,8 @@
 //! [`Disk`]: the last good bytes of every avatar in one SQLite file, so that a restart shows no broken picture.
+//!
+//! Reading order: the handle here, which reads by connections of its own and sends [`DiskCommand`]s to the one `writer`;
+//! `command` (a batch of them is a transaction), `row` (the stored form of an entry), `purges`, `file` (lock, schema,
+//! corruption); `outbox` holds the events that the dashboard has not taken yet.
 
 mod command;
 mod config;
@@ -23,7 +27,7 @@ use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
 use crate::task_pool::TaskPool;
-use command::Command;
+use command::DiskCommand;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
 use outbox::table;
@@ -32,7 +36,7 @@ use writer::Writer;
 pub use config::{DiskConfig, DiskWritten};
 pub use outbox::{LastSequence, Outbox, Waiting};
 
-/// Why the start is refused. All other trouble with the file only degrades the service.
+/// Why the start is refused. Any other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
 pub enum DiskError {
     /// Two processes on one file would undo each other's deletions.
@@ -40,17 +44,17 @@ pub enum DiskError {
     InUse(PathBuf),
 }
 
-/// Commands that may wait for the writer. A refresh that finds the queue full waits for a place in it.
+/// Commands that may wait for the writer. A refresh waits while the queue is full.
 const QUEUE: usize = 64;
-/// A view is written down only if the one on disk is older, so that a hit costs no write.
+/// A view is written only if the one on disk is older than this, so that a hit costs no write.
 const TOUCH_AFTER: Duration = Duration::from_secs(3600);
 const WORKS_AGAIN: &str = "disk store works again";
-const FAILS: &str = "disk store fails: pictures are kept in memory alone until it works again";
+const FAILS: &str = "disk store fails: pictures are in memory alone until it works again";
 
 /// The embedded last-good store.
 #[derive(Debug, Clone)]
 pub struct Disk {
-    // None: turned off, or the file could not be opened.
+    // `None`: turned off, or the file could not be opened.
     open: Option<Open>,
     is_wanted: bool,
     events: Arc<Counters>,
@@ -60,9 +64,9 @@ pub struct Disk {
 #[derive(Debug, Clone)]
 struct Open {
     pool: SqlitePool,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<DiskCommand>,
     max_pixels: u64,
-    // Held until the last clone goes: the operating system frees it with the process, however that ends.
+    // Locked until the last clone is dropped; the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
 }
 
@@ -105,129 +109,130 @@ impl Disk {
             events,
             unwritten: Unwritten::default(),
             used: 0,
-            noted: 0,
+            new_purges: 0,
         };
         background.spawn(writer.run(queue));
         Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), ..closed })
     }
 
-    /// There is to be a file, and it could not be opened at the start: whatever is in it stays there.
+    /// Whether the file that is configured could not be opened at the start. Its content stays as it is.
     pub fn is_unavailable(&self) -> bool {
         self.is_wanted && self.open.is_none()
     }
 
-    /// How it is.
+    /// How the store is.
     pub fn health(&self) -> Health {
         self.state.health()
     }
 
-    /// What is kept of an avatar; trouble with the file or the row is a miss.
+    /// The entry of an avatar. Trouble with the file or the row is a miss.
+    #[tracing::instrument(name = "disk", level = "debug", skip_all, fields(connection = %id))]
     pub async fn get(&self, id: &AvatarId, now: Timestamp) -> Option<Entry> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(row::SELECT).bind(id.as_str());
-        let row = self.state.looked(query.fetch_optional(&open.pool).await)??;
+        let row = self.state.note_read(query.fetch_optional(&open.pool).await)??;
         match row::read(&row, open.max_pixels) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
                 if used_at.is_older_than(TOUCH_AFTER, now) {
-                    let _ = open.commands.try_send(Command::Touch(id.clone(), now));
+                    let _ = open.commands.try_send(DiskCommand::Touch(id.clone(), now));
                 }
                 Some(entry)
             }
             Err(error) => {
-                tracing::error!(connection = %id, %error, "disk store: the row is dropped");
+                tracing::error!(connection = %id, %error, "disk store: a damaged row is dropped");
                 self.remove(vec![id.clone()]).await;
                 None
             }
         }
     }
 
-    /// Keeps an entry; it is in the file within a second. Waits while the queue is full.
+    /// Stores an entry; it is in the file within a second. Waits while the queue is full.
     pub async fn put(&self, held: Arc<Held>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Put(held, Vec::new(), None)).await;
+            let _ = open.commands.send(DiskCommand::Put(held, Vec::new(), None)).await;
         }
     }
 
-    /// Keeps an entry and what has happened with it, and waits until both are in the file: whoever is shown the entry
-    /// then can rely on the dashboard being told. Trouble is logged.
+    /// Stores an entry with its events and waits until both are in the file, so that no viewer sees an entry whose events
+    /// could be lost. Trouble is logged.
     pub async fn put_with_events(&self, held: Arc<Held>, happened: Vec<AvatarEvent>) {
         if happened.is_empty() {
             return self.put(held).await;
         }
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Put(held, happened, Some(done))).await.is_ok() {
+        if open.commands.send(DiskCommand::Put(held, happened, Some(done))).await.is_ok() {
             let _ = ended.await;
         }
     }
 
-    /// Keeps what has happened without an entry that would be kept. Trouble is logged.
+    /// Stores events without an entry and waits until they are in the file. Trouble is logged.
     pub async fn put_events(&self, happened: Vec<AvatarEvent>) {
         let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Note(happened, done)).await.is_ok() {
+        if open.commands.send(DiskCommand::Note(happened, done)).await.is_ok() {
             let _ = ended.await;
         }
     }
 
-    /// What the dashboard is still to be told; `None` where the file could not be opened.
+    /// The events that the dashboard has not taken yet; `None` where the file could not be opened.
     pub fn outbox(&self) -> Option<Outbox> {
         let Open { pool, commands, .. } = self.open.as_ref()?;
         Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
     }
 
-    /// Events since the start that could not be kept.
+    /// Events since the start that could not be stored.
     pub fn lost_events(&self) -> u64 {
         self.events.lost()
     }
 
-    /// Removes avatars so that none of their bytes is left in the file or its log. The caller has noted their purge
-    /// before. Returns whether it is done; trouble is logged.
+    /// Removes avatars so that none of their bytes is left in the file or its log. The caller has recorded their purge
+    /// before. Returns whether it is done. Trouble is logged.
     pub async fn remove(&self, ids: Vec<AvatarId>) -> bool {
         let Some(open) = &self.open else { return !self.is_unavailable() };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Remove(ids, done)).await.is_err() {
+        if open.commands.send(DiskCommand::Remove(ids, done)).await.is_err() {
             return false;
         }
         matches!(ended.await, Ok(Ok(())))
     }
 
-    /// What is kept of an avatar, without its bytes.
+    /// The entry of an avatar without its bytes.
     pub async fn meta(&self, id: &AvatarId) -> Option<EntryMeta> {
         let open = self.open.as_ref()?;
         let query = sqlx::query(
             "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id = ?",
         );
-        let row = self.state.looked(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
+        let row = self.state.note_read(query.bind(id.as_str()).fetch_optional(&open.pool).await)??;
         row::read_meta(&row)
     }
 
-    /// Keeps purges, so that a restart forgets none.
+    /// Stores purges, so that a restart forgets none.
     pub async fn put_purges(&self, purges: Vec<StoredPurge>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Purges(purges)).await;
+            let _ = open.commands.send(DiskCommand::Purges(purges)).await;
         }
     }
 
-    /// The purges that were kept. Those that were told and are older than `oldest` are dropped.
+    /// The purges in the file, oldest first. Drops those that are published and older than `oldest`.
     pub async fn purges(&self, oldest: Generation) -> Vec<StoredPurge> {
         let Some(open) = &self.open else { return Vec::new() };
-        self.state.looked(purges::read(&open.pool, oldest).await).unwrap_or_default()
+        self.state.note_read(purges::read(&open.pool, oldest).await).unwrap_or_default()
     }
 
-    /// Keeps the pause of a whole app.
+    /// Stores the pause of a provider's whole app.
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Pause(provider, until)).await;
+            let _ = open.commands.send(DiskCommand::Pause(provider, until)).await;
         }
     }
 
-    /// The pauses that were kept.
+    /// The pauses in the file.
     pub async fn pauses(&self) -> Vec<(Provider, Timestamp)> {
         let Some(open) = &self.open else { return Vec::new() };
         let rows = sqlx::query("SELECT provider, until FROM pause").fetch_all(&open.pool).await;
-        let rows = self.state.looked(rows).unwrap_or_default();
+        let rows = self.state.note_read(rows).unwrap_or_default();
         rows.iter()
             .filter_map(|row| {
                 let provider = Provider::from_name(row.try_get("provider").ok()?)?;
@@ -236,24 +241,24 @@ impl Disk {
             .collect()
     }
 
-    /// Keeps when the last sweep was.
+    /// Stores the time of the last sweep.
     pub async fn put_last_sweep(&self, at: Timestamp) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Swept(at)).await;
+            let _ = open.commands.send(DiskCommand::Swept(at)).await;
         }
     }
 
-    /// When the last sweep was, as far as it was kept.
+    /// The time of the last sweep, if the file has one.
     pub async fn last_sweep(&self) -> Option<Timestamp> {
         let open = self.open.as_ref()?;
         let at = sqlx::query_scalar::<_, i64>("SELECT at FROM swept").fetch_optional(&open.pool).await;
-        self.state.looked(at)?.map(Timestamp::from_millis)
+        self.state.note_read(at)?.map(Timestamp::from_millis)
     }
 
-    /// Saves how far the walk that warms is, in the walk's own words; `None` = there is none to go on with.
+    /// Saves how far the walk that warms is, in its own form; `None` = there is none to continue.
     pub async fn put_walk(&self, walk: Option<String>) {
         if let Some(open) = &self.open {
-            let _ = open.commands.send(Command::Walk(walk)).await;
+            let _ = open.commands.send(DiskCommand::Walk(walk)).await;
         }
     }
 
@@ -261,27 +266,29 @@ impl Disk {
     pub async fn walk(&self) -> Option<String> {
         let open = self.open.as_ref()?;
         let walk = sqlx::query_scalar("SELECT walk FROM warming").fetch_optional(&open.pool).await;
-        self.state.looked(walk)?
+        self.state.note_read(walk)?
     }
 
-    /// A page of what is kept behind `after`, in the order of ids.
+    /// The entries behind `after` without their bytes, in the order of ids.
     pub async fn page(&self, after: &str, limit: u32) -> Vec<EntryMeta> {
         let Some(open) = &self.open else { return Vec::new() };
         let query = sqlx::query(
             "SELECT id, provider, verified_at, generation, obeyed, token_end FROM avatar WHERE id > ? ORDER BY id
              LIMIT ?",
         );
-        let rows =
-            self.state.looked(query.bind(after).bind(limit).fetch_all(&open.pool).await).unwrap_or_default();
+        let rows = self
+            .state
+            .note_read(query.bind(after).bind(limit).fetch_all(&open.pool).await)
+            .unwrap_or_default();
         rows.iter().filter_map(row::read_meta).collect()
     }
 
-    /// Waits until all that was put before is in the file, then ends the writer's work. What is asked of the store
-    /// afterwards finds nothing and changes nothing.
+    /// Waits until everything that was put before is in the file, then ends the writer's task and closes the file. A closed
+    /// store finds nothing and changes nothing.
     pub async fn close(&self) {
         let Some(open) = &self.open else { return };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(Command::Close(done)).await.is_ok() {
+        if open.commands.send(DiskCommand::Close(done)).await.is_ok() {
             let _ = ended.await;
         }
         self.state.close();

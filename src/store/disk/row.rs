@@ -11,11 +11,11 @@ use crate::model::{AvatarId, Content, Entry, Generation, Identity, Picture, Prov
 use crate::store::EntryMeta;
 use crate::store::stored_trouble::{read_fingerprint, read_trouble, write_trouble};
 
-/// The version of the stored form; a row of another version is read by its own function or is a miss. A new column
-/// with a default leaves it as it is: an older program neither reads nor writes it.
+/// The version of the stored form. A row of another version is a miss. A new column with a default does not raise it: an
+/// older program neither reads nor writes the column.
 pub(super) const VERSION: i64 = 1;
 
-/// The tables as version 1 has them. No link is kept: a signed address is as good as a token while it lives.
+/// The tables of version 1. They hold no link: a signed address is as good as a token while it lives.
 pub(super) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS avatar (
     id TEXT PRIMARY KEY,
@@ -67,20 +67,20 @@ pub(super) const ADDED: [(&str, &str); 4] = [
     ("token_end", "ALTER TABLE avatar ADD COLUMN token_end TEXT"),
 ];
 
-/// All that [`read`] wants of a row, and when it was last used. Named one by one: `*` is another list after a column
+/// The columns that [`read`] reads, and when the row was last used. Named one by one: `*` is another list after a column
 /// was added.
 pub(super) const SELECT: &str = "
 SELECT id, version, provider, name, fingerprint, verified_at, used_at, content, identity, last_modified, bytes, checksum,
     trouble, field_missing, generation, obeyed, rest_until, token_end
 FROM avatar WHERE id = ?";
 
-/// Why a row cannot be used. It is dropped and the avatar counts as never held.
+/// Why a row cannot be used. It is dropped, and the avatar is a miss.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum RowError {
     /// Written by a later version.
     #[error("a row of the unknown version {0}")]
     Version(i64),
-    /// The checksum, the image header or a column does not hold.
+    /// The checksum, the image header or a column is wrong.
     #[error("a damaged row ({0})")]
     Damaged(&'static str),
     /// SQLite failed.
@@ -89,7 +89,7 @@ pub(super) enum RowError {
 }
 
 /// The columns of an entry, ready to be bound.
-pub(super) struct Columns {
+pub(super) struct RowColumns {
     pub(super) content: &'static str,
     pub(super) identity: Option<String>,
     pub(super) last_modified: i64,
@@ -100,8 +100,8 @@ pub(super) struct Columns {
     pub(super) token_end: Option<String>,
 }
 
-impl Columns {
-    /// What is written of an entry.
+impl RowColumns {
+    /// The columns of an entry.
     pub(super) fn of(entry: &Entry) -> Self {
         let picture = entry.picture();
         Self {
@@ -121,7 +121,7 @@ impl Columns {
     }
 }
 
-/// Reads a row back. Its bytes are hostile until checksum and image header have been looked at again.
+/// Reads a row back. Its bytes are hostile until their checksum and image header are checked again.
 pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry), RowError> {
     let version: i64 = row.try_get("version")?;
     if version != VERSION {
@@ -146,7 +146,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
     Ok((id, entry))
 }
 
-/// What a later version wrote otherwise is nothing.
+/// A value of another shape, which a later version wrote, is none.
 pub(super) fn read_json<T: serde::de::DeserializeOwned>(
     row: &SqliteRow,
     column: &str,
@@ -154,7 +154,7 @@ pub(super) fn read_json<T: serde::de::DeserializeOwned>(
     Ok(row.try_get::<Option<&str>, _>(column)?.and_then(|text| serde_json::from_str(text).ok()))
 }
 
-/// Reads what is known of an entry without its bytes.
+/// Reads an entry without its bytes.
 pub(super) fn read_meta(row: &SqliteRow) -> Option<EntryMeta> {
     let generation = |column| Some(Generation(row.try_get::<i64, _>(column).ok()?.cast_unsigned()));
     Some(EntryMeta {

@@ -1,4 +1,4 @@
-//! What every store promises, and what only the disk can get wrong.
+//! What only the disk can get wrong; [`contract`](crate::store::contract) has what every store promises.
 
 use std::sync::Arc;
 
@@ -12,7 +12,7 @@ use crate::model::{
     AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
     PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
-use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, Memory, MemoryConfig, PurgeLog, StoredPurge};
+use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, PurgeLog, StoredPurge};
 
 const PIXELS: u64 = 1_000_000;
 const NOW: Timestamp = Timestamp::from_secs(1000);
@@ -144,7 +144,7 @@ fn an_entry() -> impl Strategy<Value = Entry> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(24))]
     #[test]
-    fn the_stored_form_of_every_entry_comes_back_as_it_went_in(entry in an_entry()) {
+    fn every_entry_comes_back_from_the_file_as_it_was_put(entry in an_entry()) {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
             let opened = open().await;
@@ -159,7 +159,7 @@ proptest! {
 }
 
 #[tokio::test]
-async fn a_damaged_row_is_a_miss_and_goes() {
+async fn a_damaged_row_is_a_miss_and_is_dropped() {
     for damage in [
         "UPDATE avatar SET bytes = x'ffd8ff00'",
         "UPDATE avatar SET checksum = x'00'",
@@ -179,74 +179,23 @@ async fn a_damaged_row_is_a_miss_and_goes() {
 }
 
 #[tokio::test]
-async fn both_stores_refuse_what_was_verified_earlier_unless_it_was_purged() {
+async fn an_entry_that_was_viewed_in_the_future_counts_as_used_now() {
     let opened = open().await;
-    let memory =
-        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone(), Clock::manual(NOW));
-    let kept = async |held: Arc<Held>| {
-        memory.put(held.clone());
+    let ahead = held(entry(Content::NoPicture, 100_000));
+    ahead.view(ahead.entry.verified_at);
+    for held in [ahead, held(entry(Content::NoPicture, 999))] {
         opened.disk.put(held).await;
-        // A removal of another avatar is answered when all before it is written.
+        // A removal of another avatar is answered when everything before it is written.
         opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
-        let disk = opened.disk.get(&id(), Timestamp::EPOCH).await.map(|entry| entry.verified_at.as_secs());
-        (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk)
-    };
-    assert_eq!(kept(held(entry(Content::NoPicture, 20))).await, (Some(20), Some(20)));
-    assert_eq!(kept(held(entry(Content::NoPicture, 10))).await, (Some(20), Some(20)));
-    opened
-        .purge_log
-        .record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, opened.purge_log.next()));
-    assert_eq!(
-        kept(held(entry(Content::NoPicture, 30))).await,
-        (Some(20), Some(20)),
-        "of an older generation"
-    );
-    let purged = Entry { generation: opened.purge_log.current(), ..entry(Content::NoPicture, 10) };
-    assert_eq!(kept(held(purged)).await, (Some(10), Some(10)));
-}
-
-#[tokio::test]
-async fn both_stores_replace_what_was_verified_in_the_future() {
-    let opened = open().await;
-    let memory =
-        Memory::new(MemoryConfig { max_bytes: 1 << 20 }, opened.purge_log.clone(), Clock::manual(NOW));
-    let viewed = |verified_at| {
-        let held = held(entry(Content::NoPicture, verified_at));
-        held.view(Timestamp::from_secs(verified_at));
-        held
-    };
-    for (verified_at, holds) in [(1001, 1001), (900, 900), (100_000, 100_000), (999, 999), (998, 999)] {
-        let held = viewed(verified_at);
-        memory.put(held.clone());
-        opened.disk.put(held).await;
-        opened.disk.remove(vec![AvatarId::parse("other").unwrap()]).await;
-        let disk = opened.disk.get(&id(), NOW).await.map(|entry| entry.verified_at.as_secs());
-        assert_eq!(
-            (memory.get("a").map(|held| held.entry.verified_at.as_secs()), disk),
-            (Some(holds), Some(holds))
-        );
+        let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
+        let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
+        let used_at = sqlx::query_scalar("SELECT used_at FROM avatar").fetch_one(&mut connection).await;
+        assert_eq!(used_at.ok(), Some(NOW.as_millis()), "or it would stay while others are dropped");
     }
-    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(&opened.path);
-    let mut connection = sqlx::SqliteConnection::connect_with(&options).await.unwrap();
-    let used_at = sqlx::query_scalar("SELECT used_at FROM avatar").fetch_one(&mut connection).await;
-    assert_eq!(used_at.ok(), Some(NOW.as_millis()), "or it would stay while others are dropped");
-}
-
-#[test]
-fn memory_replaces_what_was_seen_and_nothing_that_came_meanwhile() {
-    let purge_log = Arc::new(PurgeLog::default());
-    let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, purge_log.clone(), Clock::manual(NOW));
-    let [seen, new, later] = [10, 10, 10].map(|at| held(entry(Content::NoPicture, at)));
-    assert!(memory.replace(&seen, &new), "nothing is held: it fell out");
-    assert!(!memory.replace(&seen, &later), "another is held");
-    assert!(memory.replace(&new, &later));
-    assert!(memory.get("a").is_some_and(|held| Arc::ptr_eq(&held, &later)));
-    purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge_log.next()));
-    assert!(!memory.replace(&later, &new), "it was purged");
 }
 
 #[tokio::test]
-async fn a_file_of_the_first_release_is_taken_over() {
+async fn a_file_of_the_first_release_is_upgraded() {
     let opened = open().await;
     opened.disk.put(held(entry(picture(None), 1))).await;
     let opened = opened.restarted().await;
@@ -258,7 +207,7 @@ async fn a_file_of_the_first_release_is_taken_over() {
 }
 
 #[tokio::test]
-async fn a_file_that_knows_of_no_sweep_learns_of_the_last_one() {
+async fn a_file_without_a_sweep_stores_the_last_one() {
     let opened = open().await;
     opened.damage("DROP TABLE swept").await;
     let opened = opened.restarted().await;
@@ -363,7 +312,7 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
 }
 
 #[tokio::test]
-async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
+async fn an_entry_that_was_deleted_meanwhile_emits_no_event() {
     let opened = open().await;
     let purge = opened.purge_log.next();
     opened.purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge));
@@ -372,7 +321,7 @@ async fn an_entry_that_was_deleted_meanwhile_has_brought_nothing_about() {
 }
 
 #[tokio::test]
-async fn what_the_disk_cannot_keep_waits_in_memory_and_what_is_too_much_is_counted() {
+async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_counted() {
     let opened = open().await;
     let outbox = opened.disk.outbox().unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;

@@ -1,4 +1,4 @@
-//! The pause of a provider's whole app, which every instance keeps.
+//! The pause of a provider's whole app, which all instances observe.
 
 use super::data::clear_head::MAX_TOMBSTONE;
 use super::pubsub::message::{Message, Recipient};
@@ -11,7 +11,7 @@ impl Redis {
     pub async fn put_pause(&self, provider: Provider, until: Timestamp) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
-        // A longer one stays, unless a wrong clock set it.
+        // A longer pause stays, unless a wrong clock set it.
         let known = open.pause(provider, &mut budget).await.ok().flatten();
         let known = known.filter(|known| known.is_ahead(LONGEST_PAUSE, open.clock.now()));
         if known.is_none_or(|known| known < until) {

@@ -1,7 +1,7 @@
-//! [`RedisSurvey`]: what `check` finds out about a Redis.
+//! [`RedisCheck`]: what `avatar-proxy check` finds out about a Redis.
 //!
-//! Every command that an instance uses is tried, on keys of an avatar that is none, so that an ACL which forbids one of
-//! them is noticed here and not at the first purge. Nothing is left behind; where this is cut off, it goes by itself.
+//! It tries every command that an instance uses, on the keys of an avatar that does not exist, so that it finds an ACL which
+//! forbids one of them before the first purge does. It leaves nothing behind; if it is cut off, the keys expire.
 
 use std::time::Duration;
 
@@ -12,46 +12,46 @@ use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{FromRedisValue, RedisResult};
 
 use super::config::RedisConfig;
-use super::connect::connection::{Connection, Wire};
+use super::connect::connection::{RedisConnection, Wire};
 use super::data::keys::{AvatarKeys, Keys};
 use super::data::scripts;
-use super::supervisor::said;
+use super::supervisor::text_of;
 use crate::model::AvatarId;
 
-/// To connect; and for each kind of command.
-const WITHIN: Duration = Duration::from_secs(5);
-/// What a check that is cut off leaves behind lives so long, in milliseconds.
+/// To connect, and for each kind of command.
+const TIMEOUT: Duration = Duration::from_secs(5);
+/// The keys of a check that is cut off expire after so many milliseconds.
 const LIFE: u64 = 10_000;
 
-/// What was found at a Redis that can be connected to. Each trouble is a text for people without a secret.
+/// A Redis that can be connected to. Each error is a text for people, without a secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RedisSurvey {
+pub struct RedisCheck {
     /// The primaries, `host:port` each.
     pub primaries: Vec<String>,
-    /// Its name and version, where the login may ask for it.
+    /// Its name and version, if the ACL allows the question.
     pub version: Option<String>,
-    /// Whether an instance hears what another publishes.
+    /// Whether an instance receives what another publishes.
     pub subscribing: Result<(), String>,
-    /// Whether what an instance reads and writes is allowed.
+    /// Whether the ACL allows what an instance reads and writes.
     pub storing: Result<(), String>,
 }
 
 impl RedisConfig {
-    /// Connects, and tries all that an instance does.
+    /// Connects, and tries everything that an instance does.
     ///
     /// # Errors
-    /// There is no connection: why.
-    pub async fn survey(&self) -> Result<RedisSurvey, String> {
-        let mut connection = self.server.connect(WITHIN).await.map_err(|error| error.to_string())?;
+    /// Why there is no connection.
+    pub async fn check(&self) -> Result<RedisCheck, String> {
+        let mut connection = self.server.connect(TIMEOUT).await.map_err(|error| error.to_string())?;
         let keys = Keys::new(&self.prefix);
         let random = <[u8; 8]>::try_generate().map_err(|error| error.to_string())?;
         let name = format!("check-{}", hex::encode(random));
         let id = AvatarId::parse(&name).map_err(|error| error.to_string())?;
         let own = keys.of(&id);
         let storing = in_time(self.store(&mut connection, &keys, &own)).await;
-        // What remains of an attempt that failed in the middle goes by itself where it may not be deleted.
+        // What remains of an attempt that failed in the middle expires if it may not be deleted.
         let _ = in_time(delete(&mut connection, &own)).await;
-        Ok(RedisSurvey {
+        Ok(RedisCheck {
             primaries: primaries(&connection).await,
             version: version(&connection).await,
             subscribing: self.hear(&mut connection, &keys, &name).await,
@@ -59,10 +59,15 @@ impl RedisConfig {
         })
     }
 
-    /// The commands of `entries`, `lease`, `purge` and `listen`, in that order.
-    async fn store(&self, connection: &mut Connection, keys: &Keys, own: &AvatarKeys) -> RedisResult<()> {
+    /// The commands of `data`, `lease`, `purge` and `pubsub`, in that order.
+    async fn store(
+        &self,
+        connection: &mut RedisConnection,
+        keys: &Keys,
+        own: &AvatarKeys,
+    ) -> RedisResult<()> {
         let sealed = |key: &str| self.sealer.seal(key, b"{}").unwrap_or_default();
-        // Before the scripts: what a script may not do is not told by name.
+        // Before the scripts: an error inside a script does not name the command that is forbidden.
         let mut pipe = redis::pipe();
         pipe.cmd("GETRANGE").arg(&own.picture).arg(0).arg(1).ignore();
         pipe.cmd("PEXPIRE").arg(&own.entry).arg(LIFE).ignore();
@@ -85,7 +90,7 @@ impl RedisConfig {
         purge.invoke_async::<()>(connection).await?;
         let mut note = scripts::NOTE.prepare_invoke();
         note.key(&own.soft).arg(1).arg("1:").arg(LIFE).invoke_async::<()>(connection).await?;
-        // These are tried on keys that are free now, since they would raise a generation or register an instance.
+        // On keys that are free now: on their own these would raise the generation or register an instance.
         let mut next = scripts::NEXT.prepare_invoke();
         next.key(&own.entry).arg(1).arg(LIFE).invoke_async::<()>(connection).await?;
         let mut register = scripts::REGISTER.prepare_invoke();
@@ -108,17 +113,17 @@ impl RedisConfig {
         Ok(())
     }
 
-    /// Subscribes as an instance does, and publishes what must be heard.
-    async fn hear(&self, connection: &mut Connection, keys: &Keys, name: &str) -> Result<(), String> {
+    /// Subscribes as an instance does, and publishes a message that must arrive.
+    async fn hear(&self, connection: &mut RedisConnection, keys: &Keys, name: &str) -> Result<(), String> {
         let channels = [keys.news(), keys.inbox(name)];
-        let subscribed = self.server.subscribe(connection, &channels, WITHIN).await;
+        let subscribed = self.server.subscribe(connection, &channels, TIMEOUT).await;
         let mut subscription = subscribed.map_err(|error| error.to_string())?;
         let mut pipe = redis::pipe();
         pipe.cmd("PUBLISH").arg(&channels[1]).arg("check").ignore();
         in_time(pipe.exec_async(connection)).await?;
-        tokio::time::timeout(WITHIN, heard(&mut subscription, &channels[1]))
+        tokio::time::timeout(TIMEOUT, heard(&mut subscription, &channels[1]))
             .await
-            .unwrap_or_else(|_| Err(format!("what is published is not heard within {WITHIN:?}")))
+            .unwrap_or_else(|_| Err(format!("what is published does not arrive within {TIMEOUT:?}")))
     }
 }
 
@@ -132,18 +137,18 @@ async fn heard(subscription: &mut PubSub, channel: &str) -> Result<(), String> {
     Err("the subscription has ended".to_owned())
 }
 
-async fn delete(connection: &mut Connection, own: &AvatarKeys) -> RedisResult<()> {
+async fn delete(connection: &mut RedisConnection, own: &AvatarKeys) -> RedisResult<()> {
     let mut pipe = redis::pipe();
     let all = [&own.entry, &own.picture, &own.link, &own.trouble, &own.hard, &own.soft, &own.lease];
     pipe.cmd("DEL").arg(all.as_slice()).ignore();
     pipe.exec_async(connection).await
 }
 
-async fn primaries(connection: &Connection) -> Vec<String> {
+async fn primaries(connection: &RedisConnection) -> Vec<String> {
     match &connection.0 {
         Wire::Node { place, .. } => vec![place.to_string()],
         Wire::Cluster(_) => {
-            let primaries = tokio::time::timeout(WITHIN, connection.primaries()).await;
+            let primaries = tokio::time::timeout(TIMEOUT, connection.primaries()).await;
             let primaries = primaries.ok().and_then(Result::ok).unwrap_or_default();
             primaries.into_iter().flatten().map(|place| place.to_string()).collect()
         }
@@ -151,7 +156,7 @@ async fn primaries(connection: &Connection) -> Vec<String> {
 }
 
 /// `Redis 7.0.15`; `None` where an ACL forbids the question.
-async fn version(connection: &Connection) -> Option<String> {
+async fn version(connection: &RedisConnection) -> Option<String> {
     let mut info = redis::cmd("INFO");
     info.arg("server");
     let asked = async {
@@ -163,14 +168,14 @@ async fn version(connection: &Connection) -> Option<String> {
             }
         }
     };
-    named(&tokio::time::timeout(WITHIN, asked).await.ok()?.ok()?)
+    named(&tokio::time::timeout(TIMEOUT, asked).await.ok()?.ok()?)
 }
 
-/// Valkey tells the version of Redis that it is like, too.
+/// Valkey also names the version of Redis that it is compatible with.
 fn named(info: &str) -> Option<String> {
     let field = |name: &str| {
         let value = info.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(':'))?.trim();
-        // SECURITY: a server's word goes to a terminal.
+        // SECURITY: this text of a server goes to a terminal.
         value.bytes().all(|byte| byte.is_ascii_alphanumeric() || b".-+".contains(&byte)).then_some(value)
     };
     match field("valkey_version") {
@@ -180,9 +185,9 @@ fn named(info: &str) -> Option<String> {
 }
 
 async fn in_time<T>(call: impl Future<Output = RedisResult<T>>) -> Result<T, String> {
-    match tokio::time::timeout(WITHIN, call).await {
-        Ok(answer) => answer.map_err(|error| said(&error)),
-        Err(_) => Err(format!("no answer within {WITHIN:?}")),
+    match tokio::time::timeout(TIMEOUT, call).await {
+        Ok(answer) => answer.map_err(|error| text_of(&error)),
+        Err(_) => Err(format!("no answer within {TIMEOUT:?}")),
     }
 }
 

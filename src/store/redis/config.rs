@@ -14,9 +14,9 @@ pub struct RedisConfig {
     pub(super) prefix: String,
     /// The budget of all calls of one request together.
     pub(super) timeout: Duration,
-    /// How long one instance may hold the right to refresh one avatar without a sign of life.
+    /// How long an instance may hold the right to refresh an avatar without extending it.
     pub(super) lease: Duration,
-    /// Pictures are kept since their last use.
+    /// How long pictures are stored after their last use.
     pub(super) keep_bytes_for: Duration,
     /// Larger pictures stay local, in bytes.
     pub(super) max_value: u64,
@@ -44,15 +44,15 @@ const FROM_TOKENS: &str = "avatar-proxy redis.keys";
 const MAX_PREFIX: usize = 64;
 
 impl RedisWritten {
-    /// What is meant; `None` without a URL.
+    /// Checks the section; `None` without a URL.
     ///
     /// # Errors
-    /// A broken rule; neither `redis.keys` nor `tokens.keys` to seal with.
+    /// A value is out of bounds, or there is neither a key in `redis.keys` nor in `tokens.keys` to seal with.
     pub fn check(self, tokens: &Keyring) -> Result<Option<RedisConfig>, Invalid> {
         let timeout = self.timeout.at_least("timeout", Duration::from_millis(1))?;
         let lease = self.lease.at_least("lease", Duration::from_secs(1))?;
         if timeout >= lease {
-            // A call could still wait when its lease has long ended, and another refreshes.
+            // A call could wait beyond the end of its lease, while another instance refreshes.
             let right = format!("less than redis.lease = {}", units::show_duration(lease));
             return Err(Invalid::new("timeout", units::show_duration(timeout), right));
         }
@@ -73,12 +73,12 @@ impl RedisWritten {
 }
 
 impl RedisConfig {
-    /// The generation of the oldest purge that Redis still remembers: they are times in milliseconds.
+    /// The generation of the oldest purge that Redis still remembers: generations are times in milliseconds.
     pub fn remembers_since(&self, now: Timestamp) -> Generation {
         Generation((now - self.keep_bytes_for).as_millis().max(0).unsigned_abs())
     }
 
-    /// What is connected to, for people; no secret.
+    /// The server, for people, without a secret.
     pub fn describe(&self) -> String {
         self.server.describe()
     }

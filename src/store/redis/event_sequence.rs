@@ -1,4 +1,4 @@
-//! The numbers of events, which all instances share: whoever sees what another has told uses its number.
+//! The sequences of events, which all instances share: one that sees what another has reported uses the same sequence.
 
 use super::data::scripts;
 use super::supervisor::Access;
@@ -6,22 +6,22 @@ use super::{Redis, Unavailable, millis};
 use crate::model::{AvatarEvent, Dimension};
 use crate::store::retention::DELETION_REMEMBERED;
 
-/// A number that every reader of JSON can hold.
+/// Every reader of JSON can hold a number below this.
 const BEYOND: u64 = 1 << 53;
 
 impl Redis {
-    /// The number of an event, at least `least` where it is a new one.
+    /// The sequence of an event; a new one is at least `least`.
     ///
-    /// It lies in clear, unlike all else: a script must compare it. The mark beside it is made with a key and says nothing
-    /// of the picture or the row. SECURITY: whoever may write to the Redis can have an event told under a number that was
-    /// used, or one of up to a day ahead; he cannot have one told that did not happen, since whoever sees it decides that.
+    /// Unlike all else it is in clear, since a script must compare it. The mark beside it is made with a key and reveals
+    /// nothing of the picture or the row. SECURITY: an attacker who may write to the Redis can give an event a sequence that
+    /// was used, or one of up to a day ahead. No event can be forged: an instance decides by itself that one has happened.
     ///
     /// # Errors
-    /// Redis is away, too slow, refuses, or tells no number.
+    /// Redis is away, too slow, refuses, or answers no number.
     pub async fn sequence(&self, happened: &AvatarEvent, least: u64) -> Result<u64, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
         let dimension = happened.kind.dimension();
-        // A deletion is soon forgotten: the connection may be made again.
+        // Redis forgets a deletion soon: the connection may be made again.
         let (life, gone) = match dimension {
             Dimension::Existence => (DELETION_REMEMBERED, "gone"),
             Dimension::Picture | Dimension::Trouble | Dimension::Expiry => (open.keep_bytes_for, ""),

@@ -13,21 +13,21 @@ use super::{Budget, Open, Put, Redis, Unavailable, Watch, millis};
 use crate::model::AvatarId;
 use crate::store::Held;
 
-/// How often, and with which pause, a lease is freed whose request was not answered, and when that is left to Redis.
-const CALL_OFF_TIMES: u32 = 3;
-const CALL_OFF_EVERY: Duration = Duration::from_millis(500);
-const CALL_OFF_WITHIN: Duration = Duration::from_secs(60);
+/// A lease whose request was not answered is released so many times, with this pause, until that is left to Redis.
+const RELEASE_TRIES: u32 = 3;
+const RELEASE_RETRY: Duration = Duration::from_millis(500);
+const RELEASE_TIMEOUT: Duration = Duration::from_secs(60);
 
 /// Whether the lease was free.
 #[derive(Debug)]
 pub enum LeaseOutcome {
-    /// It is ours.
+    /// This instance has it.
     Acquired(Lease),
-    /// Another instance has it, and for so long at least nobody else gets it.
+    /// Another instance has it, and no other gets it for this long at least.
     HeldElsewhere(Duration),
 }
 
-/// Held until it is released; extended meanwhile. Dropped without that, it ends by itself within `redis.lease`.
+/// Extended until it is released. If it is dropped without that, it ends by itself within `redis.lease`.
 pub struct Lease {
     open: Arc<Open>,
     id: AvatarId,
@@ -47,9 +47,9 @@ impl Redis {
         let mut pipe = redis::pipe();
         pipe.cmd("SET").arg(&key).arg(&owner).arg("NX").arg("PX").arg(millis(open.lease));
         pipe.cmd("PTTL").arg(&key);
-        // A request whose answer was lost may be sent once more: then it is ours already.
+        // A request whose answer was lost may have been sent again: then the lease is ours already.
         pipe.cmd("GETRANGE").arg(&key).arg(0).arg(owner.len());
-        // Without a connection, or without time, nothing is sent, and nothing must be called off.
+        // Without a connection, or without time, nothing is sent, and there is nothing to release.
         open.supervisor.connection()?;
         if budget.left().is_zero() {
             return Err(Unavailable);
@@ -58,12 +58,12 @@ impl Redis {
             match open.pipe(&pipe, Access::Any, budget).await {
                 Ok(answer) => answer,
                 Err(Unavailable) => {
-                    open.background.spawn(open.clone().call_off(id.clone(), owner));
+                    open.background.spawn(open.clone().release_later(id.clone(), owner));
                     return Err(Unavailable);
                 }
             };
         if taken.is_none() && holder != owner.as_bytes() {
-            // -2: it has ended in this moment. -1: it has no end, so it is none of ours.
+            // -2: it has just ended. -1: it never ends, so no instance of ours made it.
             let left = match left {
                 -1 => open.lease,
                 left => Duration::from_millis(u64::try_from(left).unwrap_or(1).max(1)),
@@ -80,12 +80,12 @@ impl Redis {
         }))
     }
 
-    /// Waits for news of an avatar from now on; `None` without Redis.
+    /// Waits for messages about an avatar from now on; `None` without Redis.
     pub fn watch(&self, id: &AvatarId) -> Option<Watch<'_>> {
         self.open.as_ref().map(|open| open.invalidations.watch(id))
     }
 
-    /// Keeps what a refresh brought, tells the others, and frees the lease.
+    /// Stores what a refresh brought, tells the others, and releases the lease.
     pub async fn publish(&self, held: Option<&Held>, lease: Option<Lease>) {
         let Some(open) = &self.open else { return };
         let mut budget = self.unhurried();
@@ -94,12 +94,12 @@ impl Redis {
             None => None,
         };
         let kept = match put {
-            Some((held, Ok(Put::Kept))) => Some(Message::Refreshed {
+            Some((held, Ok(Put::Stored))) => Some(Message::Refreshed {
                 id: held.id.to_string(),
                 etag: held.entry.picture().map(|picture| picture.etag.as_str().to_owned()),
                 trouble_at: held.entry.trouble.as_ref().map(|trouble| trouble.at),
             }),
-            // Something has happened that was not heard of here: the next view looks for it.
+            // Another instance knows more: the next view asks Redis.
             Some((held, Ok(Put::Older | Put::Purged))) => {
                 held.trust(0);
                 None
@@ -107,7 +107,7 @@ impl Redis {
             Some((_, Err(Unavailable))) | None => None,
         };
         let freed = lease.as_ref().map(|lease| Message::LeaseReleased { id: lease.id.to_string() });
-        // Whoever waits takes the result, or the lease: both must be there when he hears of it.
+        // An instance that waits takes the result or the lease, so both must be there when the message arrives.
         if let Some(lease) = lease {
             lease.release().await;
         }
@@ -118,13 +118,13 @@ impl Redis {
 }
 
 impl Lease {
-    /// Gives it back, unless another has it already.
+    /// Releases it, unless another instance has it already.
     async fn release(self) {
         let mut script = scripts::RELEASE.prepare_invoke();
         script.key(self.open.keys.of(&self.id).lease).arg(&self.owner);
         let freed = self.open.script::<i64>(&script, Access::Any, &mut self.open.unhurried()).await;
         if freed.is_err() {
-            self.open.background.spawn(self.open.clone().call_off(self.id, self.owner));
+            self.open.background.spawn(self.open.clone().release_later(self.id, self.owner));
         }
     }
 }
@@ -136,27 +136,27 @@ impl std::fmt::Debug for Lease {
 }
 
 impl Open {
-    /// Frees a lease whose request was not answered: it may arrive as soon as Redis reads again, and nobody could refresh
-    /// the avatar for `redis.lease` then.
-    async fn call_off(self: Arc<Self>, id: AvatarId, owner: String) {
-        let (mut line, key) = (self.supervisor.connection_id(), self.keys.of(&id).lease);
+    /// Releases a lease whose request was not answered. The request may arrive as soon as Redis reads again, and no instance
+    /// could refresh the avatar for `redis.lease` then.
+    async fn release_later(self: Arc<Self>, id: AvatarId, owner: String) {
+        let (mut connection_id, key) = (self.supervisor.connection_id(), self.keys.of(&id).lease);
         let free = async {
-            for _ in 0..CALL_OFF_TIMES {
-                let _ = line.wait_for(|line| *line != 0).await;
+            for _ in 0..RELEASE_TRIES {
+                let _ = connection_id.wait_for(|id| *id != 0).await;
                 let mut script = scripts::RELEASE.prepare_invoke();
                 script.key(&key).arg(&owner);
-                // Not there: never taken, or not yet, since it went by another connection.
+                // Not there: never taken, or not yet, since the request went by another connection.
                 if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(1) {
                     let freed = Message::LeaseReleased { id: id.to_string() };
                     let _ = self.send(Recipient::All, freed, &mut self.unhurried()).await;
                     return;
                 }
-                tokio::time::sleep(CALL_OFF_EVERY).await;
+                tokio::time::sleep(RELEASE_RETRY).await;
             }
         };
         tokio::select! {
             () = self.closed.cancelled() => {}
-            _ = tokio::time::timeout(CALL_OFF_WITHIN, free) => {}
+            _ = tokio::time::timeout(RELEASE_TIMEOUT, free) => {}
         }
     }
 
@@ -169,8 +169,7 @@ impl Open {
             }
             let mut script = scripts::EXTEND.prepare_invoke();
             script.key(&key).arg(&owner).arg(millis(self.lease));
-            // Lost to another, who refreshes the same avatar now: nothing is to be extended any more. The stores keep what
-            // was verified later.
+            // Lost to another instance, which refreshes the same avatar now. The stores keep what was verified later.
             if self.script::<i64>(&script, Access::Any, &mut self.unhurried()).await == Ok(0) {
                 return;
             }

@@ -1,9 +1,16 @@
-//! [`Redis`]: the tier that all instances share. What one has resolved or downloaded, all have; one avatar is refreshed by
-//! one of them; a purge reaches all.
+//! [`Redis`]: the tier that all instances share. What one resolves or downloads, all have; one instance refreshes an avatar;
+//! a purge reaches all.
 //!
-//! Reading order: the handle here; `data` (get and put), `lease` (one refresh among all instances), `purge`,
-//! `pubsub/subscriber` (what the others tell); below them `supervisor` (the connection and its breaker), `pubsub` (what may
-//! be trusted), `data/seal` and `data/keys`; `connect` knows how a Redis is run.
+//! Reading order, from the verbs down:
+//!
+//! - the handle here, and [`Budget`], the time that one request may spend on Redis (`time_budget`);
+//! - `data`: get and put; below it `keys`, `seal`, `scripts`, and what stands in clear before a seal (`clear_head`);
+//! - `lease`: one refresh of an avatar among all instances; `app_pause` and `event_sequence`: two small values they share;
+//! - `purge`: purges and their tombstones, and the repair of a Redis that lacks some; `scan`: over all entries;
+//! - `pubsub`: what may be served without asking Redis; its `subscriber` has the tasks, its `message` the wire form;
+//! - `supervisor`: keeps the connection for commands and is the circuit breaker;
+//! - `connect`: how a Redis is run (one node, Sentinel, a cluster, TLS); `check`: what `avatar-proxy check` tries.
+//!
 //! Every verb's failure is [`Unavailable`] and means one thing: go on without Redis.
 
 mod app_pause;
@@ -18,7 +25,7 @@ mod purge;
 mod scan;
 mod supervisor;
 #[cfg(test)]
-mod test_redis;
+pub(super) mod test_redis;
 mod time_budget;
 
 use std::fmt;
@@ -41,19 +48,19 @@ use pubsub::message::{Envelope, Recipient};
 use purge::repair_backlog::RepairBacklog;
 use supervisor::{Access, Supervisor};
 
-pub use check::RedisSurvey;
+pub use check::RedisCheck;
 pub use config::{RedisConfig, RedisWritten};
 pub use data::{Put, Shared};
 pub use lease::{Lease, LeaseOutcome};
 pub use pubsub::message::{Message, PurgeCommand};
-pub use pubsub::{RedisEvent, Snapshot, Watch};
+pub use pubsub::{Position, RedisEvent, Watch};
 pub use purge::Acks;
 pub use supervisor::Unavailable;
 pub use time_budget::Budget;
 
-/// How long the start waits for a Redis that is there; it goes on without one that is not.
+/// How long the start waits for Redis. It continues without one that does not answer.
 const FIRST_CONNECTION: Duration = Duration::from_secs(1);
-/// What nobody waits for may take so many times `redis.timeout`.
+/// A call that no viewer waits for may take so many times `redis.timeout`.
 const UNHURRIED: u32 = 10;
 
 /// The shared tier, or none. Cheap to clone.
@@ -84,13 +91,13 @@ pub(super) struct Open {
     background: TaskPool,
 }
 
-/// What happened so far.
+/// Counts since the start.
 #[derive(Debug, Default)]
 struct Counters {
     hits: AtomicU64,
     misses: AtomicU64,
     rejected: AtomicU64,
-    kept: AtomicU64,
+    stored: AtomicU64,
 }
 
 /// What an operator sees of the shared tier.
@@ -98,15 +105,15 @@ struct Counters {
 pub struct Status {
     /// This instance's name among the others.
     pub instance: String,
-    /// Whether it hears the others; what it holds is checked at each view otherwise.
+    /// Whether it receives the messages of the others. If not, it checks an entry in Redis at each view.
     pub subscribed: bool,
     /// Calls to Redis, heartbeats included.
     pub calls: u64,
     /// Calls that failed or took too long.
     pub failures: u64,
-    /// Entries that were found.
+    /// Lookups that found an entry.
     pub hits: u64,
-    /// Entries that were not.
+    /// Lookups that found none.
     pub misses: u64,
     /// Values that did not open, or were of an unknown version.
     pub rejected: u64,
@@ -115,13 +122,13 @@ pub struct Status {
 }
 
 impl Redis {
-    /// None: this instance stands alone.
+    /// No shared tier: this instance is alone.
     pub fn off() -> Self {
         Self { open: None }
     }
 
-    /// Begins to connect and to listen, and waits a moment for a Redis that is there. Events arrive at the receiver; the
-    /// tasks end with [`Redis::close`]. `purges` are those that an earlier process has kept.
+    /// Begins to connect and to subscribe, and waits a moment for Redis. Events arrive at the receiver. The tasks end with
+    /// [`Redis::close`]. `purges` are those that an earlier process stored.
     pub async fn start(
         config: RedisConfig,
         purges: Vec<StoredPurge>,
@@ -154,8 +161,8 @@ impl Redis {
             purges: AtomicU64::new(1),
             backlog: RepairBacklog::new(purges),
             subscribed: State::new(
-                "the other instances are heard again",
-                "the other instances are not heard: what is held is checked in Redis at each view",
+                "messages of the other instances arrive again",
+                "no messages of the other instances arrive: entries are checked in Redis at each view",
             ),
             closed: CancellationToken::new(),
             background: background.clone(),
@@ -171,43 +178,43 @@ impl Redis {
         self.open.is_some()
     }
 
-    /// Whether what is held may be served without a look at Redis. Two loads: this is asked on every hit.
+    /// Whether an entry may be served without asking Redis. Two loads, since every hit calls this.
     pub fn trusts(&self, held: &Held) -> bool {
         self.open.as_ref().is_none_or(|open| {
             held.epoch() == open.invalidations.subscription_epoch().load(Ordering::Acquire)
         })
     }
 
-    /// Whether the subscription stands.
+    /// Whether this instance receives the messages of the others.
     pub fn is_subscribed(&self) -> bool {
         self.open.as_ref().is_some_and(|open| open.invalidations.is_subscribed())
     }
 
-    /// A moment, for [`Redis::trust`].
-    pub fn snapshot(&self, id: &AvatarId) -> Option<Snapshot> {
-        self.open.as_ref().map(|open| open.invalidations.snapshot(id))
+    /// How far the messages about an avatar are before a read, for [`Redis::trust`].
+    pub fn position(&self, id: &AvatarId) -> Option<Position> {
+        self.open.as_ref().map(|open| open.invalidations.position(id))
     }
 
-    /// Trusts what was read from Redis, or put there, after `mark`, unless something was heard of it since.
-    pub fn trust(&self, held: &Held, mark: Option<Snapshot>) {
-        if let Some((open, mark)) = self.open.as_ref().zip(mark)
-            && let Some(epoch) = open.invalidations.since(&held.id, mark)
+    /// Trusts what was read from Redis, or put there, after `position`, unless a message about it has arrived since.
+    pub fn trust(&self, held: &Held, position: Option<Position>) {
+        if let Some((open, position)) = self.open.as_ref().zip(position)
+            && let Some(epoch) = open.invalidations.since(&held.id, position)
         {
             held.trust(epoch);
         }
     }
 
-    /// What one request may spend on Redis.
+    /// The time that one request may spend on Redis.
     pub fn budget(&self) -> Budget {
         Budget::new(self.open.as_ref().map_or(Duration::ZERO, |open| open.timeout))
     }
 
-    /// What may be spent where nobody waits.
+    /// The time for calls that no viewer waits for.
     pub fn unhurried(&self) -> Budget {
         Budget::new(self.open.as_ref().map_or(Duration::ZERO, |open| open.timeout * UNHURRIED))
     }
 
-    /// How it is.
+    /// How Redis is.
     pub fn health(&self) -> Health {
         let Some(open) = &self.open else { return Health::Well };
         match open.supervisor.health() {
@@ -229,11 +236,11 @@ impl Redis {
             hits: count(&open.counters.hits),
             misses: count(&open.counters.misses),
             rejected: count(&open.counters.rejected),
-            stored: count(&open.counters.kept),
+            stored: count(&open.counters.stored),
         })
     }
 
-    /// Tells the others that this instance leaves, and ends its tasks.
+    /// Takes this instance out of the register and ends its tasks.
     pub async fn close(&self) {
         if let Some(open) = &self.open {
             open.leave().await;
@@ -262,7 +269,7 @@ impl Open {
         self.supervisor.ask(budget, access, script.invoke_async(&mut connection)).await
     }
 
-    /// Publishes a letter.
+    /// Publishes a message.
     async fn send(
         &self,
         to: Recipient<'_>,
@@ -270,8 +277,8 @@ impl Open {
         budget: &mut Budget,
     ) -> Result<(), Unavailable> {
         let channel = to.channel(&self.keys);
-        let letter = Envelope { from: self.instance.clone(), message };
-        let sealed = letter.sealed(&self.sealer, &channel).ok_or(Unavailable)?;
+        let envelope = Envelope { from: self.instance.clone(), message };
+        let sealed = envelope.sealed(&self.sealer, &channel).ok_or(Unavailable)?;
         let mut pipe = redis::pipe();
         pipe.cmd("PUBLISH").arg(&channel).arg(sealed).ignore();
         self.pipe(&pipe, Access::Any, budget).await
@@ -293,11 +300,11 @@ impl fmt::Debug for Redis {
 }
 
 fn millis(span: Duration) -> u64 {
-    // Redis refuses a life of 0 ms.
+    // Redis refuses a time to live of 0 ms.
     u64::try_from(span.as_millis()).unwrap_or(u64::MAX).max(1)
 }
 
-/// The host's name, so that an operator knows which one is missing, and something random: a restart is another instance.
+/// The host's name, by which an operator knows the instance, and something random: a restart is another instance.
 fn instance_name() -> String {
     use aes_gcm::aead::Generate;
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();

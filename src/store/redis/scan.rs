@@ -1,4 +1,4 @@
-//! [`Scan`]: over all entries in Redis.
+//! [`RedisScan`]: over all entries in Redis.
 
 use std::sync::Arc;
 
@@ -8,14 +8,14 @@ use super::{Open, Redis, Unavailable};
 use crate::model::AvatarId;
 
 /// Goes over the entries in Redis, node by node. An entry that stays all the while comes at least once.
-pub struct Scan {
+pub struct RedisScan {
     open: Option<Arc<Open>>,
     /// The nodes that are left, the current one last; `None` = not begun.
     nodes: Option<Vec<Option<Place>>>,
     cursor: u64,
 }
 
-impl Scan {
+impl RedisScan {
     pub(super) fn new(open: Option<Arc<Open>>) -> Self {
         Self { open, nodes: None, cursor: 0 }
     }
@@ -49,7 +49,7 @@ impl Scan {
 
 impl Redis {
     /// A scan over all entries.
-    pub fn scan(&self) -> Scan {
-        Scan::new(self.open.clone())
+    pub fn scan(&self) -> RedisScan {
+        RedisScan::new(self.open.clone())
     }
 }

@@ -1,57 +1,59 @@
-//! [`Supervisor`]: keeps one connection for commands, and keeps a Redis that is away from costing anybody time.
+//! [`Supervisor`]: keeps one connection for commands, so that a Redis which is away costs no request any time.
 //!
-//! It is the circuit breaker, too: while there is no connection a call fails at once. A broken connection, or a few calls
-//! in a row that were not answered in time, close it; from then on only this task's own probes wait for Redis.
+//! It is the circuit breaker, too: while there is no connection a call fails at once. A broken connection trips it, and so do
+//! a few calls in a row that time out. From then on only this task's own probes wait for Redis.
 //!
-//! A cluster may lose some of its slots and serve the others. No call closes its connection: those that fail have this
-//! task ask whether any shard does its work, and whether the primaries are the same.
+//! A cluster may lose some of its slots and serve the others, so no call trips the breaker for it. Calls that fail make this
+//! task ask whether any shard still works, and whether the primaries are the same.
 
+use parking_lot::Mutex;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use redis::{RedisError, RedisResult};
 use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
+use tracing::Instrument;
 
 use super::connect::Server;
-pub(super) use super::connect::connection::said;
-use super::connect::connection::{Connection, Meaning};
+pub(super) use super::connect::connection::text_of;
+use super::connect::connection::{Meaning, RedisConnection};
 use super::connect::error::ConnectError;
 use super::time_budget::Budget;
 use crate::clock::{Stopwatch, monotonic};
 use crate::store::health::{Health, State};
 
-/// A probe: to connect, log in and be answered.
-const PROBE: Duration = Duration::from_secs(2);
-/// Between two probes: the first at once, then doubling up to here.
-const PROBE_EVERY: Duration = Duration::from_secs(1);
-/// A connection that stood so long was worth its making. Before the next one of a shorter life there is a pause.
-const STOOD: Duration = Duration::from_secs(1);
-/// Between two looks at who the primary is.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
-/// So many calls in a row without an answer close the connection.
+/// For a probe: to connect, log in and get an answer.
+const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
+/// The longest pause between two probes. The first comes at once, then the pause doubles.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
+/// After a connection that lived this long the next probe comes at once; after a shorter one there is a pause.
+const STABLE_AFTER: Duration = Duration::from_secs(1);
+/// Between two questions who the primary is.
+const PRIMARY_CHECK_INTERVAL: Duration = Duration::from_secs(1);
+/// So many calls in a row that time out trip the breaker.
 const TIMEOUTS_TO_TRIP: u32 = 3;
-/// Any shard of a cluster in doubt answers within so long. The crate may be busy with a node that hangs: it connects
-/// to it in vain for a quarter of [`PROBE`], while all others wait.
-const ANY_SHARD: Duration = Duration::from_secs(1);
+/// Some shard of a cluster in doubt must answer within this time. The crate may be busy with a node that hangs: it tries to
+/// connect to it for a quarter of [`PROBE_TIMEOUT`], while all others wait.
+const SHARD_TIMEOUT: Duration = Duration::from_secs(1);
 /// Between two such questions.
-const DOUBT_EVERY: Duration = Duration::from_millis(100);
+const DOUBT_INTERVAL: Duration = Duration::from_millis(100);
 
-/// So long a refusal to keep an entry tells how Redis is. Where nothing is to be kept afterwards, nobody can say.
-const REFUSAL_TELLS: Duration = Duration::from_secs(60);
+/// After Redis refused to store an entry it counts as degraded for this time. Without a later entry nothing shows more.
+const REFUSAL_COUNTS_FOR: Duration = Duration::from_secs(60);
 
-/// Why Redis gave nothing. What it means is always the same: go on without it.
+/// Why Redis gave nothing. It always means the same: go on without Redis.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("Redis is away, slow or refuses")]
 pub struct Unavailable;
 
-/// What a call is about. A Redis that is full, or whose ACL is too tight, may refuse to keep entries and do all else:
-/// heartbeats, releases and purges that pass prove nothing, and so do entries that are not kept for another reason.
+/// What a call does. A Redis that is full, or whose ACL is too tight, may refuse to store entries and do all else:
+/// heartbeats, releases and purges that succeed prove nothing, and nor do entries that are not stored for another reason.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Access {
-    /// To keep an entry; whether it was kept is told by [`Supervisor::kept`].
+    /// It stores an entry. [`Supervisor::note_stored`] tells whether Redis took it.
     Put,
+    /// It does anything else.
     Any,
 }
 
@@ -60,12 +62,12 @@ pub(super) struct Supervisor {
     server: Server,
     /// `redis.timeout`: a Redis that is slower is of no use.
     timeout: Duration,
-    // A plain mutex: held to clone a handle, never across an await; a hit in memory does not come here.
-    current: Mutex<Option<Connection>>,
+    // A mutex that blocks: held to clone a handle, never across an await; a hit in memory does not take it.
+    current: Mutex<Option<RedisConnection>>,
     /// Rises with each connection; 0 = there is none.
     connection_id: watch::Sender<u64>,
     timeouts: AtomicU32,
-    /// Of a cluster: too many calls were timeouts.
+    /// Of a cluster: too many calls timed out.
     doubted: Notify,
     connected: State,
     writes: State,
@@ -85,10 +87,10 @@ impl Supervisor {
             timeouts: AtomicU32::new(0),
             doubted: Notify::new(),
             connected: State::new(
-                "Redis is there again",
+                "Redis is back",
                 "Redis is away: this instance goes on from memory and disk",
             ),
-            writes: State::new("Redis takes what is stored again", "Redis refuses what is stored"),
+            writes: State::new("Redis stores entries again", "Redis refuses to store entries"),
             refused: Mutex::default(),
             calls: AtomicU64::new(0),
             failures: AtomicU64::new(0),
@@ -112,16 +114,16 @@ impl Supervisor {
             self.set(connection_id, Some(connection.clone()));
             tokio::select! {
                 () = self.tripped(connection_id) => {}
-                () = self.watch_over(connection_id, &connection) => {}
+                () = self.watch(connection_id, &connection) => {}
             }
             self.set(0, None);
-            pause = if watch.elapsed() < STOOD { longer(pause) } else { Duration::ZERO };
+            pause = if watch.elapsed() < STABLE_AFTER { longer(pause) } else { Duration::ZERO };
         }
     }
 
-    /// A connection on which an answer comes in time. One that is open but slow would be closed by the next calls.
-    async fn probe(&self) -> Result<Connection, String> {
-        let connection = self.server.connect(PROBE).await.map_err(|error| error.to_string())?;
+    /// A connection that answers in time. The next calls would trip the breaker of one that is open but slow.
+    async fn probe(&self) -> Result<RedisConnection, String> {
+        let connection = self.server.connect(PROBE_TIMEOUT).await.map_err(|error| error.to_string())?;
         match self.server.answers(&connection, self.timeout).await {
             Ok(()) => Ok(connection),
             Err(ConnectError::TimedOut(timeout)) => {
@@ -131,20 +133,20 @@ impl Supervisor {
         }
     }
 
-    /// Returns when a call has given this connection up.
+    /// Returns when a call has tripped the breaker.
     async fn tripped(&self, connection_id: u64) {
         let mut lines = self.connection_id.subscribe();
         let _ = lines.wait_for(|now| *now != connection_id).await;
     }
 
-    /// Returns when the connection is of no more use, though no call has found it so.
-    async fn watch_over(&self, connection_id: u64, connection: &Connection) {
+    /// Returns when the connection is of no more use although no call found it so.
+    async fn watch(&self, connection_id: u64, connection: &RedisConnection) {
         let is_cluster = self.server.is_cluster();
         let mut seen = self.failures.load(Ordering::Relaxed);
         loop {
             tokio::select! {
                 () = self.doubted.notified() => {}
-                () = tokio::time::sleep(LOOK_EVERY) => {}
+                () = tokio::time::sleep(PRIMARY_CHECK_INTERVAL) => {}
             }
             let failures = self.failures.load(Ordering::Relaxed);
             if is_cluster && failures == seen {
@@ -152,37 +154,37 @@ impl Supervisor {
             }
             seen = failures;
             if is_cluster {
-                if let Err(why) = self.server.answers(connection, ANY_SHARD).await {
+                if let Err(why) = self.server.answers(connection, SHARD_TIMEOUT).await {
                     return self.trip(connection_id, &why.to_string());
                 }
                 self.timeouts.store(0, Ordering::Relaxed);
             }
-            // A Sentinel's connection stays open to a primary that is none any more.
-            if !self.server.is_current(connection, PROBE).await {
+            // With Sentinel the connection stays open to a server that is the primary no more.
+            if !self.server.is_current(connection, PROBE_TIMEOUT).await {
                 tracing::info!("Redis: another node is the primary now");
                 return;
             }
-            tokio::time::sleep(DOUBT_EVERY).await;
+            tokio::time::sleep(DOUBT_INTERVAL).await;
         }
     }
 
-    fn lock(&self) -> std::sync::MutexGuard<'_, Option<Connection>> {
-        self.current.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> parking_lot::MutexGuard<'_, Option<RedisConnection>> {
+        self.current.lock()
     }
 
-    /// Both at once, so that nobody sees one without the other.
-    fn set(&self, connection_id: u64, connection: Option<Connection>) {
+    /// Sets both at once, so that no call sees one without the other.
+    fn set(&self, connection_id: u64, connection: Option<RedisConnection>) {
         let mut current = self.lock();
         *current = connection;
         self.connection_id.send_replace(connection_id);
     }
 
     /// The connection, if there is one.
-    pub(super) fn connection(&self) -> Result<Connection, Unavailable> {
+    pub(super) fn connection(&self) -> Result<RedisConnection, Unavailable> {
         self.lock().clone().ok_or(Unavailable)
     }
 
-    /// Which connection it is, for those who hold one beside it; 0 = none.
+    /// The id of the connection, for tasks that hold one beside it; 0 = none.
     pub(super) fn connection_id(&self) -> watch::Receiver<u64> {
         self.connection_id.subscribe()
     }
@@ -203,19 +205,19 @@ impl Supervisor {
             return Err(Unavailable);
         }
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let answer = tokio::time::timeout(left, call).await;
+        let answer = tokio::time::timeout(left, call.instrument(tracing::debug_span!("redis"))).await;
         budget.spend(watch.elapsed());
         if let Ok(Ok(value)) = answer {
             self.timeouts.store(0, Ordering::Relaxed);
             return Ok(value);
         }
         self.failures.fetch_add(1, Ordering::Relaxed);
-        // What went by an earlier connection says nothing of this one.
+        // A call on an earlier connection says nothing about this one.
         if connection_id == *self.connection_id.borrow() {
             match answer {
                 Ok(Ok(_)) => {}
                 Ok(Err(error)) => self.failed(connection_id, &error, access),
-                // Whoever had hardly any time left cannot say that nothing would have come.
+                // A call that started with under half its budget proves nothing when it times out.
                 Err(_) if left * 2 < self.timeout => {}
                 Err(_) => self.timed_out(connection_id),
             }
@@ -223,8 +225,8 @@ impl Supervisor {
         Err(Unavailable)
     }
 
-    /// Redis has kept an entry.
-    pub(super) fn kept(&self) {
+    /// Redis has stored an entry.
+    pub(super) fn note_stored(&self) {
         self.writes.note(Ok::<(), &str>(()));
     }
 
@@ -235,35 +237,35 @@ impl Supervisor {
         if self.server.is_cluster() {
             self.doubted.notify_one();
         } else {
-            self.trip(connection_id, &format!("{TIMEOUTS_TO_TRIP} calls in a row were not answered in time"));
+            self.trip(connection_id, &format!("{TIMEOUTS_TO_TRIP} calls in a row timed out"));
         }
     }
 
     fn failed(&self, connection_id: u64, error: &RedisError, access: Access) {
         match Meaning::of(error, self.server.is_cluster()) {
-            Meaning::Useless => self.trip(connection_id, &said(error)),
-            Meaning::Silent => self.timed_out(connection_id),
+            Meaning::Useless => self.trip(connection_id, &text_of(error)),
+            Meaning::TimedOut => self.timed_out(connection_id),
             Meaning::Refused => {
                 self.timeouts.store(0, Ordering::Relaxed);
                 match access {
                     Access::Put => {
-                        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(monotonic());
-                        self.writes.note(Err::<(), _>(said(error)));
+                        *self.refused.lock() = Some(monotonic());
+                        self.writes.note(Err::<(), _>(text_of(error)));
                     }
-                    Access::Any => tracing::debug!(error = said(error), "Redis refuses to answer"),
+                    Access::Any => tracing::debug!(error = text_of(error), "Redis refuses to answer"),
                 }
             }
             Meaning::Well => {
-                tracing::debug!(error = said(error), "Redis answers, but not what was asked for")
+                tracing::debug!(error = text_of(error), "Redis gives an answer of another shape")
             }
         }
     }
 
-    /// Gives this connection up; the task makes another.
+    /// Trips the breaker: gives this connection up. The task makes another.
     fn trip(&self, connection_id: u64, why: &str) {
         let mut current = self.lock();
         if *self.connection_id.borrow() == connection_id && current.take().is_some() {
-            // Before the task hears of it: the next probe's success must come after.
+            // Before the task learns of it: the next probe's success must come after.
             self.connected.note(Err::<(), _>(why));
             self.connection_id.send_replace(0);
         }
@@ -271,21 +273,23 @@ impl Supervisor {
 
     /// How Redis is: away, refusing, or well.
     pub(super) fn health(&self) -> Health {
-        let refused = *self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        let refused = *self.refused.lock();
         match self.connected.health() {
-            Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_TELLS) => self.writes.health(),
+            Health::Well if refused.is_some_and(|at| at.elapsed() < REFUSAL_COUNTS_FOR) => {
+                self.writes.health()
+            }
             health @ (Health::Well | Health::Degraded(_)) => health,
         }
     }
 
-    /// Calls that were made, and how many of them failed.
+    /// Calls, and how many of them failed.
     pub(super) fn counts(&self) -> (u64, u64) {
         (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 }
 
 fn longer(pause: Duration) -> Duration {
-    (pause * 2).clamp(PROBE_EVERY / 10, PROBE_EVERY)
+    (pause * 2).clamp(PROBE_INTERVAL / 10, PROBE_INTERVAL)
 }
 
 #[cfg(test)]

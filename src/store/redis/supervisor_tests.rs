@@ -1,4 +1,4 @@
-//! Over a real server, with calls that fail as the test wants.
+//! Over a real server, with calls that fail as a test wants.
 
 use std::io;
 
@@ -25,7 +25,7 @@ async fn breaks(supervisor: &Supervisor) {
 
 /// Which connection there is, as soon as there is one.
 async fn connected(supervisor: &Supervisor) -> u64 {
-    let number = *supervisor.connection_id().wait_for(|line| *line != 0).await.unwrap();
+    let number = *supervisor.connection_id().wait_for(|id| *id != 0).await.unwrap();
     assert!(supervisor.connection().is_ok(), "a number without a connection");
     number
 }
@@ -51,7 +51,7 @@ async fn connections_that_break_at_once_are_not_made_again_and_again() {
 }
 
 #[tokio::test]
-async fn what_ended_one_connection_does_not_end_the_next() {
+async fn a_late_failure_of_one_connection_does_not_end_the_next() {
     let redis = TestRedis::start("");
     let supervisor = supervisor(&redis.at());
     let ending = async {
@@ -73,7 +73,7 @@ async fn what_ended_one_connection_does_not_end_the_next() {
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_refusal_tells_for_a_minute_how_redis_is_unless_an_entry_is_kept() {
+async fn a_refusal_degrades_redis_for_a_minute_unless_an_entry_is_stored() {
     let supervisor = supervisor("127.0.0.1");
     let refuse = async || {
         let refused = redis::parse_redis_value(b"-OOM command not allowed\r\n").unwrap();
@@ -88,6 +88,6 @@ async fn a_refusal_tells_for_a_minute_how_redis_is_unless_an_entry_is_kept() {
     }
     refuse().await;
     assert_eq!(supervisor.health(), degraded);
-    supervisor.kept();
+    supervisor.note_stored();
     assert_eq!(supervisor.health(), Health::Well);
 }

@@ -5,10 +5,16 @@ use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use super::config::RedisConfig;
+use super::connect::tls::TlsFiles;
+use super::connect::{SentinelLogin, Server};
+use super::data::seal::Sealer;
 use crate::clock::Stopwatch;
+use crate::model::Secret;
+use crate::model::token::Key;
 
 /// One redis-server or sentinel.
-pub(super) struct TestRedis {
+pub(in crate::store) struct TestRedis {
     child: Child,
     /// Its configuration and log; gone with it.
     _folder: tempfile::TempDir,
@@ -19,7 +25,7 @@ pub(super) struct TestRedis {
 
 impl TestRedis {
     /// A server without TLS, with `lines` added to its configuration.
-    pub(super) fn start(lines: &str) -> Self {
+    pub(in crate::store) fn start(lines: &str) -> Self {
         let port = free_port();
         Self::spawn(port, &format!("port {port}\nsave \"\"\n{lines}"), &[])
     }
@@ -88,6 +94,22 @@ impl TestRedis {
 impl Drop for TestRedis {
     fn drop(&mut self) {
         self.kill();
+    }
+}
+
+/// `[redis]` for a server, with a key of the tests' own.
+pub(in crate::store) fn config(server: &TestRedis) -> RedisConfig {
+    let tls = TlsFiles { ca: String::new(), cert: String::new(), key: String::new() };
+    let login = SentinelLogin { username: String::new(), password: Secret::new("") };
+    let url = Secret::new(format!("redis://{}", server.at()));
+    RedisConfig {
+        server: Server::new(&url, "avatar-proxy", tls, login).unwrap(),
+        prefix: "avatar-proxy".to_owned(),
+        timeout: Duration::from_secs(1),
+        lease: Duration::from_secs(10),
+        keep_bytes_for: Duration::from_secs(3600),
+        max_value: 1 << 20,
+        sealer: Sealer::new(&Key::parse_all(&[Secret::new("sha256:the tests' own")]).unwrap()),
     }
 }
 

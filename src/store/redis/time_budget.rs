@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-/// What is left of it. Only waiting for Redis uses it up.
+/// The time that is left. Only waiting for Redis uses it up.
 #[derive(Debug, Clone, Copy)]
 pub struct Budget(Duration);
 
 impl Budget {
-    /// A whole one.
+    /// A whole budget.
     pub(super) const fn new(whole: Duration) -> Self {
         Self(whole)
     }

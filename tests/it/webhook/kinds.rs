@@ -176,7 +176,7 @@ async fn a_deletion_whose_caller_leaves_is_done() {
     let mut caller = TcpStream::connect(proxy.admin).await.unwrap();
     let body = r#"{"event":"deleted"}"#;
     let head = format!(
-        "POST /api/connections/{} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n",
+        "POST /api/connections/{} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {}\r\n\r\n",
         FACEBOOK.id,
         body.len()
     );

@@ -9,15 +9,15 @@ use crate::model::AvatarEvent;
 /// An event that waits.
 #[derive(Debug, Clone)]
 pub struct Waiting {
-    /// Rises with each event of this instance: the order in which they are told.
+    /// Rises with each event of this instance: the order in which they are sent.
     pub number: i64,
-    /// What.
+    /// The event.
     pub happened: AvatarEvent,
-    /// By which receivers order an avatar's events; `None` = not given yet.
+    /// By which a receiver orders an avatar's events; `None` = not given yet.
     pub sequence: Option<u64>,
 }
 
-/// What has become of events.
+/// How many events wait, and how many were lost.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
     pub(crate) waiting: AtomicU64,
@@ -29,7 +29,7 @@ pub(crate) struct Counters {
 }
 
 impl Counters {
-    pub(crate) fn hold(&self, unwritten: u64) {
+    pub(crate) fn set_unwritten(&self, unwritten: u64) {
         self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
@@ -40,7 +40,7 @@ impl Counters {
     pub(crate) fn lose(&self, events: u64) {
         if events > 0 {
             self.lost.fetch_add(events, Ordering::Relaxed);
-            tracing::error!(events, "events: the disk store failed; the dashboard is not told of these");
+            tracing::error!(events, "the disk store failed: the dashboard never learns of these events");
         }
     }
 }

@@ -1,4 +1,4 @@
-//! [`Outbox`]: what the dashboard has not been told yet, in the disk store's file, so that a restart loses none of it.
+//! [`Outbox`]: the events that the dashboard has not taken yet, in the disk store's file, so that a restart loses none.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -11,7 +11,7 @@ pub(super) mod counters;
 pub(super) mod overflow;
 pub(super) mod table;
 
-use super::command::Command;
+use super::command::DiskCommand;
 use crate::clock::MAX_CLOCK_SKEW;
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
 use crate::store::health::State;
@@ -21,14 +21,14 @@ use table::OutboxCommand;
 
 pub use counters::Waiting;
 
-/// The number that an avatar's last event about something was given.
+/// The sequence of an avatar's last event in one dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LastSequence {
-    /// About what: [`Dimension::as_str`](crate::model::Dimension::as_str).
+    /// The dimension: [`Dimension::as_str`](crate::model::Dimension::as_str).
     pub dimension: String,
-    /// What: [`AvatarEvent::dedup_key`].
+    /// What the event said: [`AvatarEvent::dedup_key`].
     pub dedup_key: String,
-    /// Its number.
+    /// Its sequence.
     pub sequence: u64,
 }
 
@@ -36,7 +36,7 @@ pub struct LastSequence {
 #[derive(Debug, Clone)]
 pub struct Outbox {
     pool: SqlitePool,
-    commands: mpsc::Sender<Command>,
+    commands: mpsc::Sender<DiskCommand>,
     counters: Arc<Counters>,
     state: Arc<State>,
 }
@@ -44,7 +44,7 @@ pub struct Outbox {
 impl Outbox {
     pub(in crate::store::disk) fn new(
         pool: SqlitePool,
-        commands: mpsc::Sender<Command>,
+        commands: mpsc::Sender<DiskCommand>,
         counters: Arc<Counters>,
         state: Arc<State>,
     ) -> Self {
@@ -68,11 +68,11 @@ impl Outbox {
                  ORDER BY number LIMIT 1"
             );
             let query = sqlx::query(sqlx::AssertSqlSafe(query));
-            let row = self.state.looked(query.fetch_optional(&self.pool).await)??;
+            let row = self.state.note_read(query.fetch_optional(&self.pool).await)??;
             if let Some(waiting) = read(&row) {
                 return Some(waiting);
             }
-            // Of a kind or provider that a later version knew: nobody here could send it.
+            // Of a kind or provider that only a later version knows: this one could not send it.
             let number = row.try_get("number").ok()?;
             if !self.ask(OutboxCommand::Delivered(number)).await {
                 return None;
@@ -81,8 +81,8 @@ impl Outbox {
         }
     }
 
-    /// The sequence numbers of an avatar's last events, the later of each dimension. Numbers that a wrong clock gave in the
-    /// future keep the order, but what those events said may have been wrong, and is sent anew.
+    /// The sequences of an avatar's last events, the latest of each dimension. One that a wrong clock gave in the future
+    /// still counts for the order, but its event may have said something wrong, so it is sent anew.
     pub async fn last_sequences(&self, id: &AvatarId, now: Timestamp) -> Vec<LastSequence> {
         let query = sqlx::query(
             "SELECT dimension, CASE WHEN at > ? THEN '' ELSE fact END AS fact, sequence FROM told
@@ -91,7 +91,7 @@ impl Outbox {
         let query = query.bind((now + MAX_CLOCK_SKEW).as_millis());
         let query = query.bind(id.as_str()).bind((now - REMEMBERED).as_millis());
         let query = query.bind((now - DELETION_REMEMBERED).as_millis());
-        let rows = self.state.looked(query.fetch_all(&self.pool).await).unwrap_or_default();
+        let rows = self.state.note_read(query.fetch_all(&self.pool).await).unwrap_or_default();
         let read = |row: &SqliteRow| {
             Some(LastSequence {
                 dimension: row.try_get("dimension").ok()?,
@@ -102,24 +102,25 @@ impl Outbox {
         rows.iter().filter_map(read).collect()
     }
 
-    /// Gives an event its sequence, for good. False: the disk store failed.
+    /// Gives an event its sequence for good. False: the disk store failed.
     pub async fn set_sequence(&self, waiting: Waiting, sequence: u64, now: Timestamp) -> bool {
         self.ask(OutboxCommand::Number(waiting, sequence, now)).await
     }
 
-    /// An event was delivered. False: the disk store failed, and it will be delivered once more.
+    /// Removes an event that was delivered. False: the disk store failed, and it will be delivered once more.
     pub async fn delivered(&self, number: i64) -> bool {
         self.ask(OutboxCommand::Delivered(number)).await
     }
 
-    /// Drops an event that is too old. False: the disk store failed, and it is there still.
+    /// Drops an event that is too old. False: the disk store failed, and it is still there.
     pub async fn drop_old(&self, number: i64) -> bool {
         self.ask(OutboxCommand::Dropped(number)).await
     }
 
-    async fn ask(&self, errand: OutboxCommand) -> bool {
+    async fn ask(&self, command: OutboxCommand) -> bool {
         let (done, ended) = oneshot::channel();
-        self.commands.send(Command::Outbox(errand, done)).await.is_ok() && matches!(ended.await, Ok(Ok(())))
+        self.commands.send(DiskCommand::Outbox(command, done)).await.is_ok()
+            && matches!(ended.await, Ok(Ok(())))
     }
 
     /// Returns when there may be new events. For one caller.
@@ -132,12 +133,12 @@ impl Outbox {
         self.counters.waiting.load(Ordering::Relaxed)
     }
 
-    /// Events that fell out since the start, because too many waited.
+    /// Events that were dropped since the start because too many waited.
     pub fn dropped_full(&self) -> u64 {
         self.counters.dropped_full.load(Ordering::Relaxed)
     }
 
-    /// Events that were dropped since the start, because they were too old.
+    /// Events that were dropped since the start because they were too old.
     pub fn dropped_old(&self) -> u64 {
         self.counters.dropped_old.load(Ordering::Relaxed)
     }

@@ -1,5 +1,5 @@
-//! What the disk store's file keeps of events. One is written in the transaction of the entry that it came with, and leaves
-//! when it was delivered, is too old, or falls out at the oldest end.
+//! The outbox's tables. An event is written in the transaction of its entry, and leaves when it was delivered, when it is too
+//! old, or when too many wait.
 
 use std::sync::atomic::Ordering;
 
@@ -9,9 +9,9 @@ use super::counters::{Counters, Waiting};
 use crate::model::{AvatarEvent, Dimension, Timestamp, TroubleClass};
 use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
 
-/// Events that wait at one time; beyond it the oldest is dropped.
-const MOST: u64 = 10_000;
-/// What is kept of events. `told` is the last of each dimension of an avatar.
+/// Events that wait at one time. One more, and the oldest is dropped.
+const MAX_EVENTS: u64 = 10_000;
+/// `event` holds the events that wait; `told` the last sequence in each dimension of an avatar.
 pub(crate) const SCHEMA: &str = "
 CREATE TABLE IF NOT EXISTS event (
     number INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -35,25 +35,25 @@ CREATE TABLE IF NOT EXISTS told (
 ) STRICT;
 ";
 
-/// What the sender asks the disk's writer to do.
+/// What the sender asks the disk's writer to change.
 #[derive(Debug)]
 pub(crate) enum OutboxCommand {
     /// Gives an event its sequence.
     Number(Waiting, u64, Timestamp),
-    /// It was delivered.
+    /// An event was delivered.
     Delivered(i64),
-    /// It is too old.
+    /// An event is too old.
     Dropped(i64),
 }
 
-/// Counts what waits, and forgets what was told too long ago to matter.
+/// Counts the events that wait.
 pub(crate) async fn open(pool: &SqlitePool, counters: &Counters) -> Result<(), sqlx::Error> {
     let waiting: i64 = sqlx::query_scalar("SELECT COUNT(*) FROM event").fetch_one(pool).await?;
     counters.waiting.store(waiting.unsigned_abs(), Ordering::Relaxed);
     Ok(())
 }
 
-/// Writes events down.
+/// Adds events.
 pub(crate) async fn add(
     events: &[AvatarEvent],
     connection: &mut SqliteConnection,
@@ -75,13 +75,13 @@ pub(crate) async fn add(
     Ok(())
 }
 
-/// Does what the sender asks.
+/// Runs a command.
 pub(crate) async fn run(
-    errand: &OutboxCommand,
+    command: &OutboxCommand,
     counters: &Counters,
     connection: &mut SqliteConnection,
 ) -> Result<(), sqlx::Error> {
-    match errand {
+    match command {
         OutboxCommand::Delivered(number) => _ = remove(*number, connection).await?,
         OutboxCommand::Dropped(number) => {
             counters.dropped_old.fetch_add(remove(*number, connection).await?, Ordering::Relaxed);
@@ -109,7 +109,7 @@ async fn number(
         .bind(waiting.number)
         .execute(&mut *connection)
         .await?;
-    // A deletion ends all that was told before; whatever else is told, the connection is there again.
+    // After a deletion earlier sequences mean nothing; after any other event the connection exists again.
     let forget = match kind.dimension() {
         Dimension::Existence => "DELETE FROM told WHERE id = ?",
         Dimension::Picture | Dimension::Trouble | Dimension::Expiry => {
@@ -133,10 +133,10 @@ async fn number(
     Ok(())
 }
 
-/// After a change: counts again, and drops the oldest beyond the bound.
+/// After a change: counts again, and drops the oldest beyond [`MAX_EVENTS`].
 pub(crate) async fn bound(pool: &SqlitePool, counters: &Counters) -> Result<(), sqlx::Error> {
     open(pool, counters).await?;
-    let excess = counters.waiting.load(Ordering::Relaxed).saturating_sub(MOST);
+    let excess = counters.waiting.load(Ordering::Relaxed).saturating_sub(MAX_EVENTS);
     if excess > 0 {
         let query = sqlx::query(
             "DELETE FROM event WHERE number IN (SELECT number FROM event ORDER BY number LIMIT ?)",
@@ -144,7 +144,7 @@ pub(crate) async fn bound(pool: &SqlitePool, counters: &Counters) -> Result<(), 
         query.bind(excess.cast_signed()).execute(pool).await?;
         counters.waiting.fetch_sub(excess, Ordering::Relaxed);
         counters.dropped_full.fetch_add(excess, Ordering::Relaxed);
-        tracing::warn!(events = excess, "events: too many wait for the dashboard; the oldest are dropped");
+        tracing::warn!(events = excess, "too many events wait for the dashboard; the oldest are dropped");
     }
     Ok(())
 }

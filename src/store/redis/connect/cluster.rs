@@ -1,7 +1,7 @@
-//! [`Cluster`]: many primaries behind one connection, which the crate keeps.
+//! [`Cluster`]: many primaries behind one connection, which the crate maintains.
 
+use parking_lot::{Mutex, MutexGuard};
 use std::io;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -10,7 +10,7 @@ use redis::cluster::{ClusterClient, ClusterClientBuilder};
 use redis::cluster_async::ClusterConnection;
 use redis::{ConnectionInfo, IntoConnectionInfo, RedisResult, Value};
 
-use super::connection::{Meaning, said};
+use super::connection::{Meaning, text_of};
 use super::dial::{Dial, first_of, tcp_settings};
 use super::error::ConnectError;
 use super::tls::Tls;
@@ -28,18 +28,18 @@ const TAGS: [u8; 16] = [10, 3, 61, 43, 11, 2, 60, 42, 12, 1, 63, 41, 13, 0, 62, 
 pub(super) struct Cluster {
     pub(super) seeds: Vec<Place>,
     pub(super) dial: Dial,
-    /// `redis.prefix`: what the login may read.
+    /// `redis.prefix`: the login may read keys below it.
     pub(super) prefix: String,
-    /// When the last connection was made; none if nobody told.
+    /// The primaries when the last connection was made; empty if no node named them.
     pub(super) primaries: Mutex<Vec<Place>>,
 }
 
 impl Cluster {
-    /// Connected as soon as one seed is found and the slots are known; nodes that are down are left out.
+    /// Connects as soon as one seed answers and names the slots. It leaves out nodes that are down.
     pub(super) async fn connect(&self, within: Duration) -> Result<ClusterConnection, ConnectError> {
         let at = self.seeds.first().ok_or(ConnectError::TimedOut(within))?;
         let client = self.client(within).map_err(|error| ConnectError::of(&error, at))?;
-        // The rest of the time is for finding out why.
+        // The rest of the time is for the reason.
         let failure = match tokio::time::timeout(within * 3 / 4, client.get_async_connection()).await {
             Ok(Ok(connection)) => match in_time(within / 4, primaries_of(connection.clone())).await {
                 Ok(primaries) if primaries.is_empty() => {
@@ -54,7 +54,7 @@ impl Cluster {
             Ok(Err(error)) => ConnectError::of(&error, at),
             Err(_) => ConnectError::TimedOut(within),
         };
-        // The crate turns every reason into one text, so the seeds are asked once more.
+        // The crate turns every reason into one text, so this asks the seeds once more.
         let attempts = self.seeds.iter().map(|seed| self.ask_state(seed, within / 8));
         match first_of(attempts, within / 16).await {
             Some(Err(why)) => Err(failure.or_more_telling(Some(why))),
@@ -62,8 +62,8 @@ impl Cluster {
         }
     }
 
-    /// Any node hears what is published at any other. Those that the cluster names come first: a seed that has left the
-    /// cluster would take the subscription and stay silent.
+    /// Any node delivers what is published at any other. Those that the cluster names come first: a seed that has left the
+    /// cluster would take the subscription and deliver nothing.
     pub(super) async fn subscribe(
         &self,
         connection: &ClusterConnection,
@@ -76,7 +76,7 @@ impl Cluster {
         first_of(attempts, within / 8).await.unwrap_or(Err(ConnectError::TimedOut(within)))
     }
 
-    /// Whether any shard does its work: something is read everywhere, and one answer is enough.
+    /// Whether some shard works: this reads from each, and one answer is enough.
     pub(super) async fn answers(
         &self,
         connection: &ClusterConnection,
@@ -93,7 +93,9 @@ impl Cluster {
         let any = async {
             while let Some(answer) = asked.next().await {
                 match answer {
-                    Err(error) if Meaning::of(&error, true) == Meaning::Silent => why = Some(said(&error)),
+                    Err(error) if Meaning::of(&error, true) == Meaning::TimedOut => {
+                        why = Some(text_of(&error))
+                    }
                     Ok(_) | Err(_) => return true,
                 }
             }
@@ -105,8 +107,8 @@ impl Cluster {
         Err(why.map_or(ConnectError::TimedOut(within), ConnectError::ClusterDown))
     }
 
-    /// Whether every primary of the time when the last connection was made is one still. The crate follows what the
-    /// nodes tell; one that hangs tells nothing, and would be asked for its slots when they are long another's.
+    /// Whether every node that was a primary when the last connection was made still is one. The crate learns of a change from
+    /// the nodes. One that hangs reports nothing, and the crate would go on asking it for slots that have moved.
     pub(super) async fn has_its_primaries(&self, connection: &ClusterConnection, within: Duration) -> bool {
         let Ok(named) = in_time(within, primaries_of(connection.clone())).await else { return true };
         let mut known = self.known();
@@ -118,7 +120,7 @@ impl Cluster {
     }
 
     fn known(&self) -> MutexGuard<'_, Vec<Place>> {
-        self.primaries.lock().unwrap_or_else(PoisonError::into_inner)
+        self.primaries.lock()
     }
 
     fn client(&self, within: Duration) -> RedisResult<ClusterClient> {
@@ -130,7 +132,7 @@ impl Cluster {
                 Ok(info.set_redis_settings(self.dial.settings()))
             })
             .collect();
-        // A seed that hangs has a quarter of the time: the crate waits for all of them, and once more for the nodes.
+        // A seed that hangs has a quarter of the time: the crate waits for all seeds, and then for all nodes.
         let builder = ClusterClientBuilder::new(seeds?)
             .connection_timeout(within / 4)
             .response_timeout(within)
@@ -176,7 +178,7 @@ async fn named_nodes(mut connection: ClusterConnection) -> RedisResult<Vec<Place
     Ok(nodes_of(&slots))
 }
 
-/// A question that goes unanswered is an I/O error.
+/// Turns a timeout into an I/O error.
 async fn in_time<T>(within: Duration, asked: impl Future<Output = RedisResult<T>>) -> RedisResult<T> {
     let answer = tokio::time::timeout(within, asked).await;
     answer.unwrap_or_else(|_| Err(io::Error::from(io::ErrorKind::TimedOut).into()))
@@ -230,7 +232,7 @@ mod tests {
     }
 
     #[test]
-    fn primaries_are_tried_before_replicas_and_unknown_hosts_never() {
+    fn primaries_come_before_replicas_and_unknown_hosts_are_left_out() {
         let node = |host: &str, port| {
             Value::Array(vec![
                 Value::BulkString(host.into()),

@@ -1,5 +1,4 @@
-//! [`Connection`]: one for all commands, wherever it leads. A clone shares it. And [`Meaning`]: what an error that came by
-//! it says of it.
+//! [`RedisConnection`]: one for all commands, wherever it leads; a clone shares it. [`Meaning`]: what an error says about it.
 
 use redis::aio::{ConnectionLike, MultiplexedConnection};
 use redis::cluster_async::ClusterConnection;
@@ -10,7 +9,7 @@ use super::url::Place;
 
 /// An open connection, and where it leads.
 #[derive(Clone)]
-pub(crate) struct Connection(pub(crate) Wire);
+pub(crate) struct RedisConnection(pub(crate) Wire);
 
 #[derive(Clone)]
 pub(crate) enum Wire {
@@ -18,41 +17,41 @@ pub(crate) enum Wire {
     Cluster(ClusterConnection),
 }
 
-/// What an error says of the connection.
+/// What an error says about the connection that it came by.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Meaning {
-    /// It leads to where nothing can be done now; another one may lead elsewhere.
+    /// It leads to a server that can do nothing now. Another connection may lead elsewhere.
     Useless,
-    /// As if nothing had come: of several nodes one is lost, and the others may be well.
-    Silent,
-    /// It is well, and the command was refused.
+    /// The same as a timeout: one of several nodes is lost, and the others may be well.
+    TimedOut,
+    /// It is well, and the server refuses the command.
     Refused,
-    /// It is well, and nobody refuses anything.
+    /// It is well, and the server refuses nothing.
     Well,
 }
 
 impl Meaning {
-    /// One node is all there is; of a cluster's nodes each speaks for its own slots.
+    /// A single node speaks for all keys, each node of a cluster for its own slots.
     pub(crate) fn of(error: &RedisError, is_cluster: bool) -> Self {
         use ServerErrorKind::{Ask, BusyLoading, ClusterDown, MasterDown, Moved, ReadOnly, TryAgain};
-        let lost = if is_cluster { Self::Silent } else { Self::Useless };
+        let lost = if is_cluster { Self::TimedOut } else { Self::Useless };
         match error.kind() {
-            // Somebody else wrote a value of another shape than ours.
+            // The value at that key has another shape than ours.
             ErrorKind::UnexpectedReturnType => Self::Well,
             // A slot is just moving, and the crate has followed it as often as it may.
             ErrorKind::Server(TryAgain | Moved | Ask) if is_cluster => Self::Well,
             // A node that is a replica now, still loads its data or has lost its primary or its cluster.
             ErrorKind::Server(ReadOnly | MasterDown | BusyLoading | ClusterDown) => lost,
             ErrorKind::Server(_) | ErrorKind::Extension => Self::Refused,
-            _ if error.is_timeout() => Self::Silent,
+            _ if error.is_timeout() => Self::TimedOut,
             _ => lost,
         }
     }
 }
 
-/// What Redis or the crate said. Neither repeats a password or a value.
-pub(crate) fn said(error: &RedisError) -> String {
-    // Of a pipeline the first that failed; the crate's own text of it is a list.
+/// The text of an error. Neither Redis nor the crate repeats a password or a value in it.
+pub(crate) fn text_of(error: &RedisError) -> String {
+    // The first failure of a pipeline; the crate's own text is a list.
     let refusals = error.clone().into_server_errors();
     let text = match refusals.as_deref().and_then(<[_]>::first) {
         Some((_, refusal)) => match refusal.details() {
@@ -64,7 +63,7 @@ pub(crate) fn said(error: &RedisError) -> String {
     cut(&text)
 }
 
-impl ConnectionLike for Connection {
+impl ConnectionLike for RedisConnection {
     fn req_packed_command<'a>(&'a mut self, command: &'a Cmd) -> RedisFuture<'a, Value> {
         match &mut self.0 {
             Wire::Node { connection, .. } => connection.req_packed_command(command),
@@ -97,28 +96,28 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_ends_the_connection_to_a_node_is_the_loss_of_one_of_many_in_a_cluster() {
-        let said = |code: &'static str| {
+    fn an_error_that_ends_the_connection_to_a_node_is_the_loss_of_one_of_many_in_a_cluster() {
+        let text_of = |code: &'static str| {
             let error = redis::parse_redis_value(format!("-{code} text\r\n").as_bytes()).unwrap();
             error.extract_error().unwrap_err()
         };
         let io = |kind: std::io::ErrorKind| RedisError::from(std::io::Error::from(kind));
         let lost = (ErrorKind::ClusterConnectionNotFound, "no connection");
-        use Meaning::{Refused, Silent, Useless, Well};
+        use Meaning::{Refused, TimedOut, Useless, Well};
         for (error, of_a_node, of_a_cluster) in [
-            (said("READONLY"), Useless, Silent),
-            (said("MASTERDOWN"), Useless, Silent),
-            (said("LOADING"), Useless, Silent),
-            (said("CLUSTERDOWN"), Useless, Silent),
-            (io(std::io::ErrorKind::ConnectionRefused), Useless, Silent),
-            (io(std::io::ErrorKind::BrokenPipe), Useless, Silent),
-            (RedisError::from(lost), Useless, Silent),
-            (io(std::io::ErrorKind::TimedOut), Silent, Silent),
-            (said("TRYAGAIN"), Refused, Well),
+            (text_of("READONLY"), Useless, TimedOut),
+            (text_of("MASTERDOWN"), Useless, TimedOut),
+            (text_of("LOADING"), Useless, TimedOut),
+            (text_of("CLUSTERDOWN"), Useless, TimedOut),
+            (io(std::io::ErrorKind::ConnectionRefused), Useless, TimedOut),
+            (io(std::io::ErrorKind::BrokenPipe), Useless, TimedOut),
+            (RedisError::from(lost), Useless, TimedOut),
+            (io(std::io::ErrorKind::TimedOut), TimedOut, TimedOut),
+            (text_of("TRYAGAIN"), Refused, Well),
             // A node of a cluster that is written as `redis://`.
-            (said("MOVED"), Refused, Well),
-            (said("OOM"), Refused, Refused),
-            (said("NOPERM"), Refused, Refused),
+            (text_of("MOVED"), Refused, Well),
+            (text_of("OOM"), Refused, Refused),
+            (text_of("NOPERM"), Refused, Refused),
             (RedisError::from((ErrorKind::UnexpectedReturnType, "of another shape")), Well, Well),
         ] {
             let meant = [false, true].map(|is_cluster| Meaning::of(&error, is_cluster));

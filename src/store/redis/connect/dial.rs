@@ -1,4 +1,4 @@
-//! [`Dial`]: how one server is opened, wherever it is.
+//! [`Dial`]: opens a connection to one server.
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -16,12 +16,12 @@ use super::error::ConnectError;
 use super::tls::Tls;
 use super::url::{Login, Place};
 
-/// Callers put their own, shorter deadline around each call; this one is for the call that forgot.
+/// Callers put a shorter deadline of their own around each call. This one is for a call that forgot.
 const RESPONSE_BOUND: Duration = Duration::from_secs(10);
-/// Requests that wait to be written on one connection; what comes after waits in its caller, under its deadline.
+/// Requests that wait to be written on one connection. A further one waits in its caller, under its deadline.
 const PIPELINE_BUFFER: usize = 256;
 
-/// What is the same for all servers of one kind.
+/// What all servers of one kind have in common.
 #[derive(Clone)]
 pub(super) struct Dial {
     pub(super) login: Login,
@@ -42,7 +42,7 @@ impl Dial {
         }
     }
 
-    /// Open and logged in; nothing has been asked.
+    /// Opens and logs in.
     pub(super) async fn open(&self, place: &Place) -> Result<MultiplexedConnection, ConnectError> {
         let config = AsyncConnectionConfig::new()
             .set_connection_timeout(Some(RESPONSE_BOUND))
@@ -53,19 +53,19 @@ impl Dial {
         opened.await.map_err(|error| ConnectError::of(&error, place))
     }
 
-    /// Open, logged in, and answering a PING.
+    /// Opens, logs in and gets an answer to PING.
     pub(super) async fn open_answering(&self, place: &Place) -> Result<MultiplexedConnection, ConnectError> {
         let mut connection = self.open(place).await?;
         let pong = redis::cmd("PING").exec_async(&mut connection).await;
-        believed(pong, ()).map_err(|error| ConnectError::of(&error, place))?;
+        unless_forbidden(pong, ()).map_err(|error| ConnectError::of(&error, place))?;
         Ok(connection)
     }
 
-    /// Answering, and by ROLE a primary.
+    /// Opens a server that answers and is a primary by ROLE.
     pub(super) async fn open_primary(&self, place: &Place) -> Result<MultiplexedConnection, ConnectError> {
         let mut connection = self.open_answering(place).await?;
         let role = redis::cmd("ROLE").query_async::<Vec<redis::Value>>(&mut connection).await;
-        let role = believed(role, Vec::new()).map_err(|error| ConnectError::of(&error, place))?;
+        let role = unless_forbidden(role, Vec::new()).map_err(|error| ConnectError::of(&error, place))?;
         match role.first() {
             Some(redis::Value::BulkString(role)) if role != b"master" => {
                 Err(ConnectError::NotAPrimary { at: place.to_string() })
@@ -74,7 +74,7 @@ impl Dial {
         }
     }
 
-    /// Open, logged in and subscribed.
+    /// Opens, logs in and subscribes.
     pub(super) async fn open_subscribed(
         &self,
         place: &Place,
@@ -98,7 +98,7 @@ impl Dial {
         }
     }
 
-    /// The crate's name is not sent, since an ACL may forbid `CLIENT SETINFO`.
+    /// Without the crate's name, since an ACL may forbid `CLIENT SETINFO`.
     pub(super) fn settings(&self) -> RedisConnectionInfo {
         let mut settings =
             RedisConnectionInfo::default().set_db(i64::from(self.database)).set_skip_set_lib_name();
@@ -112,15 +112,15 @@ impl Dial {
     }
 }
 
-/// A peer that is gone without a word (a lost machine, a firewall that forgot) is noticed within half a minute.
+/// Keep-alive notices a lost machine, or a firewall that forgot the connection, within half a minute.
 pub(super) fn tcp_settings() -> TcpSettings {
     let keepalive =
         TcpKeepalive::new().with_time(Duration::from_secs(15)).with_interval(Duration::from_secs(5));
     TcpSettings::default().set_nodelay(true).set_keepalive(keepalive.with_retries(3))
 }
 
-/// An ACL that forbids a question, or a service that does not know it, is no fault: the login was taken.
-fn believed<T>(answer: RedisResult<T>, unasked: T) -> Result<T, RedisError> {
+/// A server that forbids or does not know the command has taken the login, so that is no failure.
+fn unless_forbidden<T>(answer: RedisResult<T>, unasked: T) -> Result<T, RedisError> {
     match answer {
         Err(error)
             if matches!(
@@ -134,8 +134,10 @@ fn believed<T>(answer: RedisResult<T>, unasked: T) -> Result<T, RedisError> {
     }
 }
 
-/// The first of `attempts` that succeeds. The next one starts when one has failed, or after `patience` beside those that
-/// still run, so that a place that hangs does not use up the time of all. The error that says most if none does; `None` of none.
+/// The first of `attempts` that succeeds; the most telling error if none does; `None` if there are none.
+///
+/// The next attempt starts when one has failed, or after `patience` beside those that still run, so that a server that hangs
+/// does not use up the time of all.
 pub(super) async fn first_of<T>(
     attempts: impl IntoIterator<Item = impl Future<Output = Result<T, ConnectError>>>,
     patience: Duration,

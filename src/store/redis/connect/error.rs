@@ -1,4 +1,4 @@
-//! [`ConnectError`]: why there is no connection, in an operator's words.
+//! [`ConnectError`]: why there is no connection, in words for an operator.
 
 use std::error::Error as _;
 use std::io;
@@ -12,20 +12,20 @@ use super::url::Place;
 /// The longest text of a server that goes into an error.
 const MAX_WHY: usize = 200;
 
-/// Why there is no connection. No text of it holds a password: the crate puts none into its errors, and what a server
+/// Why there is no connection. No text of it contains a password: the crate puts none into its errors, and what a server
 /// says about a login is left out.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum ConnectError {
-    /// Nothing came of it in time.
+    /// It took too long.
     #[error("no connection within {0:?}")]
     TimedOut(Duration),
-    /// Refused, reset, or a name that is not known.
+    /// Refused, reset, or an unknown name.
     #[error("{at} cannot be reached: {why}")]
     Unreachable { at: String, why: String },
     /// Wrong user or password.
     #[error("{at} refused the login: wrong user or password in redis.url")]
     LoginRefused { at: String },
-    /// The server wants a password and was given none.
+    /// The server wants a password and got none.
     #[error("{at} wants a password; redis.url has none")]
     LoginMissing { at: String },
     /// A sentinel refused its own login.
@@ -34,7 +34,7 @@ pub(crate) enum ConnectError {
     /// The login is right, but its ACL forbids what is needed.
     #[error("{at} forbids it: {why}")]
     Forbidden { at: String, why: String },
-    /// No encrypted connection came about.
+    /// TLS failed.
     #[error("no TLS with {at}: {why}")]
     Tls { at: String, why: String },
     /// A replica: it would refuse every write.
@@ -52,7 +52,7 @@ pub(crate) enum ConnectError {
     /// The cluster does not serve all of its slots.
     #[error("the cluster is down: {0}")]
     ClusterDown(String),
-    /// Whatever else the server or the crate says.
+    /// Anything else that the server or the crate says.
     #[error("{at}: {why}")]
     Other { at: String, why: String },
 }
@@ -85,7 +85,7 @@ impl ConnectError {
         }
     }
 
-    /// Of two failures the one that says more: a server that answered knows the reason, one that is silent does not.
+    /// The more telling of two failures: a server that answered knows the reason, a silent one does not.
     pub(crate) fn or_more_telling(self, earlier: Option<Self>) -> Self {
         match (&self, earlier) {
             (Self::TimedOut(_) | Self::Unreachable { .. }, Some(earlier)) => earlier,
@@ -93,7 +93,7 @@ impl ConnectError {
         }
     }
 
-    /// The same of a sentinel, whose login is another one.
+    /// The same error from a sentinel, which has a login of its own.
     pub(crate) fn of_sentinel(self) -> Self {
         match self {
             Self::LoginRefused { at } | Self::LoginMissing { at } => Self::SentinelLoginRefused { at },

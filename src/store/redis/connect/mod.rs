@@ -1,4 +1,8 @@
 //! [`Server`]: where Redis is, how it is run, and how connections to it are opened.
+//!
+//! Reading order: `url` (what `redis.url` says) and `tls`; `dial` (one server), `sentinel` (which server is the primary) and
+//! `cluster` (many primaries); `connection` (what they open, and what an error says about it), `nodes` (commands for each
+//! primary), `error`.
 
 mod cluster;
 pub(super) mod connection;
@@ -11,20 +15,20 @@ mod tests;
 pub(super) mod tls;
 pub(super) mod url;
 
+use parking_lot::Mutex;
 use std::fmt::Write as _;
-use std::sync::Mutex;
 use std::time::Duration;
 
 use crate::model::{Invalid, Secret};
 use cluster::Cluster;
-use connection::{Connection, Wire};
+use connection::{RedisConnection, Wire};
 use dial::Dial;
 use error::ConnectError;
 use sentinel::Sentinels;
 use tls::{Tls, TlsFiles};
-use url::{Layout, Login, Place, RedisUrl};
+use url::{Login, Place, RedisUrl, Topology};
 
-/// The sentinels' own user and password; empty is none. Those of the URL are the data nodes'.
+/// The user and password of the sentinels; empty is none. Those in the URL are for the data nodes.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct SentinelLogin {
@@ -47,7 +51,7 @@ enum Run {
 impl Server {
     /// `url` and `prefix` are those of `redis`. Reads the TLS files.
     ///
-    /// The error names the key below `redis`; nothing that could be a part of a password shows in it.
+    /// The error names the key below `redis` and shows nothing that could be a part of a password.
     pub(crate) fn new(
         url: &Secret,
         prefix: &str,
@@ -56,14 +60,14 @@ impl Server {
     ) -> Result<Self, Invalid> {
         let url = RedisUrl::parse(url.expose())?;
         let nodes = Dial { login: url.login, tls: Tls::new(url.tls, &tls)?, database: url.database };
-        let login = sentinel_login(sentinel, &url.layout)?;
-        let run = match url.layout {
-            Layout::Node(place) => Run::Node(place),
-            Layout::Sentinel { sentinels: places, master } => {
+        let login = sentinel_login(sentinel, &url.topology)?;
+        let run = match url.topology {
+            Topology::Node(place) => Run::Node(place),
+            Topology::Sentinel { sentinels: places, master } => {
                 let dial = Dial { login, tls: nodes.tls.clone(), database: 0 };
                 Run::Sentinel(Sentinels { places, master, dial })
             }
-            Layout::Cluster { seeds } => {
+            Topology::Cluster { seeds } => {
                 let (prefix, primaries) = (prefix.to_owned(), Mutex::default());
                 Run::Cluster(Cluster { seeds, dial: nodes.clone(), prefix, primaries })
             }
@@ -71,10 +75,10 @@ impl Server {
         Ok(Self { nodes, run })
     }
 
-    /// A connection to the primary of now (of a cluster: to all), logged in and answering.
-    pub(crate) async fn connect(&self, within: Duration) -> Result<Connection, ConnectError> {
+    /// A connection to the current primary, or to all of a cluster. It is logged in and answers.
+    pub(crate) async fn connect(&self, within: Duration) -> Result<RedisConnection, ConnectError> {
         bounded(within, async {
-            Ok(Connection(match &self.run {
+            Ok(RedisConnection(match &self.run {
                 Run::Node(place) => {
                     Wire::Node { connection: self.nodes.open_primary(place).await?, place: place.clone() }
                 }
@@ -88,10 +92,10 @@ impl Server {
         .await
     }
 
-    /// A subscription to `channels` where `connection` leads; of a cluster, at any node.
+    /// A subscription to `channels` at the server that `connection` leads to; in a cluster, at any node.
     pub(crate) async fn subscribe(
         &self,
-        connection: &Connection,
+        connection: &RedisConnection,
         channels: &[String],
         within: Duration,
     ) -> Result<redis::aio::PubSub, ConnectError> {
@@ -103,18 +107,18 @@ impl Server {
                 }
                 (Wire::Cluster(_), Run::Node(_) | Run::Sentinel(_)) => Err(ConnectError::Other {
                     at: self.describe(),
-                    why: "a connection of another server was given".to_owned(),
+                    why: "the connection belongs to another server".to_owned(),
                 }),
             }
         })
         .await
     }
 
-    /// Whether `connection` still leads to the primary, as the sentinels see it, or to those of the cluster. One node
+    /// Whether `connection` still leads to the primary that the sentinels name, or to those of the cluster. A single node
     /// names no other.
     ///
-    /// With nobody who answers: true, since an outage of the sentinels alone is none of Redis.
-    pub(crate) async fn is_current(&self, connection: &Connection, within: Duration) -> bool {
+    /// True if no sentinel answers: an outage of the sentinels alone is no outage of Redis.
+    pub(crate) async fn is_current(&self, connection: &RedisConnection, within: Duration) -> bool {
         match (&self.run, &connection.0) {
             (Run::Sentinel(sentinels), Wire::Node { place, .. }) => sentinels.still_name(place, within).await,
             (Run::Cluster(cluster), Wire::Cluster(connection)) => {
@@ -126,10 +130,10 @@ impl Server {
         }
     }
 
-    /// Whether an answer comes by `connection` in time, whatever it is; of a cluster, from a shard that does its work.
+    /// Whether `connection` answers anything in time; in a cluster, whether some shard works.
     pub(crate) async fn answers(
         &self,
-        connection: &Connection,
+        connection: &RedisConnection,
         within: Duration,
     ) -> Result<(), ConnectError> {
         if let (Run::Cluster(cluster), Wire::Cluster(connection)) = (&self.run, &connection.0) {
@@ -140,12 +144,12 @@ impl Server {
         answer.map(|_| ()).map_err(|_| ConnectError::TimedOut(within))
     }
 
-    /// Whether there are several primaries, of which one may be lost.
+    /// Whether there are several primaries, so that one may be lost.
     pub(crate) fn is_cluster(&self) -> bool {
         matches!(self.run, Run::Cluster(_))
     }
 
-    /// For `check` and the log; holds no password.
+    /// For `check` and the log, without a password.
     pub(crate) fn describe(&self) -> String {
         let mut text = match &self.run {
             Run::Node(place) => format!("one node at {place}"),
@@ -179,20 +183,20 @@ async fn bounded<T>(
     tokio::time::timeout(within, attempt).await.unwrap_or(Err(ConnectError::TimedOut(within)))
 }
 
-fn sentinel_login(written: SentinelLogin, layout: &Layout) -> Result<Login, Invalid> {
+fn sentinel_login(written: SentinelLogin, topology: &Topology) -> Result<Login, Invalid> {
     let user = Some(written.username).filter(|user| !user.is_empty());
     let password = Some(written.password).filter(|password| !password.is_empty());
     let shown = || user.clone().unwrap_or_default();
-    match (layout, &user, &password) {
-        (Layout::Sentinel { .. }, Some(_), None) => {
+    match (topology, &user, &password) {
+        (Topology::Sentinel { .. }, Some(_), None) => {
             Err(Invalid::new("sentinel.password", "", "the password of sentinel.username"))
         }
-        (Layout::Sentinel { .. }, _, _) => Ok(Login { user, password }),
-        (Layout::Node(_) | Layout::Cluster { .. }, None, None) => Ok(Login::default()),
-        (Layout::Node(_) | Layout::Cluster { .. }, Some(_), _) => {
+        (Topology::Sentinel { .. }, _, _) => Ok(Login { user, password }),
+        (Topology::Node(_) | Topology::Cluster { .. }, None, None) => Ok(Login::default()),
+        (Topology::Node(_) | Topology::Cluster { .. }, Some(_), _) => {
             Err(Invalid::new("sentinel.username", shown(), "nothing, since redis.url names no sentinels"))
         }
-        (Layout::Node(_) | Layout::Cluster { .. }, None, Some(_)) => {
+        (Topology::Node(_) | Topology::Cluster { .. }, None, Some(_)) => {
             Err(Invalid::new("sentinel.password", "<secret>", "nothing, since redis.url names no sentinels"))
         }
     }

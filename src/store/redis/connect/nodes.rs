@@ -1,17 +1,17 @@
-//! Walking over all keys: of a cluster, on each of its primaries.
+//! Commands that go to each primary: `SCAN` walks over the keys of one.
 
 use redis::cluster_routing::{RoutingInfo, SingleNodeRoutingInfo};
 use redis::{FromRedisValue, RedisResult, Value};
 
 use super::cluster::primaries_of;
-use super::connection::{Connection, Wire};
+use super::connection::{RedisConnection, Wire};
 use super::url::Place;
 
-/// Keys that are looked at in one step.
-const STEP: u32 = 500;
+/// Keys that one step looks at.
+const SCAN_COUNT: u32 = 500;
 
-impl Connection {
-    /// The nodes that hold keys; `None` stands for the one that this connection leads to.
+impl RedisConnection {
+    /// The nodes that have keys; `None` is the one that this connection leads to.
     pub(crate) async fn primaries(&self) -> RedisResult<Vec<Option<Place>>> {
         match &self.0 {
             Wire::Node { .. } => Ok(vec![None]),
@@ -21,7 +21,7 @@ impl Connection {
         }
     }
 
-    /// One step of `SCAN`: the next cursor (0 = this node is done) and the keys found.
+    /// One step of `SCAN`: the next cursor (0 = this node is done) and the keys.
     pub(crate) async fn scan(
         &self,
         node: Option<&Place>,
@@ -29,7 +29,7 @@ impl Connection {
         pattern: &str,
     ) -> RedisResult<(u64, Vec<String>)> {
         let mut scan = redis::cmd("SCAN");
-        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(STEP);
+        scan.arg(cursor).arg("MATCH").arg(pattern).arg("COUNT").arg(SCAN_COUNT);
         let answer: Value = match (&self.0, node) {
             (Wire::Cluster(connection), Some(Place::Tcp(host, port))) => {
                 let node = SingleNodeRoutingInfo::ByAddress { host: host.clone(), port: *port };

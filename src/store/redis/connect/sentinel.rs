@@ -1,7 +1,7 @@
-//! [`Sentinels`]: who is the primary now.
+//! [`Sentinels`]: which server is the primary now.
 //!
-//! Ours, since the crate's own client follows no failover. All sentinels are asked at once: one that hangs costs no
-//! time, and one that was cut off and names the old primary does not decide alone.
+//! Our own, since the crate's client follows no failover. It asks all sentinels at once: one that hangs costs no time, and
+//! one that was cut off and names the old primary does not decide alone.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -18,24 +18,24 @@ use super::url::Place;
 pub(super) struct Sentinels {
     pub(super) places: Vec<Place>,
     pub(super) master: String,
-    /// To the sentinels; they have a login of their own and no databases.
+    /// To the sentinels, which have a login of their own and no databases.
     pub(super) dial: Dial,
 }
 
 impl Sentinels {
-    /// A connection to the primary: where most sentinels of those that answer have it, and a primary answers by ROLE.
+    /// A connection to the server that most of the sentinels that answer name, if it is a primary by ROLE.
     ///
-    /// SECURITY: an old primary that was cut off with one sentinel says by ROLE that it is one, too. A purge that is carried
-    /// out there is heard by nobody, so what fewer sentinels say counts for nothing. Each sentinel has half of `within`
-    /// to answer, so that an outage of all is told as one.
+    /// SECURITY: an old primary that was cut off together with one sentinel also claims by ROLE to be a primary. No instance
+    /// would hear of a purge there, so what fewer sentinels name does not count. Each sentinel has half of `within` to
+    /// answer, so that an outage of all of them is reported as one.
     pub(super) async fn connect(
         &self,
         nodes: &Dial,
         within: Duration,
     ) -> Result<(MultiplexedConnection, Place), ConnectError> {
-        let told = self.told(within / 2).await;
-        let mut failure = told.failure;
-        let opening = told.votes.most_named().into_iter().map(async |place| {
+        let answers = self.answers(within / 2).await;
+        let mut failure = answers.failure;
+        let opening = answers.votes.most_named().into_iter().map(async |place| {
             let opened = nodes.open_primary(&place).await;
             opened.map(|connection| (connection, place))
         });
@@ -47,32 +47,32 @@ impl Sentinels {
         Err(failure.worst(&self.master))
     }
 
-    /// Whether no other place is named by more of the sentinels that answer. With no answer: true.
+    /// Whether the sentinels that answer name no other server more often. True if none answers.
     pub(super) async fn still_name(&self, place: &Place, within: Duration) -> bool {
-        let most = self.told(within).await.votes.most_named();
+        let most = self.answers(within).await.votes.most_named();
         most.is_empty() || most.contains(place)
     }
 
-    /// What the sentinels say, asked all at once; no more than is needed to know what the majority of all says.
-    async fn told(&self, within: Duration) -> Told {
+    /// Asks all sentinels at once, until the answer of the majority is known.
+    async fn answers(&self, within: Duration) -> Answers {
         let mut asked: FuturesUnordered<_> =
             self.places.iter().map(|sentinel| self.ask_within(sentinel, within)).collect();
-        let mut told = Told::default();
+        let mut answers = Answers::default();
         while let Some(answer) = asked.next().await {
             match answer {
                 Ok(Some(place)) => {
-                    if told.votes.count(place) > self.places.len() / 2 {
+                    if answers.votes.count(place) > self.places.len() / 2 {
                         break;
                     }
                 }
-                Ok(None) => told.failure.unknown = true,
+                Ok(None) => answers.failure.unknown = true,
                 Err(error) => {
-                    let earlier = told.failure.sentinel.take();
-                    told.failure.sentinel = Some(error.or_more_telling(earlier));
+                    let earlier = answers.failure.sentinel.take();
+                    answers.failure.sentinel = Some(error.or_more_telling(earlier));
                 }
             }
         }
-        told
+        answers
     }
 
     async fn ask_within(&self, sentinel: &Place, within: Duration) -> Result<Option<Place>, ConnectError> {
@@ -93,9 +93,9 @@ impl Sentinels {
     }
 }
 
-/// What the sentinels said.
+/// What the sentinels answered.
 #[derive(Default)]
-struct Told {
+struct Answers {
     votes: Votes,
     failure: Failure,
 }
@@ -105,14 +105,14 @@ struct Told {
 struct Votes(HashMap<Place, usize>);
 
 impl Votes {
-    /// One more, and how many there are now.
+    /// Counts a vote, and returns how many that server has.
     fn count(&mut self, place: Place) -> usize {
         let count = self.0.entry(place).or_default();
         *count += 1;
         *count
     }
 
-    /// Several where as many sentinels name one as the other.
+    /// The servers with the most votes.
     fn most_named(self) -> Vec<Place> {
         let most = self.0.values().copied().max().unwrap_or(0);
         self.0.into_iter().filter(|(_, count)| *count == most).map(|(place, _)| place).collect()

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use redis::AsyncCommands;
 
-use super::connection::Connection;
+use super::connection::RedisConnection;
 use super::error::ConnectError;
 use super::tls::TlsFiles;
 use super::{SentinelLogin, Server};
@@ -44,7 +44,7 @@ fn server(url: &str) -> Server {
 }
 
 /// Connects, and fails the test with the reason if that does not work.
-async fn connected(server: &Server) -> Connection {
+async fn connected(server: &Server) -> RedisConnection {
     match server.connect(WITHIN).await {
         Ok(connection) => connection,
         Err(error) => panic!("{}: {error}", server.describe()),
@@ -57,21 +57,21 @@ async fn refusal(server: &Server) -> ConnectError {
     error
 }
 
-async fn write_and_read(connection: &mut Connection, key: &str) {
+async fn write_and_read(connection: &mut RedisConnection, key: &str) {
     let () = connection.set(key, "value").await.unwrap();
     let read: String = connection.get(key).await.unwrap();
     assert_eq!(read, "value");
 }
 
 /// What is published by `publisher` comes through `subscription`.
-async fn assert_heard(subscription: &mut redis::aio::PubSub, publisher: &TestRedis, channel: &str) {
+async fn assert_delivers(subscription: &mut redis::aio::PubSub, publisher: &TestRedis, channel: &str) {
     assert!(!publisher.cli(&["PUBLISH", channel, "hello"]).contains("ERR"));
     let message = tokio::time::timeout(WITHIN, subscription.on_message().next()).await.unwrap().unwrap();
     assert_eq!((message.get_channel_name(), message.get_payload_bytes()), (channel, b"hello".as_slice()));
 }
 
 #[tokio::test]
-async fn a_tight_acl_is_enough_and_each_refused_login_is_told() {
+async fn a_tight_acl_is_enough_and_each_refused_login_is_reported() {
     let redis = TestRedis::start("user avatar on >hunter2 ~ap:* &ap:* +get +set +subscribe +select\n");
     let at = redis.at();
     let server = server(&format!("redis://avatar:hunter2@{at}/2"));
@@ -83,8 +83,8 @@ async fn a_tight_acl_is_enough_and_each_refused_login_is_told() {
 
     let mut subscription =
         server.subscribe(&connection, &["ap:one".into(), "ap:two".into()], WITHIN).await.unwrap();
-    assert_heard(&mut subscription, &redis, "ap:one").await;
-    assert_heard(&mut subscription, &redis, "ap:two").await;
+    assert_delivers(&mut subscription, &redis, "ap:one").await;
+    assert_delivers(&mut subscription, &redis, "ap:two").await;
     let forbidden = server.subscribe(&connection, &["other".into()], WITHIN).await.err().unwrap();
     assert!(matches!(forbidden, ConnectError::Forbidden { .. }), "{forbidden}");
 
@@ -95,7 +95,7 @@ async fn a_tight_acl_is_enough_and_each_refused_login_is_told() {
 }
 
 #[tokio::test]
-async fn a_password_that_is_missing_is_told_and_one_alone_is_enough() {
+async fn a_missing_password_is_reported_and_a_password_without_a_user_is_enough() {
     let redis = TestRedis::start("requirepass hunter2\n");
     let error = refusal(&server(&format!("redis://{}", redis.at()))).await;
     assert_eq!(error, ConnectError::LoginMissing { at: redis.at() });
@@ -126,7 +126,7 @@ async fn a_replica_is_no_primary() {
 }
 
 #[tokio::test]
-async fn what_cannot_be_reached_is_told_in_time() {
+async fn a_server_that_cannot_be_reached_is_reported_in_time() {
     let at = format!("127.0.0.1:{}", free_port());
     for form in ["redis://X", "redis+sentinel://X/m", "redis+cluster://X"] {
         let error = refusal(&server(&form.replace('X', &at))).await;
@@ -210,7 +210,7 @@ async fn sentinel_leads_to_the_new_primary_after_a_failover() {
     write_and_read(&mut connection, "k").await;
     assert_eq!(primary.cli(&["-n", "1", "GET", "k"]).trim(), "value");
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
-    assert_heard(&mut subscription, &primary, "c").await;
+    assert_delivers(&mut subscription, &primary, "c").await;
     assert!(server.is_current(&connection, Duration::from_millis(300)).await);
     let unknown = self::server(&format!("redis+sentinel://{hosts}/other"));
     assert_eq!(refusal(&unknown).await, ConnectError::UnknownMaster("other".into()));
@@ -284,7 +284,7 @@ async fn a_sentinel_with_tls_and_a_login_of_its_own_is_asked_with_it() {
 }
 
 #[test]
-fn what_does_not_go_together_is_refused_with_its_key() {
+fn settings_that_do_not_go_together_are_refused_with_their_key() {
     let ca = || TlsFiles { ca: "/ca.pem".into(), ..no_files() };
     for (url, tls, sentinel, key) in [
         ("redis://a", ca(), sentinel_login("", ""), "tls.ca"),
@@ -319,7 +319,7 @@ async fn a_cluster_outlives_a_primary() {
     }
     assert!(server.is_current(&connection, WITHIN).await);
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
-    assert_heard(&mut subscription, &cluster.nodes[2], "c").await;
+    assert_delivers(&mut subscription, &cluster.nodes[2], "c").await;
 
     let error = refusal(&self::server(&format!("redis+cluster://:hunter2x@{seeds}"))).await;
     assert!(matches!(error, ConnectError::LoginRefused { .. }), "{error}");
@@ -338,7 +338,7 @@ async fn a_cluster_outlives_a_primary() {
         write_and_read(&mut connection, &format!("key{number}")).await;
     }
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
-    assert_heard(&mut subscription, &cluster.nodes[3], "c").await;
+    assert_delivers(&mut subscription, &cluster.nodes[3], "c").await;
 
     let supervisor = Supervisor::new(server, Duration::from_millis(500));
     tokio::select! {
@@ -371,7 +371,7 @@ async fn outlives_one_that_hangs(supervisor: &Supervisor, primary: &TestRedis) {
 }
 
 #[tokio::test]
-async fn what_is_no_cluster_or_serves_no_slot_is_told() {
+async fn a_server_that_is_no_cluster_and_a_cluster_without_slots_are_reported() {
     let single = TestRedis::start("");
     let error = refusal(&server(&format!("redis+cluster://{}", single.at()))).await;
     assert_eq!(error, ConnectError::NotACluster { at: single.at() });

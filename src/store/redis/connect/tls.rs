@@ -10,21 +10,21 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::model::Invalid;
 
-/// No file of certificates is larger, and a wrong path (`/dev/zero`) must not fill the memory.
+/// No file of certificates is larger, in bytes. A wrong path (`/dev/zero`) must not fill the memory.
 const MAX_FILE: u64 = 1024 * 1024;
 
 /// Paths of PEM files; an empty one is none.
 #[derive(Debug, Clone, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct TlsFiles {
-    /// Whom to trust, instead of the system's roots.
+    /// The CAs to trust, instead of the system's roots.
     pub(crate) ca: String,
-    /// Who we are; only together with `key`.
+    /// The client certificate; only together with `key`.
     pub(crate) cert: String,
     pub(crate) key: String,
 }
 
-/// Whether connections are encrypted, and by what.
+/// Whether connections are encrypted, and with which certificates.
 #[derive(Clone)]
 pub(crate) enum Tls {
     Off,
@@ -34,12 +34,12 @@ pub(crate) enum Tls {
 impl Tls {
     /// `wanted` is what the URL's scheme says.
     ///
-    /// Fails with the key and the path of a file that cannot be read or used, and if files are named without TLS.
+    /// Fails with the key and path of a file that cannot be read or used, and if files are named without TLS.
     pub(crate) fn new(wanted: bool, files: &TlsFiles) -> Result<Self, Invalid> {
         if !wanted {
             return refuse_files(files);
         }
-        // The crate takes the process's provider; several features could otherwise leave it undecided.
+        // The crate uses the process's provider, which is undecided if several features are compiled in.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let root_cert = match files.ca.as_str() {
             "" => None,
@@ -72,7 +72,7 @@ fn roots(pem: &[u8], path: &str) -> Result<RootCertStore, Invalid> {
     Ok(roots)
 }
 
-/// Tried as rustls will use it, so that a key that does not belong to the certificate is told at the start.
+/// Builds what rustls will use, so that a key that does not belong to the certificate fails the start.
 fn identity(files: &TlsFiles, roots: RootCertStore) -> Result<Option<ClientTlsConfig>, Invalid> {
     match (files.cert.as_str(), files.key.as_str()) {
         ("", "") => return Ok(None),

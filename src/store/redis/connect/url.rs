@@ -1,7 +1,7 @@
 //! [`RedisUrl`]: `redis.url` taken apart.
 //!
-//! By hand, since `url::Url` knows no list of hosts, and since no part of what is written may show in an error: where a
-//! password ends is unsure until all of it is understood.
+//! By hand, since `url::Url` knows no list of hosts, and since an error must show no part of the text: where a password ends
+//! is uncertain until all of it is parsed.
 
 use std::fmt;
 use std::net::Ipv6Addr;
@@ -18,10 +18,10 @@ const FORMS: &str = "redis://host:port/database, rediss://..., unix:///path, red
 const REDIS_PORT: u16 = 6379;
 const SENTINEL_PORT: u16 = 26379;
 
-/// What a URL says.
+/// The parts of a URL.
 pub(crate) struct RedisUrl {
-    pub(crate) layout: Layout,
-    /// Of the data nodes; the sentinels have their own.
+    pub(crate) topology: Topology,
+    /// For the data nodes; the sentinels have their own.
     pub(crate) login: Login,
     pub(crate) tls: bool,
     pub(crate) database: u32,
@@ -29,10 +29,10 @@ pub(crate) struct RedisUrl {
 
 /// How a Redis is run.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Layout {
+pub(crate) enum Topology {
     /// One server.
     Node(Place),
-    /// Sentinels that know who the primary is.
+    /// Sentinels that know which server is the primary.
     Sentinel { sentinels: Vec<Place>, master: String },
     /// Many primaries, each with a part of the keys.
     Cluster { seeds: Vec<Place> },
@@ -47,7 +47,7 @@ pub(crate) enum Place {
     Unix(PathBuf),
 }
 
-/// Who we are to a server; a user alone is refused, since Redis asks for both.
+/// The login at a server. A user without a password is refused, since Redis wants both.
 #[derive(Clone, Default)]
 pub(crate) struct Login {
     pub(crate) user: Option<String>,
@@ -64,7 +64,7 @@ impl fmt::Display for Place {
     }
 }
 
-/// The four shapes of a scheme, before anything else is read.
+/// The four shapes of a scheme.
 enum Shape {
     Node,
     Unix,
@@ -85,17 +85,17 @@ impl RedisUrl {
             return Err(unknown_parameter(name));
         }
         let login = login(parts.userinfo)?;
-        let (layout, database) = match shape {
+        let (topology, database) = match shape {
             Shape::Cluster => {
-                (Layout::Cluster { seeds: places(parts.hosts, REDIS_PORT)? }, database(parts.path)?)
+                (Topology::Cluster { seeds: places(parts.hosts, REDIS_PORT)? }, database(parts.path)?)
             }
             Shape::Sentinel => sentinel(&parts)?,
-            Shape::Node | Shape::Unix => (Layout::Node(one_place(parts.hosts)?), database(parts.path)?),
+            Shape::Node | Shape::Unix => (Topology::Node(one_place(parts.hosts)?), database(parts.path)?),
         };
-        if matches!(layout, Layout::Cluster { .. }) && database != 0 {
+        if matches!(topology, Topology::Cluster { .. }) && database != 0 {
             return Err(wrong("no database number: a cluster has only database 0"));
         }
-        Ok(Self { layout, login, tls, database })
+        Ok(Self { topology, login, tls, database })
     }
 }
 
@@ -130,7 +130,7 @@ impl<'a> Parts<'a> {
     fn split(rest: &'a str) -> Result<Self, Invalid> {
         let authority_end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
         let (authority, tail) = rest.split_at(authority_end);
-        // SECURITY: an @ after the hosts means that they are the beginning of a password; nothing of it may be shown.
+        // SECURITY: an @ after the hosts means that they are the beginning of a password, which must not be shown.
         if tail.contains('@') || authority.matches('@').count() > 1 {
             return Err(wrong(
                 "/ ? # @ in a user or password written as %2F %3F %23 %40, and both written once",
@@ -164,7 +164,7 @@ fn unix(parts: &Parts<'_>) -> Result<RedisUrl, Invalid> {
         }
     }
     Ok(RedisUrl {
-        layout: Layout::Node(Place::Unix(PathBuf::from(decoded(parts.path)?))),
+        topology: Topology::Node(Place::Unix(PathBuf::from(decoded(parts.path)?))),
         login: login_of(decoded(user)?, decoded(password)?)?,
         tls: false,
         database: database(number)?,
@@ -172,7 +172,7 @@ fn unix(parts: &Parts<'_>) -> Result<RedisUrl, Invalid> {
 }
 
 /// `/master` or `/master/database`.
-fn sentinel(parts: &Parts<'_>) -> Result<(Layout, u32), Invalid> {
+fn sentinel(parts: &Parts<'_>) -> Result<(Topology, u32), Invalid> {
     let sentinels = places(parts.hosts, SENTINEL_PORT)?;
     let path = parts.path.strip_prefix('/').unwrap_or(parts.path);
     let (master, number) = path.split_once('/').unwrap_or((path, ""));
@@ -180,7 +180,7 @@ fn sentinel(parts: &Parts<'_>) -> Result<(Layout, u32), Invalid> {
     if master.is_empty() {
         return Err(wrong("the master's name after the sentinels: redis+sentinel://host,host/mymaster"));
     }
-    Ok((Layout::Sentinel { sentinels, master }, database(number)?))
+    Ok((Topology::Sentinel { sentinels, master }, database(number)?))
 }
 
 fn login(userinfo: &str) -> Result<Login, Invalid> {
@@ -257,7 +257,7 @@ fn bad_port() -> Invalid {
     wrong("a port from 1 to 65535 after each host's colon")
 }
 
-/// SECURITY: a name is shown only if it looks like one.
+/// SECURITY: shows a name only if it looks like one.
 fn unknown_parameter(name: &str) -> Invalid {
     let is_name = name.len() <= 24 && name.chars().all(|c| c.is_ascii_lowercase() || c == '_');
     let name = if is_name { name } else { "its name is odd" };
@@ -266,7 +266,7 @@ fn unknown_parameter(name: &str) -> Invalid {
     ))
 }
 
-/// SECURITY: the URL holds a password, so no part of it is the value shown.
+/// SECURITY: the URL contains a password, so the error shows no part of it.
 fn wrong(expected: &str) -> Invalid {
     Invalid::new(KEY, "<secret>", expected)
 }

@@ -9,14 +9,14 @@ fn parsed(text: &str) -> RedisUrl {
 }
 
 #[test]
-fn every_form_of_the_documentation_is_understood() {
-    let node = |place| Layout::Node(place);
-    let sentinel = |sentinels: &[Place], master: &str| Layout::Sentinel {
+fn every_documented_form_is_parsed() {
+    let node = |place| Topology::Node(place);
+    let sentinel = |sentinels: &[Place], master: &str| Topology::Sentinel {
         sentinels: sentinels.to_vec(),
         master: master.to_owned(),
     };
-    let cluster = |seeds: &[Place]| Layout::Cluster { seeds: seeds.to_vec() };
-    for (text, layout, tls, database) in [
+    let cluster = |seeds: &[Place]| Topology::Cluster { seeds: seeds.to_vec() };
+    for (text, topology, tls, database) in [
         ("redis://a", node(tcp("a", 6379)), false, 0),
         ("redis://a:1/", node(tcp("a", 1)), false, 0),
         ("redis://a:", node(tcp("a", 6379)), false, 0),
@@ -36,7 +36,7 @@ fn every_form_of_the_documentation_is_understood() {
         ("valkeys+cluster://a", cluster(&[tcp("a", 6379)]), true, 0),
     ] {
         let url = parsed(text);
-        assert_eq!((url.layout, url.tls, url.database), (layout, tls, database), "{text}");
+        assert_eq!((url.topology, url.tls, url.database), (topology, tls, database), "{text}");
     }
 }
 
@@ -60,7 +60,7 @@ fn user_and_password_are_decoded() {
 }
 
 #[test]
-fn what_is_wrong_is_said_and_no_part_of_the_url_is_shown() {
+fn an_error_says_what_is_wrong_and_shows_no_part_of_the_url() {
     for (text, said) in [
         ("", "one of redis://host:port/database"),
         ("hunter2", "one of redis://"),

@@ -1,6 +1,6 @@
-//! [`Keys`]: the names under which things lie in Redis.
+//! [`Keys`]: the names of keys and channels in Redis.
 //!
-//! Everything of one avatar has its id as hash tag, so that a cluster keeps it in one slot and a script may touch it.
+//! All keys of one avatar have its id as hash tag, so that a cluster has them in one slot and a script may touch them.
 
 use crate::model::{AvatarId, Provider};
 
@@ -13,7 +13,7 @@ pub(crate) struct Keys {
 /// The keys of one avatar.
 #[derive(Debug, Clone)]
 pub(crate) struct AvatarKeys {
-    /// Generation, time of verification and mark of the picture, then the sealed entry without its bytes.
+    /// Generation, last soft purge, time of verification and mark of the picture in clear; then the sealed entry without bytes.
     pub(crate) entry: String,
     /// The sealed bytes.
     pub(crate) picture: String,
@@ -21,13 +21,13 @@ pub(crate) struct AvatarKeys {
     pub(crate) link: String,
     /// The sealed trouble of the last attempt.
     pub(crate) trouble: String,
-    /// The record of the last hard purge.
+    /// The tombstone of the last hard purge.
     pub(crate) hard: String,
-    /// The record of the last soft purge.
+    /// The tombstone of the last soft purge.
     pub(crate) soft: String,
-    /// The owner of the right to refresh.
+    /// The owner of the right to refresh it.
     pub(crate) lease: String,
-    /// What the dashboard was last told, and under which numbers.
+    /// The marks and sequences of its last events.
     pub(crate) event: String,
 }
 
@@ -50,19 +50,19 @@ impl Keys {
         }
     }
 
-    /// Matches the entries of all avatars, for `SCAN`.
+    /// A pattern for the entries of all avatars, for `SCAN`.
     pub(crate) fn entries(&self) -> String {
-        // The prefix is letters, digits and `-_.:`, so nothing in it is a wildcard.
+        // The prefix has letters, digits and `-_.:`, and so no wildcard.
         format!("{}:{{*}}:entry", self.prefix)
     }
 
-    /// Whose entry it is, of a key that [`Keys::entries`] has matched.
+    /// The avatar of a key that [`Keys::entries`] has matched.
     pub(crate) fn avatar(&self, entry: &str) -> Option<AvatarId> {
         let id = entry.strip_prefix(&self.prefix)?.strip_prefix(":{")?.strip_suffix("}:entry")?;
         AvatarId::parse(id).ok()
     }
 
-    /// What belongs to no avatar lies in one slot: a cluster that has lost another shard loses nothing of it.
+    /// Keys of no avatar share one slot: a cluster that has lost another shard still has all of them.
     fn of_all(&self, what: &str) -> String {
         format!("{}:{{all}}:{what}", self.prefix)
     }
@@ -72,7 +72,7 @@ impl Keys {
         self.of_all("generation")
     }
 
-    /// The record of a provider's last purge as a whole, or of the last purge of all; no provider is called `*`.
+    /// The tombstone of a provider's last purge as a whole, or of the last purge of all. No provider has the name `*`.
     pub(crate) fn purged(&self, provider: Option<Provider>, hard: bool) -> String {
         let whose = provider.as_ref().map_or("*", Provider::as_str);
         self.of_all(&format!("purged:{}:{whose}", if hard { "hard" } else { "soft" }))
@@ -83,22 +83,22 @@ impl Keys {
         self.of_all(&format!("pause:{provider}"))
     }
 
-    /// Which instance swept last, for as long as no other shall.
+    /// The instance that swept last, for as long as no other may.
     pub(crate) fn sweep(&self) -> String {
         self.of_all("sweep")
     }
 
-    /// A sorted set: the instances, by the time at which each counts as gone.
+    /// A sorted set: the instances, by the time at which their registration runs out.
     pub(crate) fn instances(&self) -> String {
         self.of_all("instances")
     }
 
-    /// The channel that every instance listens to.
+    /// The channel that every instance subscribes to.
     pub(crate) fn news(&self) -> String {
         format!("{}:news", self.prefix)
     }
 
-    /// The channel of one instance: its own heartbeat, and what is answered to it.
+    /// The channel of one instance, for its own heartbeat and for answers to it.
     pub(crate) fn inbox(&self, instance: &str) -> String {
         format!("{}:inbox:{instance}", self.prefix)
     }

@@ -1,4 +1,4 @@
-//! Get and put: entries, their bytes, links and troubles in Redis, each with the time it has to live.
+//! Get and put: entries, their bytes, links and troubles in Redis, each with a time to live.
 
 pub(super) mod clear_head;
 pub(super) mod keys;
@@ -20,41 +20,41 @@ use clear_head::{MAX_TOMBSTONE, behind_head};
 use keys::AvatarKeys;
 use stored_entry::{StoredEntry, StoredLink, picture};
 
-/// What Redis knows of an avatar.
+/// What Redis has of an avatar.
 #[derive(Debug)]
 pub struct Shared {
-    /// What is held there; without the bytes, if those are too large or have gone.
+    /// The entry, without the bytes if those are too large or were evicted.
     pub entry: Option<Entry>,
-    /// When the picture was verified whose bytes are too large or have gone: it is another than the caller has.
+    /// When a picture was verified that the caller does not have and whose bytes are too large or were evicted.
     pub elsewhere: Option<Timestamp>,
-    /// When it was last purged. It is for the caller to judge what is held by it.
+    /// Its last purges, by which the caller judges the entry.
     pub purged: LastPurges,
 }
 
-/// How keeping an entry ended.
+/// The outcome of a put.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Put {
-    /// It is what all see.
-    Kept,
-    /// Another instance has verified it later.
+    /// All instances see the entry now.
+    Stored,
+    /// Another instance verified it later.
     Older,
     /// It was purged since.
     Purged,
 }
 
-/// A trouble outlives its pause by so much, so that the next one's is twice as long.
+/// A trouble outlives its pause by this much, so that the next pause is twice as long.
 const TROUBLE_BEYOND: Duration = Duration::from_secs(3600);
 
-/// No sealed entry, link or trouble is longer, in bytes; one that would be stays local.
+/// A sealed entry, link or trouble is at most this long, in bytes. A longer one stays local.
 const SMALL: u64 = 16 * 1024;
-/// What the seal adds to a picture, at most, in bytes.
+/// The seal adds at most so many bytes to a picture.
 const SEAL: u64 = 64;
 
-/// Entry, link, trouble, the two records, picture; of what is not there, nothing.
+/// Entry, link, trouble, the two tombstones and the picture; each empty if it is not there.
 type Raw = (Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>, Vec<u8>);
 
 impl Redis {
-    /// What Redis holds of an avatar. Whoever has the picture's bytes already need not be sent them.
+    /// What Redis has of an avatar. A caller that has the picture passes it, so that Redis does not send the same bytes.
     ///
     /// # Errors
     /// Redis is away, too slow for the budget, or refuses.
@@ -68,7 +68,7 @@ impl Redis {
         let keys = open.keys.of(id);
         let life = millis(open.keep_bytes_for);
         let mut pipe = redis::pipe();
-        // SECURITY: whoever may write to the Redis could put half a gigabyte there: no more is asked for than is stored.
+        // SECURITY: an attacker who may write to the Redis could put half a gigabyte there, so each read has a bound.
         let no_more_than = |pipe: &mut redis::Pipeline, key: &str, bytes: u64| {
             pipe.cmd("GETRANGE").arg(key).arg(0).arg(bytes);
         };
@@ -77,11 +77,11 @@ impl Redis {
         no_more_than(&mut pipe, &keys.trouble, SMALL);
         no_more_than(&mut pipe, &keys.hard, MAX_TOMBSTONE);
         no_more_than(&mut pipe, &keys.soft, MAX_TOMBSTONE);
-        // It is used now, so it lives on.
+        // A use renews the time to live.
         pipe.cmd("PEXPIRE").arg(&keys.entry).arg(life).ignore();
         pipe.cmd("PEXPIRE").arg(&keys.picture).arg(life).ignore();
         match have {
-            // The answer has one shape; this range is empty.
+            // An empty range: the answer keeps its shape.
             Some(_) => _ = pipe.cmd("GETRANGE").arg(&keys.picture).arg(1).arg(0),
             None => no_more_than(&mut pipe, &keys.picture, open.max_value + SEAL),
         }
@@ -95,7 +95,7 @@ impl Redis {
             let picture = open.picture_of(&keys, &stored, have, bytes, budget).await;
             let (link, trouble) = (open.read_link(&keys, link), open.read_trouble(&keys, trouble));
             if trouble.as_ref().is_some_and(|trouble| trouble.needs_action.is_some()) {
-                open.live_on(&keys.trouble, budget).await;
+                open.renew(&keys.trouble, budget).await;
             }
             let now = open.clock.now();
             let is_elsewhere = stored.etag().is_some() && picture.is_none();
@@ -119,7 +119,8 @@ impl Redis {
         self.open.as_ref().ok_or(Unavailable)?.provider(id, budget).await
     }
 
-    /// Keeps an entry for all instances, unless it was purged or a later one is there. Larger pictures stay local.
+    /// Stores an entry for all instances, unless it was purged or a later one is there. Pictures above `redis.max_value` stay
+    /// local.
     ///
     /// # Errors
     /// As [`Redis::get`].
@@ -138,8 +139,8 @@ impl Redis {
             }
             _ => {}
         }
-        open.kept();
-        Ok(Put::Kept)
+        open.count_stored();
+        Ok(Put::Stored)
     }
 }
 
@@ -156,12 +157,12 @@ impl Open {
         Ok(self.read_entry(&keys, entry).and_then(|stored| stored.provider()))
     }
 
-    fn kept(&self) {
-        self.counters.kept.fetch_add(1, Ordering::Relaxed);
-        self.supervisor.kept();
+    fn count_stored(&self) {
+        self.counters.stored.fetch_add(1, Ordering::Relaxed);
+        self.supervisor.note_stored();
     }
 
-    /// The picture that goes with an entry: the one that the caller has, or the one that lies in Redis.
+    /// The picture of an entry: the one that the caller has, or the one in Redis.
     async fn picture_of(
         &self,
         keys: &AvatarKeys,
@@ -183,7 +184,7 @@ impl Open {
                 bytes
             }
         };
-        // Too large for Redis, or gone.
+        // Too large for Redis, or evicted.
         let sealed = Some(sealed).filter(|sealed| !sealed.is_empty())?;
         let bytes = self.opened(&keys.picture, sealed)?;
         picture(bytes, etag, self.max_pixels)
@@ -198,17 +199,17 @@ impl Open {
             return None;
         };
         let plain = self.opened(&keys.entry, sealed)?;
-        self.understood(&keys.entry, serde_json::from_slice(&plain).ok())
+        self.known_form(&keys.entry, serde_json::from_slice(&plain).ok())
     }
 
     fn read_link(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Link> {
         let plain = self.opened(&keys.link, sealed)?;
         let stored = serde_json::from_slice::<StoredLink>(&plain).ok();
-        self.understood(&keys.link, stored.and_then(StoredLink::into_link))
+        self.known_form(&keys.link, stored.and_then(StoredLink::into_link))
     }
 
-    /// A dead token is remembered as long as its picture, or somebody would ask with it again.
-    async fn live_on(&self, trouble: &str, budget: &mut Budget) {
+    /// A dead token is remembered as long as its picture, or an instance would ask with it again.
+    async fn renew(&self, trouble: &str, budget: &mut Budget) {
         let mut pipe = redis::pipe();
         pipe.cmd("PEXPIRE").arg(trouble).arg(millis(self.keep_bytes_for)).ignore();
         let _: Result<(), Unavailable> = self.pipe(&pipe, Access::Any, budget).await;
@@ -216,10 +217,10 @@ impl Open {
 
     fn read_trouble(&self, keys: &AvatarKeys, sealed: Vec<u8>) -> Option<Trouble> {
         let plain = self.opened(&keys.trouble, sealed)?;
-        self.understood(&keys.trouble, read_trouble(&plain))
+        self.known_form(&keys.trouble, read_trouble(&plain))
     }
 
-    /// What is under the seal; nothing if nothing was there, and otherwise a miss and a counter.
+    /// Opens a sealed value. An empty one is nothing; one that does not open is counted and a miss.
     pub(crate) fn opened(&self, key: &str, sealed: Vec<u8>) -> Option<bytes::Bytes> {
         if sealed.is_empty() {
             return None;
@@ -227,23 +228,23 @@ impl Open {
         match self.sealer.open(key, sealed) {
             Ok(plain) => Some(plain),
             Err(closed) => {
-                tracing::debug!(key, reason = %closed, "a value in Redis is not used");
+                tracing::debug!(key, reason = %closed, "a value in Redis does not open");
                 self.count_rejected();
                 None
             }
         }
     }
 
-    fn understood<T>(&self, key: &str, read: Option<T>) -> Option<T> {
+    fn known_form<T>(&self, key: &str, read: Option<T>) -> Option<T> {
         if read.is_none() {
-            tracing::debug!(key, "a value in Redis is of a form that this version does not know");
+            tracing::debug!(key, "a value in Redis has a form that this version does not know");
             self.count_rejected();
         }
         read
     }
 }
 
-/// What is sent of an entry.
+/// What a put sends.
 struct Parts {
     keys: AvatarKeys,
     mark: String,
@@ -267,7 +268,7 @@ impl Parts {
         let link = link.as_ref().filter(|link| link.is_live(now));
         let trouble_until = trouble.as_ref().map(|trouble| match (trouble.retry_at, trouble.needs_action) {
             (Some(at), None) => at.since(now) + TROUBLE_BEYOND,
-            // Until the row changes, or somebody can be told that it is over: as long as anything is kept.
+            // Until the row changes, or an event can say that the trouble is over: as long as anything is stored.
             (None, _) | (_, Some(_)) => open.keep_bytes_for,
         });
         Some(Self {

@@ -1,20 +1,21 @@
-//! What must happen in Redis in one step. Every script touches the keys of one slot.
+//! The scripts: what must happen in Redis in one step. Each touches the keys of one slot.
 //!
-//! Scripts cannot open a seal, so a value that they must judge has a head in clear: `generation:obeyed:time:mark:` before
-//! an entry, `generation:` before a record of a purge. Whoever reads a value believes its seal alone.
+//! Scripts cannot open a seal, so a value that they must judge has a head in clear: `generation:soft purge:time:mark:` before
+//! an entry, `generation:` before a tombstone. Instances trust the sealed part alone.
 
 use std::sync::LazyLock;
 
 use redis::Script;
 
-/// Keeps an entry, unless it was purged since or a later one is held.
+/// Stores an entry, unless it was purged since or a later one is there.
 ///
-/// Keys: entry, picture, link, trouble, the records of the last hard and the last soft purge. Arguments: generation,
-/// verified_at, mark of the picture, now; entry, picture, link and trouble ("" = none); and the milliseconds that entry
-/// and picture, link and trouble live; then the last soft purge that the caller knows of, and the one that the entry has obeyed. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
+/// Keys: entry, picture, link, trouble, the tombstones of the last hard and the last soft purge. Arguments: generation,
+/// verified_at, mark of the picture, now; entry, picture, link and trouble ("" = none); the times to live, in milliseconds,
+/// of entry and picture, of the link and of the trouble; the last soft purge that the caller knows, and the one that made the
+/// entry stale. Answers "kept", "older", "purged", or "bytes" where the picture must be sent, too.
 ///
-/// What began before a soft purge is replaced whatever its time. So is what claims to be of the future: the clock that
-/// wrote it ran ahead, and nobody else could keep anything until then.
+/// An entry that began before a soft purge is replaced whatever its time. So is one from the future: the clock that wrote it
+/// ran ahead, and no instance could store anything until then.
 pub(crate) static PUT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -45,10 +46,10 @@ return 'kept'
 
 /// The next generation, for a purge.
 ///
-/// It is never below the time in milliseconds: a counter that was lost (flushed, evicted) must not fall behind what
-/// instances hold. One that is a day ahead of the time is none of ours. Keys: generation. Arguments: the least it may
-/// be, the milliseconds that it lives. A Redis that is full refuses a script's first write only if that needs memory, so
-/// one that needs none comes first.
+/// It is never below the time in milliseconds: a counter that was lost (flushed, evicted) must not fall behind the
+/// generations that instances have. A counter that is a day ahead of the time is not ours. Keys: generation. Arguments: the
+/// least it may be, its time to live in milliseconds. A full Redis refuses a script's first write only if that needs memory,
+/// so one that needs none comes first.
 pub(crate) static NEXT: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -64,15 +65,14 @@ return next
     )
 });
 
-/// Notes that an avatar was purged, so that what began before is refused or stale from now on, and deletes.
+/// Writes the tombstone of an avatar, so that what began before is refused or stale from now on, and deletes.
 ///
-/// Keys: the record of the purge, entry, picture, link, trouble, the record of the last soft purge, what was told.
-/// Arguments: generation, its record, the milliseconds that it is remembered, "hard" or "soft" (which leaves the bytes),
-/// "all" or "older" (only what began before), and the milliseconds for which a deletion leaves what was told. Answers
-/// whether an entry was held, and whether the purge was news. A Redis that is full must delete, too: see [`NEXT`].
+/// Keys: the tombstone, entry, picture, link, trouble, the tombstone of the last soft purge, the sequences of events.
+/// Arguments: generation, the tombstone's value and time to live in milliseconds, "hard" or "soft" (which leaves the bytes),
+/// "all" or "older" (only what began before), and the milliseconds for which a deletion leaves the sequences. Answers whether
+/// an entry was there, and whether Redis did not have this purge. A full Redis must delete, too: see [`NEXT`].
 ///
-/// A hard purge says all that an earlier soft one would: what began before it is refused, and what began after it is not
-/// stale.
+/// A hard purge makes an earlier soft one superfluous: what began before it is refused, and what began after it is not stale.
 pub(crate) static PURGE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -95,8 +95,8 @@ return {head ~= '' and 1 or 0, last < generation and 1 or 0}
     )
 });
 
-/// Notes that a provider was purged as a whole. Keys: the record. Arguments: the first three of [`PURGE`]. Answers
-/// whether that was news.
+/// Writes the tombstone of a whole provider or of all. Keys: the tombstone. Arguments: the first three of [`PURGE`]. Answers
+/// whether Redis did not have this purge.
 pub(crate) static NOTE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -107,13 +107,13 @@ return 1
     )
 });
 
-/// The number of an event of an avatar.
+/// The sequence of an event.
 ///
-/// What was told last of the same thing keeps its number, so that instances which see one thing send one id; what is new
-/// gets a higher one than any before. As in [`NEXT`] it is not below the time in milliseconds, so it rises even where
-/// Redis has lost its memory, and one that is a day ahead is none of ours. Keys: what was told, as
-/// `last|dimension:mark:number|...`. Arguments: dimension, mark, the least number, the milliseconds that it is
-/// remembered, and "gone" where the connection is. Answers in text, since a number may come back as another type.
+/// The last event of a dimension keeps its sequence when another instance reports the same, so that both send one id. A new
+/// event gets a higher one than any before. As in [`NEXT`] it is not below the time in milliseconds, so it rises even after
+/// Redis has lost its memory, and one that is a day ahead is not ours. Keys: the sequences, as
+/// `last|dimension:mark:number|...`. Arguments: dimension, mark, the least sequence, the time to live in milliseconds, and
+/// "gone" where the connection is deleted. Answers in text, since a number may come back as another type.
 pub(crate) static SEQUENCE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"
@@ -144,7 +144,7 @@ return text
     )
 });
 
-/// Frees a lease that is still its owner's. Keys: lease. Arguments: owner.
+/// Releases a lease that is still its owner's. Keys: lease. Arguments: owner.
 pub(crate) static RELEASE: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         "if redis.call('GET', KEYS[1]) == ARGV[1] then return redis.call('DEL', KEYS[1]) end return 0",
@@ -158,9 +158,9 @@ pub(crate) static EXTEND: LazyLock<Script> = LazyLock::new(|| {
     )
 });
 
-/// Registers an instance by Redis's own clock, and forgets those that have been silent for too long.
+/// Registers an instance by Redis's own clock, and drops those whose registration has run out.
 ///
-/// Keys: instances. Arguments: name, the milliseconds that it counts as there.
+/// Keys: instances. Arguments: name, the milliseconds that the registration lasts.
 pub(crate) static REGISTER: LazyLock<Script> = LazyLock::new(|| {
     Script::new(
         r"

@@ -1,5 +1,5 @@
-//! [`Sealer`]: every value is sealed before it leaves the process, so that whoever reads or writes the Redis learns and
-//! forges nothing.
+//! [`Sealer`]: seals every value before it leaves the process, so that an attacker with access to the Redis can neither read
+//! nor forge one.
 //!
 //! A sealed value is `version (1) | key id (4) | nonce (12) | ciphertext | tag (16)`, by AES-256-GCM (NIST SP 800-38D)
 //! with the name of its Redis key as associated data: a value that is copied to another key does not open.
@@ -15,7 +15,7 @@ use sha2::Sha256;
 use crate::model::ETag;
 use crate::model::token::Key;
 
-/// The layout above; a value of another is a miss.
+/// The layout above. A value of another version is a miss.
 const VERSION: u8 = 1;
 const HEAD: usize = 1 + KEY_ID + NONCE;
 const KEY_ID: usize = 4;
@@ -36,7 +36,7 @@ struct One {
     marks: Key,
 }
 
-/// Why a value is none of ours. It counts as a miss.
+/// Why a value does not open. It counts as a miss.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub(crate) enum Closed {
     #[error("an unknown version")]
@@ -48,7 +48,7 @@ pub(crate) enum Closed {
 }
 
 impl Sealer {
-    /// `keys` are newest first; none seals nothing, and the caller refuses the start.
+    /// `keys` are newest first. Without one nothing can be sealed, and the caller refuses the start.
     pub(crate) fn new(keys: &[Key]) -> Self {
         let one = |key: &Key| {
             let mut id = [0; KEY_ID];
@@ -78,7 +78,7 @@ impl Sealer {
         Some(sealed)
     }
 
-    /// Opens what was read at `key`.
+    /// Opens a value that was read at `key`.
     pub(crate) fn open(&self, key: &str, mut sealed: Vec<u8>) -> Result<Bytes, Closed> {
         match sealed.first() {
             Some(&VERSION) => {}
@@ -95,7 +95,7 @@ impl Sealer {
         Ok(Bytes::from(sealed).slice(HEAD..))
     }
 
-    /// A mark by which two pictures' bytes are told apart without opening them; without the key it says nothing of them.
+    /// A mark that tells two pictures' bytes apart without opening them. Without the key it reveals nothing of them.
     pub(crate) fn mark(&self, etag: Option<&ETag>) -> String {
         etag.map_or_else(String::new, |etag| self.mark_of(etag.as_bytes()))
     }
@@ -137,7 +137,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_byte_is_noticed() {
+    fn a_value_with_a_changed_byte_does_not_open() {
         let sealer = sealer(&["new"]);
         let sealed = sealer.seal("k", b"value").unwrap();
         for at in 0..sealed.len() {
@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_version_is_told_from_a_forgery() {
+    fn a_later_version_is_not_taken_for_a_forgery() {
         let sealer = sealer(&["new"]);
         let mut sealed = sealer.seal("k", b"value").unwrap();
         sealed[0] = 2;

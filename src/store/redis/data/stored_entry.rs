@@ -9,7 +9,7 @@ use crate::model::{
 };
 use crate::store::stored_trouble::read_fingerprint;
 
-/// An [`Entry`] without its bytes, link and trouble, which lie under keys of their own.
+/// An [`Entry`] without its bytes, link and trouble, which have keys of their own.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 pub(super) struct StoredEntry {
     content: StoredContent,
@@ -30,7 +30,7 @@ pub(super) struct StoredEntry {
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize, serde::Deserialize)]
 #[serde(rename_all = "snake_case")]
 enum StoredContent {
-    /// The bytes lie beside it.
+    /// The bytes have a key of their own.
     Picture {
         etag: String,
         identity: Option<String>,
@@ -74,7 +74,7 @@ impl StoredEntry {
         Provider::from_name(&self.provider)
     }
 
-    /// Whether it goes with bytes, and of which tag.
+    /// The tag of its bytes, if it has any.
     pub(super) fn etag(&self) -> Option<&str> {
         match &self.content {
             StoredContent::Picture { etag, .. } => Some(etag),
@@ -82,10 +82,10 @@ impl StoredEntry {
         }
     }
 
-    /// Puts the parts together again. Where the bytes have gone, nothing is held but the link. `None`: of a provider
+    /// Puts the parts together again. Without its bytes an entry has no content, but keeps its link. `None`: of a provider
     /// that this version does not know.
     ///
-    /// What another instance verified a little after `now` it verified now: a clock that runs ahead must not keep a picture
+    /// A time of verification a little after `now` becomes `now`: an instance whose clock runs ahead must not keep a picture
     /// fresh for longer than the others would. A time further ahead stays, for [`Entry::corrected`].
     pub(super) fn into_entry(
         self,
@@ -147,14 +147,14 @@ impl StoredLink {
         }
     }
 
-    /// `None`: an address that is none.
+    /// `None`: its address is not valid.
     pub(super) fn into_link(self) -> Option<Link> {
         let Self { address, resolved_at, expires_at, identity, is_secret } = self;
         Some(Link { address: Address::parse(&address).ok()?, resolved_at, expires_at, identity, is_secret })
     }
 }
 
-/// The picture of bytes that were read back, checked again; `None` if they are not what the entry says.
+/// Checks bytes that were read back. `None` if they are not the picture that the entry names.
 pub(super) fn picture(bytes: bytes::Bytes, etag: &str, max_pixels: u64) -> Option<Arc<Picture>> {
     let header = crate::model::sniff(&bytes, max_pixels).ok()?;
     (ETag::of(&bytes).as_str() == etag)
@@ -191,13 +191,13 @@ mod tests {
     }
 
     #[test]
-    fn an_entry_of_a_provider_that_nobody_configures_is_read() {
+    fn an_entry_of_a_provider_that_is_not_configured_is_read() {
         let entry = read(&FIRST.replace("facebook", "myspace")).unwrap();
         assert_eq!(entry.provider.as_str(), "myspace");
     }
 
     #[test]
-    fn what_a_later_version_adds_is_ignored_and_what_it_changes_is_a_miss() {
+    fn a_member_that_a_later_version_adds_is_ignored_and_one_that_it_changes_is_a_miss() {
         assert!(read(&FIRST.replacen('{', "{\"mood\":7,", 1)).is_some());
         assert!(read(&FIRST.replace("facebook", "My Space")).is_none());
         assert!(read(&FIRST.replace("\"picture\"", "\"hologram\"")).is_none());
@@ -222,7 +222,7 @@ mod tests {
     }
 
     #[test]
-    fn without_its_bytes_an_entry_holds_nothing_so_that_they_are_fetched() {
+    fn an_entry_without_its_bytes_has_no_content_so_that_they_are_fetched() {
         let entry = read(FIRST).unwrap();
         assert!(matches!(entry.content, Content::Nothing));
         assert_eq!(entry.verified_at, Timestamp::EPOCH);

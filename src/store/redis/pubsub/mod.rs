@@ -38,9 +38,9 @@ pub enum RedisEvent {
     Published(Vec<StoredPurge>),
 }
 
-/// A moment, by which `Invalidations::since` finds later whether a message arrived in between.
+/// How far the messages about an avatar were: [`Invalidations::since`] finds by it whether another arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Snapshot {
+pub struct Position {
     epoch: u64,
     messages: u64,
 }
@@ -122,13 +122,13 @@ impl Invalidations {
         self.gaps.notified().await;
     }
 
-    pub(crate) fn snapshot(&self, id: &AvatarId) -> Snapshot {
-        Snapshot { epoch: self.epoch.load(Ordering::SeqCst), messages: self.slot(id).load(Ordering::SeqCst) }
+    pub(crate) fn position(&self, id: &AvatarId) -> Position {
+        Position { epoch: self.epoch.load(Ordering::SeqCst), messages: self.slot(id).load(Ordering::SeqCst) }
     }
 
-    /// The epoch in which something may be trusted that was read after `snapshot`; `None` if it may be old already.
-    pub(crate) fn since(&self, id: &AvatarId, snapshot: Snapshot) -> Option<u64> {
-        (snapshot == self.snapshot(id) && self.is_subscribed()).then_some(snapshot.epoch)
+    /// The epoch in which something may be trusted that was read after `position`; `None` if it may be old already.
+    pub(crate) fn since(&self, id: &AvatarId, position: Position) -> Option<u64> {
+        (position == self.position(id) && self.is_subscribed()).then_some(position.epoch)
     }
 
     /// Waits for messages about one avatar from now on.
@@ -251,7 +251,7 @@ mod tests {
     #[tokio::test]
     async fn nothing_is_trusted_before_the_subscription_begins_and_after_it_broke() {
         let (invalidations, _events) = invalidations();
-        let trusted = || invalidations.since(&id("a"), invalidations.snapshot(&id("a")));
+        let trusted = || invalidations.since(&id("a"), invalidations.position(&id("a")));
         assert_eq!(trusted(), None);
         invalidations.joined();
         let first = trusted().unwrap();
@@ -266,9 +266,9 @@ mod tests {
     async fn an_entry_that_was_read_before_a_message_about_it_is_not_trusted() {
         let (invalidations, _events) = invalidations();
         invalidations.joined();
-        let snapshot = invalidations.snapshot(&id("a"));
+        let position = invalidations.position(&id("a"));
         invalidations.receive("b".into(), refreshed("a"));
-        assert_eq!(invalidations.since(&id("a"), snapshot), None);
+        assert_eq!(invalidations.since(&id("a"), position), None);
     }
 
     #[tokio::test]

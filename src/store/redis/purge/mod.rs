@@ -12,7 +12,7 @@ use std::time::Duration;
 use futures_util::{StreamExt, TryStreamExt, stream};
 
 use super::pubsub::message::{Message, PurgeCommand, Recipient};
-use super::scan::Scan;
+use super::scan::RedisScan;
 use super::supervisor::Access;
 use super::{Open, Redis, Unavailable, millis};
 use crate::clock::monotonic;
@@ -220,7 +220,7 @@ impl Open {
         generation: Generation,
         which: Which,
     ) -> Result<Vec<AvatarId>, Unavailable> {
-        let (mut scan, mut found) = (Scan::new(Some(self.clone())), Vec::new());
+        let (mut scan, mut found) = (RedisScan::new(Some(self.clone())), Vec::new());
         while let Some(page) = scan.page().await? {
             for id in page {
                 let provider = self.provider(&id, &mut self.unhurried()).await?;

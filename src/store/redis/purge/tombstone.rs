@@ -13,7 +13,7 @@ use crate::store::retention::DELETION_REMEMBERED;
 /// Which of an avatar's keys a purge deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Which {
-    /// All: a live purge, by somebody who wants them deleted whatever their age.
+    /// All: a live purge, whose caller wants them deleted whatever their age.
     All,
     /// Those that began before it: a repair publishes a purge of earlier.
     Older,

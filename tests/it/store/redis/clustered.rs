@@ -281,7 +281,7 @@ pub(crate) async fn a_lost_shard_takes_nothing_from_the_others_and_a_cluster_tha
     coverage("no");
     // What belongs to no avatar lies in the slots of the first node.
     let bare = Bare::start(&cluster, &certificates, 1, 4).await;
-    let (connected, away, back) = ("connected to Redis", "Redis is away", "Redis is there again");
+    let (connected, away, back) = ("connected to Redis", "Redis is away", "Redis is back");
     bare.view(0, Duration::from_millis(1)).await;
     assert_eq!(bare.calls(0), (LOST, LIVE));
 

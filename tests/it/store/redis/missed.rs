@@ -32,7 +32,7 @@ fn asked(sim: &Graphsim) -> (usize, usize) {
 }
 
 #[tokio::test]
-async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_anybody_views_it() {
+async fn an_instance_that_was_stopped_while_an_avatar_was_deleted_deletes_it_before_a_view_asks_for_it() {
     let (all, folder) = one_stopped().await;
     let deleted = all.instances[0].admin("DELETE", "/api/avatars/clx3facebook").await;
     assert_eq!(deleted.status, 200, "an instance that has left is not missing");
@@ -125,6 +125,42 @@ async fn a_purge_that_could_not_be_published_survives_a_restart() {
     .await;
     // It deletes behind the answer: its row is gone a moment before the file's log is cut.
     until("its disk is clean", async || !is_on_disk(&all.instances[0], &small(1).bytes)).await;
+}
+
+#[tokio::test]
+async fn a_provider_that_was_deleted_without_redis_is_deleted_from_every_tier_when_redis_is_back() {
+    let mut all = together(2, "").await;
+    let (chaos, url) = disturbed(&all.redis);
+    all.instances[1] = on(&all.sim, &all.clock, &url, "").await;
+    filled(&all).await;
+    for proxy in &all.instances {
+        until("on disk", async || is_on_disk(proxy, &small(1).bytes)).await;
+    }
+    let [connected, alone] = &all.instances[..] else { panic!("two") };
+    chaos.set(Mode::Cut);
+    until("the cut is noticed", async || status(alone).await["subscribed"] == false).await;
+    assert_eq!(purge(alone, r#"{"provider":"facebook","hard":true}"#).await.status, 503);
+    assert!(!is_on_disk(alone, &small(1).bytes) && is_held(connected, FACEBOOK.id).await);
+    assert_eq!(published(alone).await, [("provider:facebook".to_owned(), false)]);
+    chaos.set(Mode::Pass);
+    let bytes = "avatar-proxy:{clx3facebook}:picture".to_owned();
+    until("Redis has no bytes", async || !all.redis.keys().contains(&bytes)).await;
+    until("nor has the other instance", async || !is_on_disk(connected, &small(1).bytes)).await;
+    assert!(is_held(connected, INSTAGRAM.id).await, "another provider's stay");
+    until("the purge is published for good", async || {
+        published(alone).await == [("provider:facebook".to_owned(), true)]
+    })
+    .await;
+}
+
+/// The purges in an instance's file, and whether Redis has each.
+async fn published(proxy: &Proxy) -> Vec<(String, bool)> {
+    let options = sqlx::sqlite::SqliteConnectOptions::new().filename(proxy.disk_file()).read_only(true);
+    let mut connection = sqlx::ConnectOptions::connect(&options).await.unwrap();
+    sqlx::query_as("SELECT subject, told FROM purged ORDER BY subject")
+        .fetch_all(&mut connection)
+        .await
+        .unwrap()
 }
 
 #[tokio::test]
