@@ -8,7 +8,7 @@ use std::path::Path;
 use crate::floors::rust_files;
 
 /// Files in which a pause is part of what is tested, or of the waiting itself: how many there may be, and why.
-const ALLOWED: [(&str, usize, &str); 19] = [
+const ALLOWED: [(&str, usize, &str); 18] = [
     ("support/wait.rs", 2, "this is the waiting"),
     ("support/proxy.rs", 3, "looks again: the last answer, or the depth of the queue, stands in the message"),
     (
@@ -30,7 +30,6 @@ const ALLOWED: [(&str, usize, &str); 19] = [
     ("store/redis/outages.rs", 4, "the load continues this long before, during and after an outage"),
     ("store/redis/property/clients.rs", 1, "the pace of the viewers"),
     ("store/redis/property/world.rs", 2, "an act that is a pause, and looks again"),
-    ("warm.rs", 5, "the command waits for a server in real time"),
     (
         "webhook/full_disk.rs",
         1,

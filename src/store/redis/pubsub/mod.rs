@@ -38,7 +38,7 @@ pub enum RedisEvent {
     Published(Vec<StoredPurge>),
 }
 
-/// How far the messages about an avatar were: [`Invalidations::since`] finds by it whether another arrived.
+/// How far the messages about an avatar were: `Invalidations::since` finds by it whether another arrived.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Position {
     epoch: u64,
