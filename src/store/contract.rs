@@ -46,10 +46,12 @@ async fn benches() -> [Bench; 3] {
     let clock = Clock::manual(NOW);
     let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, memory_log.clone(), clock.clone());
     let config = DiskConfig { path: Some(on_disk.path().join("x.db")), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, MAX_PIXELS, disk_log.clone(), clock.clone(), &pool).await.unwrap();
+    let disk = Disk::open(&config, MAX_PIXELS, disk_log.clone(), clock.clone(), &pool, Arc::default())
+        .await
+        .unwrap();
     let config = test_redis::config(&server);
     let (redis, _events) =
-        Redis::start(config, Vec::new(), MAX_PIXELS, redis_log.clone(), clock, &pool).await;
+        Redis::start(config, Vec::new(), MAX_PIXELS, redis_log.clone(), clock, &pool, Arc::default()).await;
     assert!(redis.is_subscribed(), "Redis was not connected in time");
     [
         bench("memory", Store::Memory(memory), memory_log, folder(), None),

@@ -27,6 +27,7 @@ use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::clock::Clock;
 use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
 use crate::task_pool::TaskPool;
+use crate::telemetry::Metrics;
 use command::DiskCommand;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
@@ -79,9 +80,10 @@ impl Disk {
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &TaskPool,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
-        let events = Arc::new(Counters::default());
+        let events = Arc::new(Counters::new(metrics));
         let is_wanted = config.path.is_some();
         let closed = Self { open: None, is_wanted, events: events.clone(), state: state.clone() };
         let Some(path) = &config.path else { return Ok(closed) };
@@ -180,11 +182,6 @@ impl Disk {
     pub fn outbox(&self) -> Option<Outbox> {
         let Open { pool, commands, .. } = self.open.as_ref()?;
         Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
-    }
-
-    /// Events since the start that could not be stored.
-    pub fn lost_events(&self) -> u64 {
-        self.events.lost()
     }
 
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has recorded their purge
