@@ -85,9 +85,9 @@ impl App {
         let Pools { background, stores, foreground } = &pools;
         let metrics = Arc::new(Metrics::default());
         let purge_log = Arc::new(PurgeLog::new(config.providers.names()));
-        let max_pixels = config.origin.max_pixels;
+        let images = config.images;
         let disk =
-            Disk::open(&config.disk, max_pixels, purge_log.clone(), clock.clone(), stores, metrics.clone())
+            Disk::open(&config.disk, images, purge_log.clone(), clock.clone(), stores, metrics.clone())
                 .await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
@@ -95,7 +95,7 @@ impl App {
                 let (purge_log, clock, own) = (purge_log.clone(), clock.clone(), foreground.clone());
                 let metrics = metrics.clone();
                 let started = foreground.spawn(async move {
-                    Redis::start(redis, purges, max_pixels, purge_log, clock, &own, metrics).await
+                    Redis::start(redis, purges, images, purge_log, clock, &own, metrics).await
                 });
                 let (redis, heard) = started.await.context("the start was broken off")?;
                 (redis, Some(heard))
@@ -104,7 +104,7 @@ impl App {
         };
         let mut trusted_bases = config.providers.trusted_bases();
         trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
-        let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
+        let origin = Arc::new(Origin::new(config.origin, config.images, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone(), metrics));
         let sender = config.events.and_then(|told| {
             Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())
@@ -115,7 +115,7 @@ impl App {
             request_timeout: config.server.request_timeout,
             row_fresh_for,
             write_back,
-            max_pixels,
+            images,
             directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),

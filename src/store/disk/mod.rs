@@ -25,7 +25,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::health::{Health, State};
 use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::clock::Clock;
-use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Entry, Generation, ImagesConfig, Provider, Timestamp};
 use crate::task_pool::TaskPool;
 use crate::telemetry::Metrics;
 use command::DiskCommand;
@@ -66,7 +66,7 @@ pub struct Disk {
 struct Open {
     pool: SqlitePool,
     commands: mpsc::Sender<DiskCommand>,
-    max_pixels: u64,
+    images: ImagesConfig,
     // Locked until the last clone is dropped; the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
 }
@@ -76,7 +76,7 @@ impl Disk {
     /// process holds is an error.
     pub async fn open(
         config: &DiskConfig,
-        max_pixels: u64,
+        images: ImagesConfig,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &TaskPool,
@@ -114,7 +114,7 @@ impl Disk {
             new_purges: 0,
         };
         background.spawn(writer.run(queue));
-        Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), ..closed })
+        Ok(Self { open: Some(Open { pool, commands, images, _lock: lock }), ..closed })
     }
 
     /// Whether the file that is configured could not be opened at the start. Its content stays as it is.
@@ -133,7 +133,7 @@ impl Disk {
         let open = self.open.as_ref()?;
         let query = sqlx::query(row::SELECT).bind(id.as_str());
         let row = self.state.note_read(query.fetch_optional(&open.pool).await)??;
-        match row::read(&row, open.max_pixels) {
+        match row::read(&row, open.images) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
                 if used_at.is_older_than(TOUCH_AFTER, now) {

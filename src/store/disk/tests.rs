@@ -10,17 +10,17 @@ use sqlx::Connection;
 
 use super::LastSequence;
 use crate::model::{
-    AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
-    PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
+    AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, ImagesConfig,
+    Picture, Provider, PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
 use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, PurgeLog, StoredPurge};
 
-const PIXELS: u64 = 1_000_000;
+const IMAGES: ImagesConfig = ImagesConfig { max_pixels: 1_000_000 };
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const PNG: &[u8] = include_bytes!("../../../tests/fixtures/pictures/picture.png");
 
 fn picture(identity: Option<String>) -> Content {
-    let header = sniff(PNG, PIXELS).unwrap();
+    let header = sniff(PNG, IMAGES).unwrap();
     let modified = Timestamp::from_secs(1_700_000_000);
     Content::Picture(Arc::new(Picture::new(PNG.into(), header, Identity::from(identity), modified)))
 }
@@ -66,7 +66,7 @@ async fn open() -> Opened {
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
     let (clock, metrics) = (Clock::manual(NOW), Arc::new(Metrics::default()));
     let disk =
-        Disk::open(&config, PIXELS, purge_log.clone(), clock, &background, metrics.clone()).await.unwrap();
+        Disk::open(&config, IMAGES, purge_log.clone(), clock, &background, metrics.clone()).await.unwrap();
     Opened { disk, purge_log, background, metrics, path, _folder: folder }
 }
 
@@ -79,7 +79,7 @@ impl Opened {
         let (purge_log, background) = (Arc::new(PurgeLog::default()), TaskPool::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
         let (clock, metrics) = (Clock::manual(NOW), Arc::new(Metrics::default()));
-        let disk = Disk::open(&config, PIXELS, purge_log.clone(), clock, &background, metrics.clone())
+        let disk = Disk::open(&config, IMAGES, purge_log.clone(), clock, &background, metrics.clone())
             .await
             .unwrap();
         Self { disk, purge_log, background, metrics, ..self }

@@ -39,7 +39,7 @@ use tokio_util::sync::CancellationToken;
 use super::health::{Health, State};
 use super::{Held, LastPurges, PurgeLog, StoredPurge};
 use crate::clock::Clock;
-use crate::model::AvatarId;
+use crate::model::{AvatarId, ImagesConfig};
 use crate::task_pool::TaskPool;
 use crate::telemetry::{Metrics, RedisMetrics};
 use data::keys::Keys;
@@ -83,7 +83,7 @@ pub(super) struct Open {
     lease: Duration,
     keep_bytes_for: Duration,
     max_value: u64,
-    max_pixels: u64,
+    images: ImagesConfig,
     metrics: Arc<Metrics>,
     purges: AtomicU64,
     backlog: RepairBacklog,
@@ -124,7 +124,7 @@ impl Redis {
     pub async fn start(
         config: RedisConfig,
         purges: Vec<StoredPurge>,
-        max_pixels: u64,
+        images: ImagesConfig,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &TaskPool,
@@ -149,7 +149,7 @@ impl Redis {
             lease: config.lease,
             keep_bytes_for: config.keep_bytes_for,
             max_value: config.max_value,
-            max_pixels,
+            images,
             metrics,
             purges: AtomicU64::new(1),
             backlog: RepairBacklog::new(purges),

@@ -179,7 +179,7 @@ impl Open {
         // Too large for Redis, or evicted.
         let sealed = Some(sealed).filter(|sealed| !sealed.is_empty())?;
         let bytes = self.opened(&keys.picture, sealed)?;
-        picture(bytes, etag, self.max_pixels)
+        picture(bytes, etag, self.images)
     }
 
     fn read_entry(&self, keys: &AvatarKeys, entry: Vec<u8>) -> Option<StoredEntry> {
