@@ -19,6 +19,7 @@ use crate::provider::Providers;
 use crate::routes::Site;
 use crate::store::{Disk, Memory, PurgeLog, Redis};
 use crate::task_pool::TaskPool;
+use crate::telemetry::Metrics;
 use crate::webhook::{Events, Sender};
 
 /// The admin API's bodies are small: the longest names a thousand ids of 64 characters.
@@ -82,15 +83,19 @@ impl App {
         pools: Pools,
     ) -> anyhow::Result<Self> {
         let Pools { background, stores, foreground } = &pools;
+        let metrics = Arc::new(Metrics::default());
         let purge_log = Arc::new(PurgeLog::new(config.providers.names()));
-        let max_pixels = config.origin.max_pixels;
-        let disk = Disk::open(&config.disk, max_pixels, purge_log.clone(), clock.clone(), stores).await?;
+        let images = config.images;
+        let disk =
+            Disk::open(&config.disk, images, purge_log.clone(), clock.clone(), stores, metrics.clone())
+                .await?;
         let (redis, heard) = match config.redis {
             Some(redis) => {
                 let purges = disk.purges(redis.remembers_since(clock.now())).await;
                 let (purge_log, clock, own) = (purge_log.clone(), clock.clone(), foreground.clone());
+                let metrics = metrics.clone();
                 let started = foreground.spawn(async move {
-                    Redis::start(redis, purges, max_pixels, purge_log, clock, &own).await
+                    Redis::start(redis, purges, images, purge_log, clock, &own, metrics).await
                 });
                 let (redis, heard) = started.await.context("the start was broken off")?;
                 (redis, Some(heard))
@@ -99,8 +104,8 @@ impl App {
         };
         let mut trusted_bases = config.providers.trusted_bases();
         trusted_bases.extend(config.events.as_ref().map(|events| events.url().base().clone()));
-        let origin = Arc::new(Origin::new(config.origin, &trusted_bases)?);
-        let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone()));
+        let origin = Arc::new(Origin::new(config.origin, config.images, &trusted_bases)?);
+        let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone(), metrics));
         let sender = config.events.and_then(|told| {
             Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())
         });
@@ -110,7 +115,7 @@ impl App {
             request_timeout: config.server.request_timeout,
             row_fresh_for,
             write_back,
-            max_pixels,
+            images,
             directory: Directory::new(config.directory, config.connections, config.avatar.unknown_for)?,
             keyring: config.tokens.keyring,
             providers: Providers::new(config.providers, config.link, origin),

@@ -1,7 +1,7 @@
 //! [`Inspection`]: what operators see of one avatar who ask "why do I see this?".
 
 use super::tiers::Peek;
-use crate::model::{Content, Entry, Picture, Timestamp, Windows, state};
+use crate::model::{Content, Entry, Picture, Representation, Timestamp, Windows, state};
 
 /// Everything that is known of one avatar, without secrets and addresses.
 #[derive(Debug, serde::Serialize)]
@@ -103,13 +103,8 @@ impl Inspection {
 }
 
 fn picture_facts(picture: &Picture) -> PictureFacts {
-    PictureFacts {
-        content_type: picture.header.kind.content_type(),
-        width: picture.header.width,
-        height: picture.header.height,
-        bytes: picture.bytes.len(),
-        etag: picture.etag.as_str().to_owned(),
-    }
+    let Representation { bytes, etag, content_type, width, height, .. } = picture.original();
+    PictureFacts { content_type, width, height, bytes: bytes.len(), etag: etag.as_str().to_owned() }
 }
 
 fn trouble_facts(entry: &Entry) -> Option<TroubleFacts> {

@@ -3,14 +3,16 @@
 use std::sync::Arc;
 
 use super::refresh::StreamBuffer;
-use crate::model::{AvatarState, CacheStatus, Content, FlightFailure, Timestamp, Windows, state};
+use crate::model::{
+    AvatarState, CacheStatus, Content, FlightFailure, Representation, Timestamp, Windows, state,
+};
 use crate::store::Held;
 
 /// The answer to a request.
 #[derive(Debug)]
 pub enum Reply {
-    /// A whole picture.
-    Picture(Arc<Held>, AvatarState, CacheStatus),
+    /// A whole picture, of the entry that it belongs to.
+    Picture(Arc<Held>, Representation, AvatarState, CacheStatus),
     /// A picture that is still being downloaded; no tier holds it yet.
     Streaming(Arc<StreamBuffer>),
     /// A generated picture, and the entry that it is made from.
@@ -31,7 +33,8 @@ impl Reply {
         match held.entry.content {
             Content::NoPicture => Self::Placeholder(Some(held), CacheStatus::NoPicture),
             Content::Nothing => Self::Placeholder(Some(held), CacheStatus::Unavailable(None)),
-            Content::Picture(_) => {
+            Content::Picture(ref picture) => {
+                let representation = picture.original();
                 let state = match state(&held.entry, now, windows) {
                     AvatarState::Stale if is_paused => AvatarState::LastGood,
                     state => state,
@@ -41,7 +44,7 @@ impl Reply {
                     (CacheStatus::Hit, AvatarState::LastGood) => CacheStatus::LastGood,
                     (status, _) => status,
                 };
-                Self::Picture(held, state, status)
+                Self::Picture(held, representation, state, status)
             }
         }
     }
@@ -53,15 +56,18 @@ impl Reply {
         now: Timestamp,
         windows: &Windows,
     ) -> Self {
-        match held {
-            Some(held) if held.entry.shows_last_good(now, windows) => {
+        let last_good = held.as_ref().filter(|held| held.entry.shows_last_good(now, windows));
+        let representation =
+            last_good.and_then(|held| held.entry.picture()).map(|picture| picture.original());
+        match (held, representation) {
+            (Some(held), Some(representation)) => {
                 let state = match state(&held.entry, now, windows) {
                     AvatarState::Stale => AvatarState::LastGood,
                     other => other,
                 };
-                Self::Picture(held, state, CacheStatus::LastGood)
+                Self::Picture(held, representation, state, CacheStatus::LastGood)
             }
-            held => Self::Placeholder(held, CacheStatus::Unavailable(why)),
+            (held, _) => Self::Placeholder(held, CacheStatus::Unavailable(why)),
         }
     }
 }

@@ -14,7 +14,9 @@ use super::tiers::{Tiers, TiersParts};
 use crate::clock::{Clock, Stopwatch};
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, CacheStatus, Content, Decision, Provider, Timestamp, Windows, decide};
+use crate::model::{
+    AvatarId, CacheStatus, Content, Decision, ImagesConfig, Provider, Timestamp, Windows, decide,
+};
 use crate::provider::Providers;
 use crate::store::{Budget, Held};
 
@@ -29,7 +31,7 @@ pub struct Parts {
     /// Fresh addresses are saved in the row.
     pub write_back: bool,
     /// Pictures of more pixels are refused.
-    pub max_pixels: u64,
+    pub images: ImagesConfig,
     /// From an id to its connection.
     pub directory: Directory,
     /// Opens sealed tokens.
@@ -57,7 +59,7 @@ pub struct Service {
 impl Service {
     /// Puts the service together and takes over what an earlier process recorded.
     pub async fn start(parts: Parts) -> Arc<Self> {
-        let Parts { config, request_timeout, row_fresh_for, write_back, max_pixels, keyring, .. } = parts;
+        let Parts { config, request_timeout, row_fresh_for, write_back, images, keyring, .. } = parts;
         let (clock, background) = (parts.tiers.clock.clone(), parts.tiers.background.clone());
         let directory = Arc::new(parts.directory);
         let tiers = Tiers::start(parts.tiers, parts.providers.names()).await;
@@ -66,7 +68,7 @@ impl Service {
             config: config.clone(),
             request_timeout,
             write_back,
-            max_pixels,
+            images,
             clock: clock.clone(),
             directory: directory.clone(),
             keyring,

@@ -65,8 +65,10 @@ pub struct Config {
     pub link: model::LinkConfig,
     /// `[providers]`
     pub providers: provider::ProvidersConfig,
-    /// `[origin]`, with `[images]`
+    /// `[origin]`
     pub origin: origin::OriginConfig,
+    /// `[images]`
+    pub images: model::ImagesConfig,
     /// `[events]`, where it has a URL
     pub events: Option<webhook::EventsConfig>,
     /// `[fallback]`
@@ -113,8 +115,8 @@ impl Config {
             tokens,
             link: section::<model::LinkWritten, _>(layers, "link")?,
             providers,
-            origin: section::<origin::OriginWritten, origin::OriginConfig>(layers, "origin")?
-                .with_images(section::<origin::ImagesWritten, _>(layers, "images")?),
+            origin: section::<origin::OriginWritten, _>(layers, "origin")?,
+            images: section::<model::ImagesWritten, _>(layers, "images")?,
             fallback: section::<routes::FallbackWritten, _>(layers, "fallback")?,
             log: written(layers, "log")?,
         })

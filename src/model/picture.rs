@@ -54,7 +54,39 @@ pub struct Picture {
     pub last_modified_date: Bytes,
 }
 
+/// A picture in one size and format, as an answer carries it. A clone copies no bytes.
+#[derive(Debug, Clone)]
+pub struct Representation {
+    /// The whole file.
+    pub bytes: Bytes,
+    /// The hash of the bytes.
+    pub etag: ETag,
+    /// The `Content-Type`.
+    pub content_type: &'static str,
+    /// In pixels.
+    pub width: u32,
+    /// In pixels.
+    pub height: u32,
+    /// As [`Picture::last_modified`].
+    pub last_modified: Timestamp,
+    /// The same as an HTTP date.
+    pub last_modified_date: Bytes,
+}
+
 impl Picture {
+    /// The picture as the provider has it.
+    pub fn original(&self) -> Representation {
+        Representation {
+            bytes: self.bytes.clone(),
+            etag: self.etag.clone(),
+            content_type: self.header.kind.content_type(),
+            width: self.header.width,
+            height: self.header.height,
+            last_modified: self.last_modified,
+            last_modified_date: self.last_modified_date.clone(),
+        }
+    }
+
     /// A picture from bytes whose header has been read.
     pub fn new(bytes: Bytes, header: ImageHeader, identity: Identity, last_modified: Timestamp) -> Self {
         let last_modified_date = http_date(last_modified);

@@ -3,6 +3,7 @@
 //! Five small readers of our own: while a picture is arriving, "not yet" and "never" must be distinguished, and hostile
 //! bytes reach this code first. Each reads only a header; nothing is decoded or allocated.
 
+use super::ImagesConfig;
 use super::PictureKind;
 
 #[cfg(test)]
@@ -40,11 +41,11 @@ pub enum SniffError {
 
 use SniffError::{Incomplete, NotAPicture};
 
-/// Reads format and dimensions from the first bytes; a picture of more than `max_pixels` is refused.
+/// Reads format and dimensions from the first bytes; a picture above `images.max_pixels` is refused.
 ///
 /// # Errors
 /// [`SniffError::Incomplete`] where more bytes could still make it a picture; for a whole file this means that it was cut off.
-pub fn sniff(bytes: &[u8], max_pixels: u64) -> Result<ImageHeader, SniffError> {
+pub fn sniff(bytes: &[u8], images: ImagesConfig) -> Result<ImageHeader, SniffError> {
     let kind = kind_of(bytes)?;
     let (width, height) = match kind {
         PictureKind::Jpeg => jpeg(bytes)?,
@@ -54,7 +55,7 @@ pub fn sniff(bytes: &[u8], max_pixels: u64) -> Result<ImageHeader, SniffError> {
         PictureKind::Avif => avif(bytes)?,
     };
     let pixels = u64::from(width) * u64::from(height);
-    if pixels == 0 || pixels > max_pixels {
+    if pixels == 0 || pixels > images.max_pixels {
         return Err(SniffError::Dimensions { width, height });
     }
     Ok(ImageHeader { kind, width, height })

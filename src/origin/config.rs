@@ -1,4 +1,4 @@
-//! Sections `[origin]` and `[images]`.
+//! Section `[origin]`.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -7,7 +7,7 @@ use ipnet::IpNet;
 
 use crate::model::{Invalid, units};
 
-/// Section `[origin]`, with the limit on pixels from `[images]`.
+/// Section `[origin]`.
 #[derive(Debug, Clone)]
 pub struct OriginConfig {
     /// A PEM file with additional roots to trust.
@@ -26,8 +26,6 @@ pub struct OriginConfig {
     pub allow_http: bool,
     /// Development only: private networks that may be dialled.
     pub allow_private: Vec<IpNet>,
-    /// `images.max_pixels`: the largest picture, in pixels.
-    pub max_pixels: u64,
 }
 
 /// Section `[origin]` as written.
@@ -42,31 +40,6 @@ pub struct OriginWritten {
     stream_above: units::Size,
     allow_http: bool,
     allow_private: Vec<String>,
-}
-
-/// Section `[images]`.
-#[derive(Debug, Clone, Copy)]
-pub struct ImagesConfig {
-    /// The largest picture, in pixels.
-    pub max_pixels: u64,
-}
-
-/// Section `[images]` as written.
-#[derive(Debug, serde::Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ImagesWritten {
-    max_pixels: u64,
-}
-
-impl TryFrom<ImagesWritten> for ImagesConfig {
-    type Error = Invalid;
-
-    fn try_from(written: ImagesWritten) -> Result<Self, Invalid> {
-        if written.max_pixels == 0 {
-            return Err(Invalid::new("max_pixels", "0", "a number of 1 or more"));
-        }
-        Ok(Self { max_pixels: written.max_pixels })
-    }
 }
 
 impl TryFrom<OriginWritten> for OriginConfig {
@@ -95,15 +68,7 @@ impl TryFrom<OriginWritten> for OriginConfig {
                 .iter()
                 .map(|text| network(text))
                 .collect::<Result<_, _>>()?,
-            max_pixels: 0,
         })
-    }
-}
-
-impl OriginConfig {
-    /// Adds the limit on pixels from `[images]`.
-    pub fn with_images(self, images: ImagesConfig) -> Self {
-        Self { max_pixels: images.max_pixels, ..self }
     }
 }
 

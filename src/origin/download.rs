@@ -9,7 +9,7 @@ use reqwest::header::LAST_MODIFIED;
 use tokio::time::{Instant, timeout_at};
 
 use super::error::FetchError;
-use crate::model::{ImageHeader, SniffError, Timestamp, looks_complete, sniff};
+use crate::model::{ImageHeader, ImagesConfig, SniffError, Timestamp, looks_complete, sniff};
 
 /// Format and dimensions must stand within this many bytes. A JPEG has them after its metadata blocks, which are at most
 /// 64 KiB each.
@@ -19,7 +19,7 @@ const HEADER_WITHIN: usize = 256 * 1024;
 #[derive(Debug, Clone, Copy)]
 pub(super) struct DownloadBounds {
     pub(super) max_bytes: u64,
-    pub(super) max_pixels: u64,
+    pub(super) images: ImagesConfig,
     pub(super) stream_above: u64,
     pub(super) deadline: Instant,
 }
@@ -71,7 +71,7 @@ impl Download {
                 prefix.extend_from_slice(&chunk);
                 self.first.push_back(chunk);
             }
-            match sniff(&prefix, self.bounds.max_pixels) {
+            match sniff(&prefix, self.bounds.images) {
                 Ok(header) => return Ok(header),
                 Err(SniffError::Incomplete) if !ended && prefix.len() < HEADER_WITHIN => {}
                 // The first bytes may be too few to recognise a format by; wait for more before giving up.

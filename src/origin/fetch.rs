@@ -18,7 +18,7 @@ use super::download::{Download, DownloadBounds, deadline};
 use super::error::{FetchError, OriginError};
 use super::guard::Guard;
 use super::resolver::Resolver;
-use crate::model::{Address, Secret};
+use crate::model::{Address, ImagesConfig, Secret};
 
 /// The largest reply of an API call. A profile is a few hundred bytes.
 const MAX_REPLY: usize = 1 << 20;
@@ -58,6 +58,7 @@ pub struct Origin {
     guard: Arc<Guard>,
     trusted_hosts: Arc<HashSet<String>>,
     config: OriginConfig,
+    images: ImagesConfig,
 }
 
 impl Origin {
@@ -65,7 +66,11 @@ impl Origin {
     ///
     /// # Errors
     /// `origin.ca` cannot be read, or the client cannot be built.
-    pub fn new(config: OriginConfig, trusted_bases: &[BaseUrl]) -> Result<Self, OriginError> {
+    pub fn new(
+        config: OriginConfig,
+        images: ImagesConfig,
+        trusted_bases: &[BaseUrl],
+    ) -> Result<Self, OriginError> {
         let guard = Arc::new(Guard { allowed: config.allow_private.clone() });
         let trusted_hosts: Arc<HashSet<String>> =
             Arc::new(trusted_bases.iter().map(|base| base.host().to_owned()).collect());
@@ -90,7 +95,7 @@ impl Origin {
             .tls_certs_merge(additional_roots(&config)?)
             .dns_resolver(resolver);
         let client = builder.build().map_err(OriginError::Client)?;
-        Ok(Self { client, guard, trusted_hosts, config })
+        Ok(Self { client, guard, trusted_hosts, config, images })
     }
 
     pub(super) fn client(&self) -> &Client {
@@ -141,7 +146,7 @@ impl Origin {
         let deadline = deadline(self.config.timeout);
         let bounds = DownloadBounds {
             max_bytes: self.config.max_bytes,
-            max_pixels: self.config.max_pixels,
+            images: self.images,
             stream_above: self.config.stream_above,
             deadline,
         };

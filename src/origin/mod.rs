@@ -31,7 +31,7 @@ mod tests;
 
 pub use allowed_hosts::AllowedHosts;
 pub use base_url::BaseUrl;
-pub use config::{ImagesConfig, ImagesWritten, OriginConfig, OriginWritten};
+pub use config::{OriginConfig, OriginWritten};
 pub use download::Download;
 pub use endpoint::Endpoint;
 pub use error::{FetchError, OriginError};

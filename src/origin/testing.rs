@@ -8,6 +8,7 @@ use std::time::Duration;
 use rustls::pki_types::{PrivateKeyDer, PrivatePkcs8KeyDer};
 
 use super::{BaseUrl, HostList, Origin, OriginConfig};
+use crate::model::ImagesConfig;
 
 /// What happens after the head of a request.
 pub(super) enum RawAnswer {
@@ -175,12 +176,14 @@ pub(super) fn config() -> OriginConfig {
         stream_above: 4096,
         allow_http: true,
         allow_private: vec!["127.0.0.0/8".parse().unwrap()],
-        max_pixels: 1_000_000,
     }
 }
 
+/// Pictures of a million pixels are taken.
+pub(super) const IMAGES: ImagesConfig = ImagesConfig { max_pixels: 1_000_000 };
+
 pub(super) fn origin(config: OriginConfig, trusted_bases: &[BaseUrl]) -> Origin {
-    Origin::new(config, trusted_bases).unwrap()
+    Origin::new(config, IMAGES, trusted_bases).unwrap()
 }
 
 pub(super) fn hosts(hosts: &[&str]) -> HostList {

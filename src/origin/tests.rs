@@ -2,7 +2,7 @@
 
 use proptest::prelude::*;
 
-use super::testing::{RawAnswer, RawPeer, config, head, hosts, origin, png, reply};
+use super::testing::{IMAGES, RawAnswer, RawPeer, config, head, hosts, origin, png, reply};
 use super::{AllowedHosts, ApiCall, BaseUrl, FetchError, Origin, OriginConfig, OriginError};
 use crate::model::{Address, AddressError, PictureKind, Secret, SniffError, Timestamp};
 
@@ -170,7 +170,7 @@ async fn tls_is_trusted_by_the_configured_roots_and_a_redirect_to_http_is_refuse
 async fn a_file_without_root_certificates_is_refused_by_name() {
     let empty = tempfile::NamedTempFile::new().unwrap();
     let build = |ca: &std::path::Path| {
-        Origin::new(OriginConfig { ca: Some(ca.to_owned()), ..config() }, &[]).err().unwrap()
+        Origin::new(OriginConfig { ca: Some(ca.to_owned()), ..config() }, IMAGES, &[]).err().unwrap()
     };
     assert!(matches!(build(empty.path()), OriginError::Ca { .. }));
     let missing = build(std::path::Path::new("/nonexistent/ca.pem"));

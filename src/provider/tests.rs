@@ -7,7 +7,7 @@ use tokio::net::TcpListener;
 
 use super::error::error;
 use super::*;
-use crate::model::{AvatarId, SealedToken};
+use crate::model::{AvatarId, ImagesConfig, SealedToken};
 use crate::origin::{BaseUrl, HostList, OriginConfig};
 
 const NOW: Timestamp = Timestamp::from_secs(1_734_000_000);
@@ -42,9 +42,9 @@ fn providers(base: &str, app_secret: Option<&str>) -> Providers {
         stream_above: 1 << 16,
         allow_http: false,
         allow_private: Vec::new(),
-        max_pixels: 1_000_000,
     };
-    let origin = Origin::new(origin, &config.trusted_bases()).unwrap();
+    let origin =
+        Origin::new(origin, ImagesConfig { max_pixels: 1_000_000 }, &config.trusted_bases()).unwrap();
     let links = LinkConfig { margin: Duration::from_secs(3600), default_ttl: Duration::from_secs(86_400) };
     Providers::new(config, links, Arc::new(origin))
 }

@@ -14,7 +14,7 @@ use super::error::ApiError;
 use super::json::harden;
 use crate::http::Body;
 use crate::http::conditional::{Validators, Verdict, evaluate};
-use crate::model::{AvatarState, CacheStatus, Picture, Tags};
+use crate::model::{AvatarState, CacheStatus, Representation, Tags};
 
 const AVATAR_STATE: HeaderName = HeaderName::from_static("avatar-state");
 const CACHE_STATUS: HeaderName = HeaderName::from_static("cache-status");
@@ -73,7 +73,7 @@ impl Prepared {
     /// A whole picture, or the 304 or the error that the request's conditions ask for.
     pub(super) fn picture(
         &self,
-        picture: &Picture,
+        representation: Representation,
         tags: &Tags,
         state: AvatarState,
         status: CacheStatus,
@@ -83,10 +83,12 @@ impl Prepared {
             AvatarState::Fresh | AvatarState::Stale => &self.picture,
             AvatarState::LastGood | AvatarState::Placeholder => &self.last_good,
         };
-        let held =
-            Validators { etag: Some(picture.etag.as_str()), last_modified: Some(picture.last_modified) };
-        let mut response = match evaluate(request, held) {
-            Verdict::Proceed => Response::new(Body::full(picture.bytes.clone())),
+        let Representation { bytes, etag, content_type, last_modified, last_modified_date, .. } =
+            representation;
+        let length = bytes.len();
+        let validators = Validators { etag: Some(etag.as_str()), last_modified: Some(last_modified) };
+        let mut response = match evaluate(request, validators) {
+            Verdict::Proceed => Response::new(Body::full(bytes)),
             Verdict::NotModified => not_modified(),
             Verdict::PreconditionFailed => return ApiError::PreconditionFailed.into(),
         };
@@ -94,11 +96,11 @@ impl Prepared {
         let headers = response.headers_mut();
         headers.reserve(18);
         if whole {
-            headers.insert(CONTENT_TYPE, HeaderValue::from_static(picture.header.kind.content_type()));
-            headers.insert(CONTENT_LENGTH, HeaderValue::from(picture.bytes.len()));
+            headers.insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+            headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
         }
-        insert_shared(headers, ETAG, picture.etag.as_bytes());
-        insert_shared(headers, LAST_MODIFIED, &picture.last_modified_date);
+        insert_shared(headers, ETAG, etag.as_bytes());
+        insert_shared(headers, LAST_MODIFIED, &last_modified_date);
         self.common(headers, lifetime, state, status);
         self.tag(headers, tags);
         response

@@ -64,10 +64,9 @@ fn present(
         Reply::Streaming(_) if parameters.forced => placeholder(None, CacheStatus::Forced),
         Reply::Placeholder(held, status) => placeholder(held, status),
         Reply::Streaming(filling) => stream(site, filling, id),
-        Reply::Picture(held, state, status) => match held.entry.picture() {
-            Some(picture) => site.prepared.picture(picture, &held.tags, state, status, request.headers()),
-            None => fallback(site, kind, id, Some(&held), status),
-        },
+        Reply::Picture(held, representation, state, status) => {
+            site.prepared.picture(representation, &held.tags, state, status, request.headers())
+        }
     }
 }
 

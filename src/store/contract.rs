@@ -7,13 +7,13 @@ use super::redis::test_redis::{self, TestRedis};
 use super::{Disk, DiskConfig, Held, LastPurges, Memory, MemoryConfig, PurgeLog, Redis, Validity};
 use crate::clock::Clock;
 use crate::model::{
-    AvatarId, Content, Entry, Fingerprint, Generation, Identity, Picture, Provider, PurgeKind, PurgeScope,
-    Timestamp, sniff,
+    AvatarId, Content, Entry, Fingerprint, Generation, Identity, ImagesConfig, Picture, Provider, PurgeKind,
+    PurgeScope, Timestamp, sniff,
 };
 use crate::task_pool::TaskPool;
 
 const PNG: &[u8] = include_bytes!("../../tests/fixtures/pictures/picture.png");
-const MAX_PIXELS: u64 = 1_000_000;
+const IMAGES: ImagesConfig = ImagesConfig { max_pixels: 1_000_000 };
 const NOW: Timestamp = Timestamp::from_secs(1000);
 
 enum Store {
@@ -46,10 +46,11 @@ async fn benches() -> [Bench; 3] {
     let clock = Clock::manual(NOW);
     let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, memory_log.clone(), clock.clone());
     let config = DiskConfig { path: Some(on_disk.path().join("x.db")), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, MAX_PIXELS, disk_log.clone(), clock.clone(), &pool).await.unwrap();
+    let disk =
+        Disk::open(&config, IMAGES, disk_log.clone(), clock.clone(), &pool, Arc::default()).await.unwrap();
     let config = test_redis::config(&server);
     let (redis, _events) =
-        Redis::start(config, Vec::new(), MAX_PIXELS, redis_log.clone(), clock, &pool).await;
+        Redis::start(config, Vec::new(), IMAGES, redis_log.clone(), clock, &pool, Arc::default()).await;
     assert!(redis.is_subscribed(), "Redis was not connected in time");
     [
         bench("memory", Store::Memory(memory), memory_log, folder(), None),
@@ -150,7 +151,7 @@ fn id(name: &str) -> AvatarId {
 
 /// An entry that began before every purge.
 fn entry(verified_at: i64) -> Entry {
-    let header = sniff(PNG, MAX_PIXELS).unwrap();
+    let header = sniff(PNG, IMAGES).unwrap();
     let identity = Identity::from(Some("1_n.png".to_owned()));
     Entry {
         content: Content::Picture(Arc::new(Picture::new(

@@ -1,6 +1,7 @@
 //! GROUND: the log. Structured lines on stderr, for people or for machines, with a bound on each kind.
 
 mod line_limits;
+mod metrics;
 mod rate_limited_log;
 
 use std::io::IsTerminal;
@@ -16,6 +17,7 @@ use tracing_subscriber::{Layer, Registry, fmt, layer::SubscriberExt, util::Subsc
 use line_limits::OURS;
 
 pub use line_limits::LineLimits;
+pub use metrics::{Counter, Metrics, RedisMetrics, WebhookMetrics};
 pub use rate_limited_log::RateLimitedLog;
 
 /// Section `[log]`. Its types are its only rules, so it is read as written.

@@ -1,13 +1,13 @@
 //! [`Events`]: whether events are sent, and how the receiver is.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::model::Timestamp;
 use crate::store::{Disk, Health, Outbox};
+use crate::telemetry::{Metrics, WebhookMetrics};
 
 /// A receiver that has failed this long degrades `/readyz`.
 const DEGRADED_AFTER: Duration = Duration::from_secs(300);
@@ -32,8 +32,7 @@ enum ReceiverState {
 #[derive(Debug)]
 pub(super) struct DeliveryState {
     disk: Disk,
-    delivered: AtomicU64,
-    retried: AtomicU64,
+    metrics: Arc<Metrics>,
     // Locked to read or to replace, never across an await.
     receiver: Mutex<ReceiverState>,
 }
@@ -70,13 +69,8 @@ impl Events {
     }
 
     /// Events are sent from this disk's outbox.
-    pub fn on(disk: Disk) -> Self {
-        Self(Some(Arc::new(DeliveryState {
-            disk,
-            delivered: AtomicU64::new(0),
-            retried: AtomicU64::new(0),
-            receiver: Mutex::new(ReceiverState::Well),
-        })))
+    pub fn on(disk: Disk, metrics: Arc<Metrics>) -> Self {
+        Self(Some(Arc::new(DeliveryState { disk, metrics, receiver: Mutex::new(ReceiverState::Well) })))
     }
 
     /// Whether events are sent.
@@ -111,19 +105,20 @@ impl Events {
             ReceiverState::Failing(since, reason) => ("failing", Some(since), Some(reason)),
             ReceiverState::Gone => ("gone", None, None),
         };
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let WebhookMetrics { delivered, retried, dropped_old, dropped_full, lost } =
+            &deliveries.metrics.webhooks;
         let of_outbox = |count: fn(&Outbox) -> u64| outbox.as_ref().map_or(0, count);
         Some(WebhookStatus {
             state,
             reason,
             failing_since,
             waiting: of_outbox(Outbox::waiting),
-            delivered: count(&deliveries.delivered),
-            retried: count(&deliveries.retried),
-            dropped_old: of_outbox(Outbox::dropped_old),
-            dropped_full: of_outbox(Outbox::dropped_full),
+            delivered: delivered.get(),
+            retried: retried.get(),
+            dropped_old: dropped_old.get(),
+            dropped_full: dropped_full.get(),
             unwritten: of_outbox(Outbox::unwritten),
-            lost: deliveries.disk.lost_events(),
+            lost: lost.get(),
         })
     }
 }
@@ -139,7 +134,7 @@ impl DeliveryState {
 
     /// Records a delivery.
     pub(super) fn delivered(&self) {
-        self.delivered.fetch_add(1, Ordering::Relaxed);
+        self.metrics.webhooks.delivered.add(1);
         if self.set(ReceiverState::Well) != ReceiverState::Well {
             tracing::info!("webhooks: the receiver works again");
         }
@@ -147,7 +142,7 @@ impl DeliveryState {
 
     /// Records a failed attempt. Only the first of a row is logged.
     pub(super) fn failed(&self, now: Timestamp, reason: &str) {
-        self.retried.fetch_add(1, Ordering::Relaxed);
+        self.metrics.webhooks.retried.add(1);
         match self.receiver() {
             // A clock that was set back must not extend the span.
             ReceiverState::Failing(since, _) => {

@@ -19,7 +19,8 @@ use crate::clock::Clock;
 use crate::directory::Row;
 use crate::model::token::Keyring;
 use crate::model::{
-    Content, Entry, Generation, Link, Picture, Secret, SniffError, Timestamp, TroubleClass, Windows, sniff,
+    Content, Entry, Generation, ImagesConfig, Link, Picture, Secret, SniffError, Timestamp, TroubleClass,
+    Windows, sniff,
 };
 use crate::origin::{Download, FetchError};
 use crate::provider::{Providers, Resolution, Resolved};
@@ -36,7 +37,7 @@ pub(super) struct Attempt<'a> {
     /// A purge of a higher generation came later.
     pub(super) generation: Generation,
     /// Pictures of more pixels are refused.
-    pub(super) max_pixels: u64,
+    pub(super) images: ImagesConfig,
     /// Why the provider may not be asked, if it may not.
     pub(super) paused: Option<Failure>,
 }
@@ -179,7 +180,7 @@ impl Attempt<'_> {
             _ => download.gather().await?,
         };
         // Length and type agree; the whole must still have the header that its beginning had.
-        match sniff(&bytes, self.max_pixels) {
+        match sniff(&bytes, self.images) {
             Ok(whole) if whole == header => {}
             Ok(_) => return Err(FetchError::NotAPicture(SniffError::NotAPicture)),
             Err(error) => return Err(FetchError::NotAPicture(error)),

@@ -106,7 +106,7 @@ impl Refresher {
             held: held.as_ref().map(|held| &held.entry),
             flight: leader.flight(),
             generation,
-            max_pixels: self.parts.max_pixels,
+            images: self.parts.images,
             paused: self.forbidden(&row, &permit, self.parts.clock.now()),
         }
         .run()

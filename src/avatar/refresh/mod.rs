@@ -41,7 +41,7 @@ use super::tiers::Tiers;
 use crate::clock::Clock;
 use crate::directory::Directory;
 use crate::model::token::Keyring;
-use crate::model::{AvatarId, Provider, Timestamp};
+use crate::model::{AvatarId, ImagesConfig, Provider, Timestamp};
 use crate::provider::Providers;
 use crate::store::{Budget, Held};
 use crate::task_pool::TaskPool;
@@ -58,7 +58,7 @@ pub(super) struct RefresherParts {
     pub(super) config: AvatarConfig,
     pub(super) request_timeout: Duration,
     pub(super) write_back: bool,
-    pub(super) max_pixels: u64,
+    pub(super) images: ImagesConfig,
     pub(super) clock: Clock,
     pub(super) directory: Arc<Directory>,
     pub(super) keyring: Keyring,

@@ -2,8 +2,8 @@ use std::time::Duration;
 
 use super::*;
 use crate::model::{
-    AvatarState, Decision, Fingerprint, Generation, Identity, Link, Provider, TroubleClass, decide, sniff,
-    state,
+    AvatarState, Decision, Fingerprint, Generation, Identity, ImagesConfig, Link, Provider, TroubleClass,
+    decide, sniff, state,
 };
 
 const NOW: Timestamp = Timestamp::from_secs(1_767_225_600);
@@ -34,7 +34,7 @@ fn entry(content: Content, verified_at: Timestamp) -> Entry {
 
 fn picture(last_modified: Timestamp) -> Content {
     let png: &[u8] = include_bytes!("../../../tests/fixtures/pictures/picture.png");
-    let header = sniff(png, 1_000_000).unwrap();
+    let header = sniff(png, ImagesConfig { max_pixels: 1_000_000 }).unwrap();
     Content::Picture(Arc::new(Picture::new(png.into(), header, Identity::UNKNOWN, last_modified)))
 }
 

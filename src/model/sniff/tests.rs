@@ -16,17 +16,17 @@ const FILES: [(&[u8], PictureKind); 9] = [
     (include_bytes!("../../../tests/fixtures/pictures/extended.webp"), PictureKind::Webp),
     (include_bytes!("../../../tests/fixtures/pictures/picture.avif"), PictureKind::Avif),
 ];
-const PIXELS: u64 = 40_000_000;
+const IMAGES: ImagesConfig = ImagesConfig { max_pixels: 40_000_000 };
 
 fn read_png(width: u32, height: u32) -> Result<ImageHeader, SniffError> {
     let bytes = [PNG, b"\0\0\0\x0DIHDR", &width.to_be_bytes(), &height.to_be_bytes()].concat();
-    sniff(&bytes, PIXELS)
+    sniff(&bytes, IMAGES)
 }
 
 #[test]
 fn format_and_dimensions_of_real_files_are_read() {
     for (bytes, kind) in FILES {
-        assert_eq!(sniff(bytes, PIXELS), Ok(ImageHeader { kind, width: 70, height: 50 }), "{kind:?}");
+        assert_eq!(sniff(bytes, IMAGES), Ok(ImageHeader { kind, width: 70, height: 50 }), "{kind:?}");
         assert!(looks_complete(kind, bytes), "{kind:?}");
     }
 }
@@ -42,12 +42,12 @@ fn the_imagesize_crate_reads_the_same() {
 #[test]
 fn a_file_that_is_still_arriving_is_incomplete_and_nothing_else() {
     for (bytes, kind) in FILES {
-        let enough = (0..=bytes.len()).find(|length| sniff(&bytes[..*length], PIXELS).is_ok()).unwrap();
+        let enough = (0..=bytes.len()).find(|length| sniff(&bytes[..*length], IMAGES).is_ok()).unwrap();
         for length in 0..enough {
-            assert_eq!(sniff(&bytes[..length], PIXELS), Err(SniffError::Incomplete), "{kind:?} {length}");
+            assert_eq!(sniff(&bytes[..length], IMAGES), Err(SniffError::Incomplete), "{kind:?} {length}");
         }
         for length in enough..bytes.len() {
-            assert!(sniff(&bytes[..length], PIXELS).is_ok(), "{kind:?} {length}");
+            assert!(sniff(&bytes[..length], IMAGES).is_ok(), "{kind:?} {length}");
         }
     }
 }
@@ -77,16 +77,16 @@ fn anything_but_a_raster_picture_is_refused_at_its_first_bytes() {
         "\0\0\0\x18ftypmp42\0\0\0\0mp42isom",
         "BM\0\0",
     ] {
-        assert_eq!(sniff(text.as_bytes(), PIXELS), Err(SniffError::NotAPicture), "{text:?}");
+        assert_eq!(sniff(text.as_bytes(), IMAGES), Err(SniffError::NotAPicture), "{text:?}");
     }
-    assert_eq!(sniff(b"\xFF\xD8\xFF\xD9", PIXELS), Err(SniffError::NotAPicture));
-    assert_eq!(sniff(b"\xFF\xD8\xFF\xE0\0\0\0\0", PIXELS), Err(SniffError::NotAPicture));
+    assert_eq!(sniff(b"\xFF\xD8\xFF\xD9", IMAGES), Err(SniffError::NotAPicture));
+    assert_eq!(sniff(b"\xFF\xD8\xFF\xE0\0\0\0\0", IMAGES), Err(SniffError::NotAPicture));
 }
 
 #[test]
 fn fill_bytes_may_stand_before_a_jpeg_marker() {
     let bytes = b"\xFF\xD8\xFF\xFF\xFF\xC0\0\x11\x08\0\x32\0\x46";
-    assert_eq!(sniff(bytes, PIXELS), Ok(ImageHeader { kind: PictureKind::Jpeg, width: 70, height: 50 }));
+    assert_eq!(sniff(bytes, IMAGES), Ok(ImageHeader { kind: PictureKind::Jpeg, width: 70, height: 50 }));
 }
 
 #[test]
@@ -109,9 +109,9 @@ proptest! {
         rest in prop::collection::vec(any::<u8>(), 0..300),
     ) {
         let bytes = [start, &rest].concat();
-        let header = sniff(&bytes, PIXELS);
+        let header = sniff(&bytes, IMAGES);
         if let Ok(ImageHeader { kind, width, height }) = header {
-            prop_assert!((1..=PIXELS).contains(&(u64::from(width) * u64::from(height))));
+            prop_assert!((1..=IMAGES.max_pixels).contains(&(u64::from(width) * u64::from(height))));
             let _ = looks_complete(kind, &bytes);
         }
     }
@@ -127,7 +127,7 @@ proptest! {
             let at = place.index(bytes.len());
             bytes[at] ^= 1 << bit;
         }
-        let _ = sniff(&bytes, PIXELS);
-        let _ = sniff(&bytes[..cut.index(bytes.len())], PIXELS);
+        let _ = sniff(&bytes, IMAGES);
+        let _ = sniff(&bytes[..cut.index(bytes.len())], IMAGES);
     }
 }

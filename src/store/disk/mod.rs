@@ -25,8 +25,9 @@ use tokio::sync::{mpsc, oneshot};
 use super::health::{Health, State};
 use super::{EntryMeta, Held, PurgeLog, StoredPurge};
 use crate::clock::Clock;
-use crate::model::{AvatarEvent, AvatarId, Entry, Generation, Provider, Timestamp};
+use crate::model::{AvatarEvent, AvatarId, Entry, Generation, ImagesConfig, Provider, Timestamp};
 use crate::task_pool::TaskPool;
+use crate::telemetry::Metrics;
 use command::DiskCommand;
 use outbox::counters::Counters;
 use outbox::overflow::Unwritten;
@@ -65,7 +66,7 @@ pub struct Disk {
 struct Open {
     pool: SqlitePool,
     commands: mpsc::Sender<DiskCommand>,
-    max_pixels: u64,
+    images: ImagesConfig,
     // Locked until the last clone is dropped; the operating system frees it with the process, however that ends.
     _lock: Arc<File>,
 }
@@ -75,13 +76,14 @@ impl Disk {
     /// process holds is an error.
     pub async fn open(
         config: &DiskConfig,
-        max_pixels: u64,
+        images: ImagesConfig,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &TaskPool,
+        metrics: Arc<Metrics>,
     ) -> Result<Self, DiskError> {
         let state = Arc::new(State::new(WORKS_AGAIN, FAILS));
-        let events = Arc::new(Counters::default());
+        let events = Arc::new(Counters::new(metrics));
         let is_wanted = config.path.is_some();
         let closed = Self { open: None, is_wanted, events: events.clone(), state: state.clone() };
         let Some(path) = &config.path else { return Ok(closed) };
@@ -112,7 +114,7 @@ impl Disk {
             new_purges: 0,
         };
         background.spawn(writer.run(queue));
-        Ok(Self { open: Some(Open { pool, commands, max_pixels, _lock: lock }), ..closed })
+        Ok(Self { open: Some(Open { pool, commands, images, _lock: lock }), ..closed })
     }
 
     /// Whether the file that is configured could not be opened at the start. Its content stays as it is.
@@ -131,7 +133,7 @@ impl Disk {
         let open = self.open.as_ref()?;
         let query = sqlx::query(row::SELECT).bind(id.as_str());
         let row = self.state.note_read(query.fetch_optional(&open.pool).await)??;
-        match row::read(&row, open.max_pixels) {
+        match row::read(&row, open.images) {
             Ok((_, entry)) => {
                 let used_at = Timestamp::from_millis(row.try_get("used_at").unwrap_or(0));
                 if used_at.is_older_than(TOUCH_AFTER, now) {
@@ -180,11 +182,6 @@ impl Disk {
     pub fn outbox(&self) -> Option<Outbox> {
         let Open { pool, commands, .. } = self.open.as_ref()?;
         Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
-    }
-
-    /// Events since the start that could not be stored.
-    pub fn lost_events(&self) -> u64 {
-        self.events.lost()
     }
 
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has recorded their purge

@@ -7,7 +7,9 @@ use sha2::{Digest, Sha256};
 use sqlx::Row;
 use sqlx::sqlite::SqliteRow;
 
-use crate::model::{AvatarId, Content, Entry, Generation, Identity, Picture, Provider, Timestamp, sniff};
+use crate::model::{
+    AvatarId, Content, Entry, Generation, Identity, ImagesConfig, Picture, Provider, Timestamp, sniff,
+};
 use crate::store::EntryMeta;
 use crate::store::stored_trouble::{read_fingerprint, read_trouble, write_trouble};
 
@@ -122,7 +124,7 @@ impl RowColumns {
 }
 
 /// Reads a row back. Its bytes are hostile until their checksum and image header are checked again.
-pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry), RowError> {
+pub(super) fn read(row: &SqliteRow, images: ImagesConfig) -> Result<(AvatarId, Entry), RowError> {
     let version: i64 = row.try_get("version")?;
     if version != VERSION {
         return Err(RowError::Version(version));
@@ -130,7 +132,7 @@ pub(super) fn read(row: &SqliteRow, max_pixels: u64) -> Result<(AvatarId, Entry)
     let id = AvatarId::parse(row.try_get("id")?).map_err(|_| RowError::Damaged("id"))?;
     let provider = Provider::from_name(row.try_get("provider")?).ok_or(RowError::Damaged("provider"))?;
     let entry = Entry {
-        content: read_content(row, max_pixels)?,
+        content: read_content(row, images)?,
         verified_at: Timestamp::from_millis(row.try_get("verified_at")?),
         link: None,
         trouble: row.try_get::<Option<&str>, _>("trouble")?.and_then(|text| read_trouble(text.as_bytes())),
@@ -167,7 +169,7 @@ pub(super) fn read_meta(row: &SqliteRow) -> Option<EntryMeta> {
     })
 }
 
-fn read_content(row: &SqliteRow, max_pixels: u64) -> Result<Content, RowError> {
+fn read_content(row: &SqliteRow, images: ImagesConfig) -> Result<Content, RowError> {
     match row.try_get("content")? {
         "no_picture" => return Ok(Content::NoPicture),
         "nothing" => return Ok(Content::Nothing),
@@ -178,7 +180,7 @@ fn read_content(row: &SqliteRow, max_pixels: u64) -> Result<Content, RowError> {
     if row.try_get::<&[u8], _>("checksum")? != Sha256::digest(&bytes).as_slice() {
         return Err(RowError::Damaged("checksum"));
     }
-    let header = sniff(&bytes, max_pixels).map_err(|_| RowError::Damaged("image header"))?;
+    let header = sniff(&bytes, images).map_err(|_| RowError::Damaged("image header"))?;
     let identity = Identity::from(row.try_get::<Option<String>, _>("identity")?);
     let last_modified = Timestamp::from_millis(row.try_get("last_modified")?);
     Ok(Content::Picture(Arc::new(Picture::new(bytes.into(), header, identity, last_modified))))

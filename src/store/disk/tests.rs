@@ -4,22 +4,23 @@ use std::sync::Arc;
 
 use crate::clock::Clock;
 use crate::task_pool::TaskPool;
+use crate::telemetry::Metrics;
 use proptest::prelude::*;
 use sqlx::Connection;
 
 use super::LastSequence;
 use crate::model::{
-    AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, Picture, Provider,
-    PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
+    AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, ImagesConfig,
+    Picture, Provider, PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
 };
 use crate::store::{Disk, DiskConfig, Health, Held, LastPurges, PurgeLog, StoredPurge};
 
-const PIXELS: u64 = 1_000_000;
+const IMAGES: ImagesConfig = ImagesConfig { max_pixels: 1_000_000 };
 const NOW: Timestamp = Timestamp::from_secs(1000);
 const PNG: &[u8] = include_bytes!("../../../tests/fixtures/pictures/picture.png");
 
 fn picture(identity: Option<String>) -> Content {
-    let header = sniff(PNG, PIXELS).unwrap();
+    let header = sniff(PNG, IMAGES).unwrap();
     let modified = Timestamp::from_secs(1_700_000_000);
     Content::Picture(Arc::new(Picture::new(PNG.into(), header, Identity::from(identity), modified)))
 }
@@ -53,6 +54,7 @@ struct Opened {
     disk: Disk,
     purge_log: Arc<PurgeLog>,
     background: TaskPool,
+    metrics: Arc<Metrics>,
     path: std::path::PathBuf,
     _folder: tempfile::TempDir,
 }
@@ -62,8 +64,10 @@ async fn open() -> Opened {
     let path = folder.path().join("x.db");
     let (purge_log, background) = (Arc::new(PurgeLog::default()), TaskPool::here());
     let config = DiskConfig { path: Some(path.clone()), max_bytes: 1 << 20 };
-    let disk = Disk::open(&config, PIXELS, purge_log.clone(), Clock::manual(NOW), &background).await.unwrap();
-    Opened { disk, purge_log, background, path, _folder: folder }
+    let (clock, metrics) = (Clock::manual(NOW), Arc::new(Metrics::default()));
+    let disk =
+        Disk::open(&config, IMAGES, purge_log.clone(), clock, &background, metrics.clone()).await.unwrap();
+    Opened { disk, purge_log, background, metrics, path, _folder: folder }
 }
 
 impl Opened {
@@ -74,9 +78,11 @@ impl Opened {
         self.background.ended().await;
         let (purge_log, background) = (Arc::new(PurgeLog::default()), TaskPool::here());
         let config = DiskConfig { path: Some(self.path.clone()), max_bytes: 1 << 20 };
-        let disk =
-            Disk::open(&config, PIXELS, purge_log.clone(), Clock::manual(NOW), &background).await.unwrap();
-        Self { disk, purge_log, background, ..self }
+        let (clock, metrics) = (Clock::manual(NOW), Arc::new(Metrics::default()));
+        let disk = Disk::open(&config, IMAGES, purge_log.clone(), clock, &background, metrics.clone())
+            .await
+            .unwrap();
+        Self { disk, purge_log, background, metrics, ..self }
     }
 
     /// Changes the file behind the store's back.
@@ -308,7 +314,7 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
     assert_eq!(outbox.last_sequences(&id(), now + month).await, []);
     let second = outbox.unnumbered().await.unwrap();
     assert!(outbox.drop_old(second.number).await);
-    assert_eq!((outbox.waiting(), outbox.dropped_old()), (0, 1));
+    assert_eq!((outbox.waiting(), opened.metrics.webhooks.dropped_old.get()), (0, 1));
 }
 
 #[tokio::test]
@@ -326,15 +332,15 @@ async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_coun
     let outbox = opened.disk.outbox().unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;
     opened.disk.put_events(vec![changed("a"), changed("b"), changed("c")]).await;
-    assert_eq!((outbox.waiting(), outbox.unwritten(), opened.disk.lost_events()), (0, 3, 0));
+    assert_eq!((outbox.waiting(), outbox.unwritten(), opened.metrics.webhooks.lost.get()), (0, 3, 0));
     assert!(matches!(opened.disk.health(), Health::Degraded(_)));
     assert!(opened.disk.meta(&id()).await.is_none());
     assert!(matches!(opened.disk.health(), Health::Degraded(_)), "that it can be read is no proof");
     opened.disk.put_events(vec![changed("d"); 999]).await;
-    assert_eq!((outbox.unwritten(), opened.disk.lost_events()), (1000, 2));
+    assert_eq!((outbox.unwritten(), opened.metrics.webhooks.lost.get()), (1000, 2));
     opened.damage("ALTER TABLE away RENAME TO event").await;
     opened.disk.put_events(vec![changed("e")]).await;
-    assert_eq!((outbox.waiting(), outbox.unwritten(), opened.disk.lost_events()), (1001, 0, 2));
+    assert_eq!((outbox.waiting(), outbox.unwritten(), opened.metrics.webhooks.lost.get()), (1001, 0, 2));
     assert_eq!(outbox.unnumbered().await.unwrap().happened, changed("c"));
     assert!(matches!(opened.disk.health(), Health::Well));
 }

@@ -39,8 +39,9 @@ use tokio_util::sync::CancellationToken;
 use super::health::{Health, State};
 use super::{Held, LastPurges, PurgeLog, StoredPurge};
 use crate::clock::Clock;
-use crate::model::AvatarId;
+use crate::model::{AvatarId, ImagesConfig};
 use crate::task_pool::TaskPool;
+use crate::telemetry::{Metrics, RedisMetrics};
 use data::keys::Keys;
 use data::seal::Sealer;
 use pubsub::Invalidations;
@@ -82,22 +83,13 @@ pub(super) struct Open {
     lease: Duration,
     keep_bytes_for: Duration,
     max_value: u64,
-    max_pixels: u64,
-    counters: Counters,
+    images: ImagesConfig,
+    metrics: Arc<Metrics>,
     purges: AtomicU64,
     backlog: RepairBacklog,
     subscribed: State,
     closed: CancellationToken,
     background: TaskPool,
-}
-
-/// Counts since the start.
-#[derive(Debug, Default)]
-struct Counters {
-    hits: AtomicU64,
-    misses: AtomicU64,
-    rejected: AtomicU64,
-    stored: AtomicU64,
 }
 
 /// What an operator sees of the shared tier.
@@ -132,10 +124,11 @@ impl Redis {
     pub async fn start(
         config: RedisConfig,
         purges: Vec<StoredPurge>,
-        max_pixels: u64,
+        images: ImagesConfig,
         purge_log: Arc<PurgeLog>,
         clock: Clock,
         background: &TaskPool,
+        metrics: Arc<Metrics>,
     ) -> (Self, mpsc::Receiver<RedisEvent>) {
         let (events, receiver) = mpsc::channel(pubsub::EVENTS);
         for StoredPurge { scope, kind, generation, published } in &purges {
@@ -148,7 +141,7 @@ impl Redis {
             instance: instance_name(),
             keys: Keys::new(&config.prefix),
             sealer: config.sealer,
-            supervisor: Supervisor::new(config.server, config.timeout),
+            supervisor: Supervisor::new(config.server, config.timeout, metrics.clone()),
             invalidations: Invalidations::new(events),
             purge_log,
             clock,
@@ -156,8 +149,8 @@ impl Redis {
             lease: config.lease,
             keep_bytes_for: config.keep_bytes_for,
             max_value: config.max_value,
-            max_pixels,
-            counters: Counters::default(),
+            images,
+            metrics,
             purges: AtomicU64::new(1),
             backlog: RepairBacklog::new(purges),
             subscribed: State::new(
@@ -226,17 +219,16 @@ impl Redis {
     /// What an operator wants to know; `None` without Redis.
     pub fn status(&self) -> Option<Status> {
         let open = self.open.as_ref()?;
-        let (calls, failures) = open.supervisor.counts();
-        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        let RedisMetrics { calls, failures, hits, misses, rejected, stored } = &open.metrics.redis;
         Some(Status {
             instance: open.instance.clone(),
             subscribed: open.invalidations.is_subscribed(),
-            calls,
-            failures,
-            hits: count(&open.counters.hits),
-            misses: count(&open.counters.misses),
-            rejected: count(&open.counters.rejected),
-            stored: count(&open.counters.stored),
+            calls: calls.get(),
+            failures: failures.get(),
+            hits: hits.get(),
+            misses: misses.get(),
+            rejected: rejected.get(),
+            stored: stored.get(),
         })
     }
 
@@ -285,7 +277,7 @@ impl Open {
     }
 
     fn count_rejected(&self) {
-        self.counters.rejected.fetch_add(1, Ordering::Relaxed);
+        self.metrics.redis.rejected.add(1);
     }
 
     fn unhurried(&self) -> Budget {

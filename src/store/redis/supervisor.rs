@@ -6,7 +6,8 @@
 //! A cluster may lose some of its slots and serve the others, so no call trips the breaker for it. Calls that fail make this
 //! task ask whether any shard still works, and whether the primaries are the same.
 
-use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -23,6 +24,7 @@ use super::time_budget::Budget;
 use crate::clock::{Stopwatch, monotonic};
 use crate::model::Backoff;
 use crate::store::health::{Health, State};
+use crate::telemetry::Metrics;
 
 /// For a probe: to connect, log in and get an answer.
 const PROBE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -74,12 +76,11 @@ pub(super) struct Supervisor {
     writes: State,
     /// When an entry was last refused.
     refused: Mutex<Option<Instant>>,
-    calls: AtomicU64,
-    failures: AtomicU64,
+    metrics: Arc<Metrics>,
 }
 
 impl Supervisor {
-    pub(super) fn new(server: Server, timeout: Duration) -> Self {
+    pub(super) fn new(server: Server, timeout: Duration, metrics: Arc<Metrics>) -> Self {
         Self {
             server,
             timeout,
@@ -93,8 +94,7 @@ impl Supervisor {
             ),
             writes: State::new("Redis stores entries again", "Redis refuses to store entries"),
             refused: Mutex::default(),
-            calls: AtomicU64::new(0),
-            failures: AtomicU64::new(0),
+            metrics,
         }
     }
 
@@ -147,13 +147,13 @@ impl Supervisor {
     /// Returns when the connection is of no more use although no call found it so.
     async fn watch(&self, connection_id: u64, connection: &RedisConnection) {
         let is_cluster = self.server.is_cluster();
-        let mut seen = self.failures.load(Ordering::Relaxed);
+        let mut seen = self.metrics.redis.failures.get();
         loop {
             tokio::select! {
                 () = self.doubted.notified() => {}
                 () = tokio::time::sleep(PRIMARY_CHECK_INTERVAL) => {}
             }
-            let failures = self.failures.load(Ordering::Relaxed);
+            let failures = self.metrics.redis.failures.get();
             if is_cluster && failures == seen {
                 continue;
             }
@@ -205,14 +205,14 @@ impl Supervisor {
         if left.is_zero() {
             return Err(Unavailable);
         }
-        self.calls.fetch_add(1, Ordering::Relaxed);
+        self.metrics.redis.calls.add(1);
         let answer = tokio::time::timeout(left, call.instrument(tracing::debug_span!("redis"))).await;
         budget.spend(watch.elapsed());
         if let Ok(Ok(value)) = answer {
             self.timeouts.store(0, Ordering::Relaxed);
             return Ok(value);
         }
-        self.failures.fetch_add(1, Ordering::Relaxed);
+        self.metrics.redis.failures.add(1);
         // A call on an earlier connection says nothing about this one.
         if connection_id == *self.connection_id.borrow() {
             match answer {
@@ -281,11 +281,6 @@ impl Supervisor {
             }
             health @ (Health::Well | Health::Degraded(_)) => health,
         }
-    }
-
-    /// Calls, and how many of them failed.
-    pub(super) fn counts(&self) -> (u64, u64) {
-        (self.calls.load(Ordering::Relaxed), self.failures.load(Ordering::Relaxed))
     }
 }
 

@@ -14,7 +14,11 @@ fn supervisor(at: &str) -> Supervisor {
     let tls = TlsFiles { ca: String::new(), cert: String::new(), key: String::new() };
     let login = SentinelLogin { username: String::new(), password: Secret::new("") };
     let url = Secret::new(format!("redis://{at}"));
-    Supervisor::new(Server::new(&url, "avatar-proxy", tls, login).unwrap(), TIMEOUT)
+    Supervisor::new(
+        Server::new(&url, "avatar-proxy", tls, login).unwrap(),
+        TIMEOUT,
+        std::sync::Arc::default(),
+    )
 }
 
 /// A call that finds the connection broken.

@@ -1,10 +1,12 @@
 //! [`Waiting`], an event that waits, and [`Counters`] of them.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tokio::sync::Notify;
 
 use crate::model::AvatarEvent;
+use crate::telemetry::Metrics;
 
 /// An event that waits.
 #[derive(Debug, Clone)]
@@ -17,29 +19,28 @@ pub struct Waiting {
     pub sequence: Option<u64>,
 }
 
-/// How many events wait, and how many were lost.
-#[derive(Debug, Default)]
+/// How many events wait now, beside what is counted over the whole time.
+#[derive(Debug)]
 pub(crate) struct Counters {
     pub(crate) waiting: AtomicU64,
-    pub(crate) dropped_full: AtomicU64,
-    pub(crate) dropped_old: AtomicU64,
     pub(crate) unwritten: AtomicU64,
-    lost: AtomicU64,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) news: Notify,
 }
 
 impl Counters {
+    /// No event waits.
+    pub(crate) fn new(metrics: Arc<Metrics>) -> Self {
+        Self { waiting: AtomicU64::new(0), unwritten: AtomicU64::new(0), metrics, news: Notify::new() }
+    }
+
     pub(crate) fn set_unwritten(&self, unwritten: u64) {
         self.unwritten.store(unwritten, Ordering::Relaxed);
     }
 
-    pub(crate) fn lost(&self) -> u64 {
-        self.lost.load(Ordering::Relaxed)
-    }
-
     pub(crate) fn lose(&self, events: u64) {
         if events > 0 {
-            self.lost.fetch_add(events, Ordering::Relaxed);
+            self.metrics.webhooks.lost.add(events);
             tracing::error!(events, "the disk store failed: the dashboard never learns of these events");
         }
     }

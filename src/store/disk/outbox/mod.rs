@@ -133,16 +133,6 @@ impl Outbox {
         self.counters.waiting.load(Ordering::Relaxed)
     }
 
-    /// Events that were dropped since the start because too many waited.
-    pub fn dropped_full(&self) -> u64 {
-        self.counters.dropped_full.load(Ordering::Relaxed)
-    }
-
-    /// Events that were dropped since the start because they were too old.
-    pub fn dropped_old(&self) -> u64 {
-        self.counters.dropped_old.load(Ordering::Relaxed)
-    }
-
     /// Events that are in memory alone until the disk store works again.
     pub fn unwritten(&self) -> u64 {
         self.counters.unwritten.load(Ordering::Relaxed)

@@ -84,7 +84,7 @@ pub(crate) async fn run(
     match command {
         OutboxCommand::Delivered(number) => _ = remove(*number, connection).await?,
         OutboxCommand::Dropped(number) => {
-            counters.dropped_old.fetch_add(remove(*number, connection).await?, Ordering::Relaxed);
+            counters.metrics.webhooks.dropped_old.add(remove(*number, connection).await?);
         }
         OutboxCommand::Number(waiting, sequence, now) => number(waiting, *sequence, *now, connection).await?,
     }
@@ -143,7 +143,7 @@ pub(crate) async fn bound(pool: &SqlitePool, counters: &Counters) -> Result<(), 
         );
         query.bind(excess.cast_signed()).execute(pool).await?;
         counters.waiting.fetch_sub(excess, Ordering::Relaxed);
-        counters.dropped_full.fetch_add(excess, Ordering::Relaxed);
+        counters.metrics.webhooks.dropped_full.add(excess);
         tracing::warn!(events = excess, "too many events wait for the dashboard; the oldest are dropped");
     }
     Ok(())

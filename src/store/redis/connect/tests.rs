@@ -340,7 +340,7 @@ async fn a_cluster_outlives_a_primary() {
     let mut subscription = server.subscribe(&connection, &["c".into()], WITHIN).await.unwrap();
     assert_delivers(&mut subscription, &cluster.nodes[3], "c").await;
 
-    let supervisor = Supervisor::new(server, Duration::from_millis(500));
+    let supervisor = Supervisor::new(server, Duration::from_millis(500), std::sync::Arc::default());
     tokio::select! {
         () = supervisor.run() => {}
         () = outlives_one_that_hangs(&supervisor, &cluster.nodes[1]) => {}

@@ -7,7 +7,6 @@ pub(super) mod seal;
 mod stored_entry;
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::supervisor::Access;
@@ -16,6 +15,7 @@ use crate::model::{AvatarId, Entry, Link, Picture, Provider, Timestamp, Trouble}
 use crate::store::Held;
 use crate::store::LastPurges;
 use crate::store::stored_trouble::{read_trouble, write_trouble};
+use crate::telemetry::RedisMetrics;
 use clear_head::{MAX_TOMBSTONE, behind_head};
 use keys::AvatarKeys;
 use stored_entry::{StoredEntry, StoredLink, picture};
@@ -99,8 +99,9 @@ impl Redis {
             elsewhere = stored.verified_at(now).filter(|_| is_elsewhere);
             found = stored.into_entry(picture.as_ref(), link, trouble, now);
         }
-        let counter = if found.is_some() { &open.counters.hits } else { &open.counters.misses };
-        counter.fetch_add(1, Ordering::Relaxed);
+        let RedisMetrics { hits, misses, .. } = &open.metrics.redis;
+        let counter = if found.is_some() { hits } else { misses };
+        counter.add(1);
         Ok(Shared { entry: found, elsewhere, purged })
     }
 
@@ -149,7 +150,7 @@ impl Open {
     }
 
     fn count_stored(&self) {
-        self.counters.stored.fetch_add(1, Ordering::Relaxed);
+        self.metrics.redis.stored.add(1);
         self.supervisor.note_stored();
     }
 
@@ -178,7 +179,7 @@ impl Open {
         // Too large for Redis, or evicted.
         let sealed = Some(sealed).filter(|sealed| !sealed.is_empty())?;
         let bytes = self.opened(&keys.picture, sealed)?;
-        picture(bytes, etag, self.max_pixels)
+        picture(bytes, etag, self.images)
     }
 
     fn read_entry(&self, keys: &AvatarKeys, entry: Vec<u8>) -> Option<StoredEntry> {

@@ -4,8 +4,8 @@
 use std::sync::Arc;
 
 use crate::model::{
-    Address, Content, ETag, Entry, Generation, Identity, Link, Picture, Provider, Timestamp, TokenEnd,
-    Trouble,
+    Address, Content, ETag, Entry, Generation, Identity, ImagesConfig, Link, Picture, Provider, Timestamp,
+    TokenEnd, Trouble,
 };
 use crate::store::stored_trouble::read_fingerprint;
 
@@ -155,8 +155,8 @@ impl StoredLink {
 }
 
 /// Checks bytes that were read back. `None` if they are not the picture that the entry names.
-pub(super) fn picture(bytes: bytes::Bytes, etag: &str, max_pixels: u64) -> Option<Arc<Picture>> {
-    let header = crate::model::sniff(&bytes, max_pixels).ok()?;
+pub(super) fn picture(bytes: bytes::Bytes, etag: &str, images: ImagesConfig) -> Option<Arc<Picture>> {
+    let header = crate::model::sniff(&bytes, images).ok()?;
     (ETag::of(&bytes).as_str() == etag)
         .then(|| Arc::new(Picture::new(bytes, header, Identity::UNKNOWN, Timestamp::EPOCH)))
 }
