@@ -10,6 +10,7 @@
 //! | `service`, `host` | handles one request; checks its host |
 //! | `body` | the body of an answer |
 //! | `conditional` | conditional requests, a pure function |
+//! | `limits` | what a listener allows its clients |
 //! | `config`, `error` | `[server]` and `[admin]`; why a listener cannot start |
 
 mod activity;
@@ -20,6 +21,7 @@ mod connection;
 mod error;
 mod host;
 mod io;
+mod limits;
 mod listen;
 mod serve;
 mod service;
@@ -28,5 +30,6 @@ pub use body::{Body, BodyError, ByteStream};
 pub use config::{AdminConfig, AdminWritten, ServerConfig, ServerWritten};
 pub use error::ListenError;
 pub use host::requested_host;
+pub use limits::{BodyLimit, Limits};
 pub use listen::{ListenAddress, Listener, Peer};
-pub use serve::{BodyLimit, Drained, Limits, serve};
+pub use serve::{Drained, serve};

@@ -18,36 +18,12 @@ use tokio_util::task::TaskTracker;
 use super::activity::Activity;
 use super::connection::{self, OnTracker, Stops};
 use super::io::{Socket, Watched};
-use super::{Body, Listener, Peer, service};
+use super::{Body, Limits, Listener, Peer, service};
 
 /// Wait after an error of our own, such as having no file descriptor left.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How long connections that are cut may take to close their sockets.
 const CUT_GRACE: Duration = Duration::from_secs(1);
-
-/// The limits of a listener's clients.
-#[derive(Debug, Clone, Copy)]
-pub struct Limits {
-    /// From the first byte of an HTTP/1 request to the end of its head; the same again for its body.
-    pub header_timeout: Duration,
-    /// How long a connection may bring no request, and how long a client may take no byte of its answers.
-    pub idle_timeout: Duration,
-    /// The most connections at one time; further ones wait in the kernel's backlog.
-    pub max_connections: usize,
-    /// How long a shutdown waits for answers under way.
-    pub drain_timeout: Duration,
-    /// Whether requests may have bodies.
-    pub body: BodyLimit,
-}
-
-/// Whether requests may have bodies. Those of GET and HEAD never may.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum BodyLimit {
-    /// No body. The handler runs without it, and the answer ends the connection.
-    None,
-    /// A body of at most this many bytes, read before the handler runs.
-    UpTo(usize),
-}
 
 /// How the connections ended that were open at the shutdown.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

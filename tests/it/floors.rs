@@ -45,9 +45,6 @@ const INNER_FLOORS: [(&str, &[&[&str]]); 3] = [
     ("store/redis", &[&["connect"], &["data"], &["pubsub"], &["purge"]]),
 ];
 
-/// Folders whose files still import from each other in a circle. To be emptied.
-const CIRCLES_LEFT: [&str; 1] = ["http/"];
-
 /// What has one home: a path, in whole segments; where it may be written; why.
 const HOMES: [(&[&str], &[&str], &str); 8] = [
     (&["sqlx"], &["directory/", "store/disk/"], "SQL is spoken in directory/ and store/disk/ alone"),
@@ -196,20 +193,9 @@ fn no_file_imports_upwards_or_sideways() {
 #[test]
 fn no_files_import_from_each_other_in_a_circle() {
     let circles = graph_of(&sources()).circles();
-    let is_left =
-        |circle: &BTreeSet<String>, folder: &str| circle.iter().all(|file| file.starts_with(folder));
-    let new: Vec<String> = circles
-        .iter()
-        .filter(|circle| !CIRCLES_LEFT.iter().any(|folder| is_left(circle, folder)))
-        .map(|circle| circle.iter().cloned().collect::<Vec<_>>().join(", "))
-        .collect();
-    assert!(new.is_empty(), "these import from each other:\n{}\n", new.join("\n"));
-    for folder in CIRCLES_LEFT {
-        assert!(
-            circles.iter().any(|circle| is_left(circle, folder)),
-            "{folder} has no circle left: take it off the list"
-        );
-    }
+    let named: Vec<String> =
+        circles.iter().map(|circle| circle.iter().cloned().collect::<Vec<_>>().join(", ")).collect();
+    assert!(named.is_empty(), "these import from each other:\n{}\n", named.join("\n"));
 }
 
 #[test]
