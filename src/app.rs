@@ -17,7 +17,7 @@ use crate::http::{BodyLimit, Drained, ListenAddress, Listener, ServerConfig, ser
 use crate::origin::Origin;
 use crate::provider::Providers;
 use crate::routes::Site;
-use crate::store::{Disk, Memory, PurgeLog, Redis};
+use crate::store::{Destination, Disk, Memory, PurgeLog, Redis};
 use crate::task_pool::TaskPool;
 use crate::telemetry::Metrics;
 use crate::webhook::{Events, Sender};
@@ -107,7 +107,14 @@ impl App {
         let origin = Arc::new(Origin::new(config.origin, config.images, &trusted_bases)?);
         let events = config.events.as_ref().map_or_else(Events::off, |_| Events::on(disk.clone(), metrics));
         let sender = config.events.and_then(|told| {
-            Sender::new(told, &events, disk.outbox(), redis.clone(), origin.clone(), clock.clone())
+            Sender::new(
+                told,
+                &events,
+                disk.outbox(Destination::Webhook),
+                redis.clone(),
+                origin.clone(),
+                clock.clone(),
+            )
         });
         let (row_fresh_for, sweep) = (config.directory.cache_for, config.directory.sweep);
         let write_back = config.directory.write_back;

@@ -23,7 +23,7 @@ pub use self::redis::{
     Acks, Budget, Lease, LeaseOutcome, Message, Position, PurgeCommand, Put, Redis, RedisCheck, RedisConfig,
     RedisEvent, RedisWritten, Shared, Status, Unavailable, Watch,
 };
-pub use disk::{Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
+pub use disk::{Destination, Disk, DiskConfig, DiskError, DiskWritten, LastSequence, Outbox, Waiting};
 pub use health::Health;
 pub use held::Held;
 pub use last_purges::{LastPurges, Validity};

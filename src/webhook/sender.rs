@@ -116,10 +116,10 @@ impl Sender {
     async fn number_all(&self) {
         while let Some(waiting) = self.outbox.unnumbered().await {
             let now = self.clock.now();
-            let last = self.outbox.last_sequences(&waiting.happened.id, now).await;
-            let number = match self.redis.sequence(&waiting.happened, least(&last)).await {
+            let last = self.outbox.last_sequences(&waiting.event.id, now).await;
+            let number = match self.redis.sequence(&waiting.event, least(&last)).await {
                 Ok(number) => number,
-                Err(_) => sequence(&last, &waiting.happened, now),
+                Err(_) => sequence(&last, &waiting.event, now),
             };
             if !self.outbox.set_sequence(waiting, number, now).await {
                 return;
@@ -139,13 +139,13 @@ impl Sender {
     }
 
     async fn send_oldest(&self, memory: &mut Memory) -> Next {
-        let Some(Waiting { number, happened, sequence: Some(sequence) }) = self.outbox.oldest().await else {
+        let Some(Waiting { number, event, sequence: Some(sequence) }) = self.outbox.oldest().await else {
             return if self.outbox.waiting() == 0 { Next::NewEvent } else { Next::AfterDiskRetry };
         };
         if memory.delivered == Some(number) {
             return self.forget(number).await;
         }
-        let message = WebhookMessage::of(&happened, sequence);
+        let message = WebhookMessage::of(&event, sequence);
         let request = message.request(&self.config.key, self.clock.now());
         let answer = self.number_during(self.origin.post(&self.config.url, request)).await;
         let now = self.clock.now();
@@ -171,7 +171,7 @@ impl Sender {
                     "webhook not delivered; it will be retried"
                 );
                 self.state.failed(now, &reason);
-                let is_old = match happened.at.age(now) {
+                let is_old = match event.at.age(now) {
                     Some(age) => age >= RETRY_FOR,
                     // A wrong clock dated the event into the future, so the day starts with the first failed attempt.
                     None => self.state.failing_for(now) >= RETRY_FOR,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use parking_lot::Mutex;
 
 use crate::model::Timestamp;
-use crate::store::{Disk, Health, Outbox};
+use crate::store::{Destination, Disk, Health, Outbox};
 use crate::telemetry::{Metrics, WebhookMetrics};
 
 /// A receiver that has failed this long degrades `/readyz`.
@@ -98,7 +98,7 @@ impl Events {
     /// The status for the admin API; `None` where no events are sent.
     pub fn status(&self) -> Option<WebhookStatus> {
         let deliveries = self.0.as_ref()?;
-        let outbox = deliveries.disk.outbox();
+        let outbox = deliveries.disk.outbox(Destination::Webhook);
         let (state, failing_since, reason) = match deliveries.receiver() {
             _ if outbox.is_none() => ("failing", None, Some(NO_OUTBOX.to_owned())),
             ReceiverState::Well => ("delivering", None, None),

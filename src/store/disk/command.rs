@@ -6,7 +6,7 @@ use std::sync::Arc;
 use sqlx::SqliteConnection;
 use tokio::sync::oneshot;
 
-use super::outbox::overflow::Happening;
+use super::outbox::overflow::EntryEvents;
 use super::outbox::table::OutboxCommand;
 use super::purges;
 use super::row::{RowColumns, VERSION};
@@ -52,7 +52,7 @@ pub(super) struct Batch {
     pub(super) walk: Option<Option<String>>,
     pub(super) puts: HashMap<AvatarId, Arc<Held>>,
     /// Each with the entry that it came with: if that is refused, the event has not happened.
-    pub(super) happened: Vec<Happening>,
+    pub(super) events: Vec<EntryEvents>,
     pub(super) outbox: Vec<OutboxCommand>,
     pub(super) waiters: Vec<Waiter>,
     /// The store closes after it.
@@ -62,15 +62,15 @@ pub(super) struct Batch {
 impl Batch {
     pub(super) fn add(&mut self, command: DiskCommand) {
         match command {
-            DiskCommand::Put(held, happened, waiter) => {
-                if !happened.is_empty() {
-                    self.happened.push((Some(EntryMeta::of(&held)), happened));
+            DiskCommand::Put(held, events, waiter) => {
+                if !events.is_empty() {
+                    self.events.push((Some(EntryMeta::of(&held)), events));
                 }
                 self.puts.insert(held.id.clone(), held);
                 self.waiters.extend(waiter);
             }
-            DiskCommand::Note(happened, waiter) => {
-                self.happened.push((None, happened));
+            DiskCommand::Note(events, waiter) => {
+                self.events.push((None, events));
                 self.waiters.push(waiter);
             }
             DiskCommand::Outbox(command, waiter) => {

@@ -2,7 +2,7 @@
 //!
 //! Reading order: the handle here, which reads by connections of its own and sends [`DiskCommand`]s to the one `writer`;
 //! `command` (a batch of them is a transaction), `row` (the stored form of an entry), `purges`, `file` (lock, schema,
-//! corruption); `outbox` holds the events that the dashboard has not taken yet.
+//! corruption); `outbox` holds the events that their destinations have not taken yet.
 
 mod command;
 mod config;
@@ -35,7 +35,7 @@ use outbox::table;
 use writer::Writer;
 
 pub use config::{DiskConfig, DiskWritten};
-pub use outbox::{LastSequence, Outbox, Waiting};
+pub use outbox::{Destination, LastSequence, Outbox, Waiting};
 
 /// Why the start is refused. Any other trouble with the file only degrades the service.
 #[derive(Debug, thiserror::Error)]
@@ -158,30 +158,31 @@ impl Disk {
 
     /// Stores an entry with its events and waits until both are in the file, so that no viewer sees an entry whose events
     /// could be lost. Trouble is logged.
-    pub async fn put_with_events(&self, held: Arc<Held>, happened: Vec<AvatarEvent>) {
-        if happened.is_empty() {
+    pub async fn put_with_events(&self, held: Arc<Held>, events: Vec<AvatarEvent>) {
+        if events.is_empty() {
             return self.put(held).await;
         }
-        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
+        let Some(open) = &self.open else { return self.events.lose(events.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(DiskCommand::Put(held, happened, Some(done))).await.is_ok() {
+        if open.commands.send(DiskCommand::Put(held, events, Some(done))).await.is_ok() {
             let _ = ended.await;
         }
     }
 
     /// Stores events without an entry and waits until they are in the file. Trouble is logged.
-    pub async fn put_events(&self, happened: Vec<AvatarEvent>) {
-        let Some(open) = &self.open else { return self.events.lose(happened.len() as u64) };
+    pub async fn put_events(&self, events: Vec<AvatarEvent>) {
+        let Some(open) = &self.open else { return self.events.lose(events.len() as u64) };
         let (done, ended) = oneshot::channel();
-        if open.commands.send(DiskCommand::Note(happened, done)).await.is_ok() {
+        if open.commands.send(DiskCommand::Note(events, done)).await.is_ok() {
             let _ = ended.await;
         }
     }
 
-    /// The events that the dashboard has not taken yet; `None` where the file could not be opened.
-    pub fn outbox(&self) -> Option<Outbox> {
+    /// The events that a destination has not taken yet; `None` where the file could not be opened.
+    pub fn outbox(&self, destination: Destination) -> Option<Outbox> {
         let Open { pool, commands, .. } = self.open.as_ref()?;
-        Some(Outbox::new(pool.clone(), commands.clone(), self.events.clone(), self.state.clone()))
+        let (pool, commands) = (pool.clone(), commands.clone());
+        Some(Outbox::new(destination, pool, commands, self.events.clone(), self.state.clone()))
     }
 
     /// Removes avatars so that none of their bytes is left in the file or its log. The caller has recorded their purge

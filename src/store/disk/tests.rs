@@ -8,7 +8,7 @@ use crate::telemetry::Metrics;
 use proptest::prelude::*;
 use sqlx::Connection;
 
-use super::LastSequence;
+use super::{Destination, LastSequence};
 use crate::model::{
     AvatarEvent, AvatarId, Content, Entry, EventKind, Fingerprint, Generation, Identity, ImagesConfig,
     Picture, Provider, PurgeKind, PurgeScope, Timestamp, TokenEnd, Trouble, TroubleClass, sniff,
@@ -292,19 +292,19 @@ async fn events_wait_in_their_order_over_a_restart_and_keep_their_numbers() {
     let opened = open().await;
     let now = Timestamp::from_secs(10);
     opened.disk.put_with_events(held(entry(picture(None), 1)), vec![changed("a"), changed("b")]).await;
-    let outbox = opened.disk.outbox().unwrap();
+    let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
     assert!(outbox.oldest().await.is_none(), "it has no number yet");
     let first = outbox.unnumbered().await.unwrap();
-    assert_eq!(first.happened, changed("a"));
+    assert_eq!(first.event, changed("a"));
     assert!(outbox.set_sequence(first, 77, now).await);
     drop(outbox);
     let opened = opened.restarted().await;
-    let outbox = opened.disk.outbox().unwrap();
+    let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
     assert_eq!(outbox.waiting(), 2);
     let first = outbox.oldest().await.unwrap();
-    assert_eq!((first.happened, first.sequence), (changed("a"), Some(77)));
+    assert_eq!((first.event, first.sequence), (changed("a"), Some(77)));
     assert!(outbox.delivered(first.number).await);
-    assert_eq!((outbox.waiting(), outbox.unnumbered().await.unwrap().happened), (1, changed("b")));
+    assert_eq!((outbox.waiting(), outbox.unnumbered().await.unwrap().event), (1, changed("b")));
     let told = outbox.last_sequences(&id(), now).await;
     assert_eq!(
         told,
@@ -323,13 +323,13 @@ async fn an_entry_that_was_deleted_meanwhile_emits_no_event() {
     let purge = opened.purge_log.next();
     opened.purge_log.record(&PurgeScope::one(&id()), LastPurges::new(PurgeKind::Hard, purge));
     opened.disk.put_with_events(held(entry(picture(None), 1)), vec![changed("a")]).await;
-    assert_eq!(opened.disk.outbox().unwrap().waiting(), 0);
+    assert_eq!(opened.disk.outbox(Destination::Webhook).unwrap().waiting(), 0);
 }
 
 #[tokio::test]
 async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_counted() {
     let opened = open().await;
-    let outbox = opened.disk.outbox().unwrap();
+    let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
     opened.damage("ALTER TABLE event RENAME TO away").await;
     opened.disk.put_events(vec![changed("a"), changed("b"), changed("c")]).await;
     assert_eq!((outbox.waiting(), outbox.unwritten(), opened.metrics.webhooks.lost.get()), (0, 3, 0));
@@ -341,6 +341,41 @@ async fn events_that_the_disk_cannot_store_wait_in_memory_and_lost_ones_are_coun
     opened.damage("ALTER TABLE away RENAME TO event").await;
     opened.disk.put_events(vec![changed("e")]).await;
     assert_eq!((outbox.waiting(), outbox.unwritten(), opened.metrics.webhooks.lost.get()), (1001, 0, 2));
-    assert_eq!(outbox.unnumbered().await.unwrap().happened, changed("c"));
+    assert_eq!(outbox.unnumbered().await.unwrap().event, changed("c"));
     assert!(matches!(opened.disk.health(), Health::Well));
+}
+
+#[tokio::test]
+async fn events_in_a_file_from_before_destinations_had_cursors_are_each_sent_once() {
+    let opened = open().await;
+    opened.disk.put_events(vec![changed("a"), changed("b"), changed("c")]).await;
+    // The version before deleted an event with its delivery; the numbers that follow stay above it.
+    opened.damage("DROP TABLE cursor; DELETE FROM event WHERE mark = 'a'").await;
+    let opened = opened.restarted().await;
+    for event in ["b", "c"] {
+        let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
+        let waiting = outbox.unnumbered().await.unwrap();
+        assert_eq!(waiting.event, changed(event));
+        assert!(outbox.set_sequence(waiting, 1, NOW).await);
+        assert!(outbox.delivered(outbox.oldest().await.unwrap().number).await);
+    }
+    let opened = opened.restarted().await;
+    let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
+    assert!(outbox.oldest().await.is_none());
+    assert_eq!(outbox.waiting(), 0);
+    opened.disk.put_events(vec![changed("d")]).await;
+    assert_eq!(outbox.unnumbered().await.unwrap().event, changed("d"));
+}
+
+#[tokio::test]
+async fn an_event_that_this_version_cannot_read_takes_none_before_it_along() {
+    let opened = open().await;
+    let outbox = opened.disk.outbox(Destination::Webhook).unwrap();
+    opened.disk.put_events(vec![changed("a"), changed("b"), changed("c")]).await;
+    let waiting = outbox.unnumbered().await.unwrap();
+    assert!(outbox.set_sequence(waiting, 1, NOW).await);
+    opened.damage("UPDATE event SET kind = 'of a later version' WHERE mark = 'b'").await;
+    assert_eq!(outbox.unnumbered().await.unwrap().event, changed("c"));
+    assert_eq!(outbox.oldest().await.unwrap().event, changed("a"));
+    assert_eq!((outbox.waiting(), opened.metrics.webhooks.lost.get()), (2, 1));
 }

@@ -87,7 +87,7 @@ impl Writer {
         if events == 0 {
             return Ok(());
         }
-        let batch = Batch { happened: self.unwritten.all(), ..Batch::default() };
+        let batch = Batch { events: self.unwritten.all(), ..Batch::default() };
         self.write(&batch).await?;
         self.unwritten.clear();
         self.events.set_unwritten(0);
@@ -97,7 +97,7 @@ impl Writer {
 
     /// Moves the events of a batch to memory.
     fn hold_events(&mut self, batch: &mut Batch) {
-        let lost = self.unwritten.keep(std::mem::take(&mut batch.happened));
+        let lost = self.unwritten.keep(std::mem::take(&mut batch.events));
         self.events.lose(lost);
         self.events.set_unwritten(self.unwritten.len());
     }
@@ -135,9 +135,9 @@ impl Writer {
                 put(held, self.clock.now(), &mut transaction).await?;
             }
         }
-        for (kept, happened) in &batch.happened {
+        for (kept, events) in &batch.events {
             if kept.as_ref().is_none_or(|kept| self.purge_log.accepts_meta(kept)) {
-                table::add(happened, &mut transaction).await?;
+                table::add(events, &mut transaction).await?;
             }
         }
         for command in &batch.outbox {
@@ -148,10 +148,10 @@ impl Writer {
 
     /// What is due after a batch.
     async fn tidy(&mut self, batch: &Batch) -> Result<(), sqlx::Error> {
-        if !batch.happened.is_empty() || !batch.outbox.is_empty() {
+        if !batch.events.is_empty() || !batch.outbox.is_empty() {
             table::bound(&self.pool, &self.events).await?;
         }
-        if !batch.happened.is_empty() {
+        if !batch.events.is_empty() {
             self.events.news.notify_one();
         }
         if !batch.removed.is_empty() {

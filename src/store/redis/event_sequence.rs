@@ -18,21 +18,17 @@ impl Redis {
     ///
     /// # Errors
     /// Redis is away, too slow, refuses, or answers no number.
-    pub async fn sequence(&self, happened: &AvatarEvent, least: u64) -> Result<u64, Unavailable> {
+    pub async fn sequence(&self, event: &AvatarEvent, least: u64) -> Result<u64, Unavailable> {
         let open = self.open.as_ref().ok_or(Unavailable)?;
-        let dimension = happened.kind.dimension();
+        let dimension = event.kind.dimension();
         // Redis forgets a deletion soon: the connection may be made again.
         let (life, gone) = match dimension {
             Dimension::Existence => (DELETION_REMEMBERED, "gone"),
             Dimension::Picture | Dimension::Trouble | Dimension::Expiry => (open.keep_bytes_for, ""),
         };
         let mut script = scripts::SEQUENCE.prepare_invoke();
-        script.key(open.keys.of(&happened.id).event).arg(dimension.as_str());
-        script
-            .arg(open.sealer.mark_of(happened.dedup_key().as_bytes()))
-            .arg(least)
-            .arg(millis(life))
-            .arg(gone);
+        script.key(open.keys.of(&event.id).event).arg(dimension.as_str());
+        script.arg(open.sealer.mark_of(event.dedup_key().as_bytes())).arg(least).arg(millis(life)).arg(gone);
         let number: String = open.script(&script, Access::Any, &mut self.unhurried()).await?;
         number.parse().ok().filter(|number| (1..BEYOND).contains(number)).ok_or(Unavailable)
     }

@@ -14,7 +14,7 @@ pub struct Waiting {
     /// Rises with each event of this instance: the order in which they are sent.
     pub number: i64,
     /// The event.
-    pub happened: AvatarEvent,
+    pub event: AvatarEvent,
     /// By which a receiver orders an avatar's events; `None` = not given yet.
     pub sequence: Option<u64>,
 }

@@ -1,4 +1,4 @@
-//! [`Outbox`]: the events that the dashboard has not taken yet, in the disk store's file, so that a restart loses none.
+//! [`Outbox`]: the events that a [`Destination`] has not taken yet, in the disk store's file, so that a restart loses none.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -8,6 +8,7 @@ use sqlx::{Row, SqlitePool};
 use tokio::sync::{mpsc, oneshot};
 
 pub(super) mod counters;
+mod destination;
 pub(super) mod overflow;
 pub(super) mod table;
 
@@ -20,6 +21,7 @@ use counters::Counters;
 use table::OutboxCommand;
 
 pub use counters::Waiting;
+pub use destination::Destination;
 
 /// The sequence of an avatar's last event in one dimension.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -32,9 +34,10 @@ pub struct LastSequence {
     pub sequence: u64,
 }
 
-/// The sender's view of the store.
+/// A destination's view of the store.
 #[derive(Debug, Clone)]
 pub struct Outbox {
+    destination: Destination,
     pool: SqlitePool,
     commands: mpsc::Sender<DiskCommand>,
     counters: Arc<Counters>,
@@ -43,38 +46,41 @@ pub struct Outbox {
 
 impl Outbox {
     pub(in crate::store::disk) fn new(
+        destination: Destination,
         pool: SqlitePool,
         commands: mpsc::Sender<DiskCommand>,
         counters: Arc<Counters>,
         state: Arc<State>,
     ) -> Self {
-        Self { pool, commands, counters, state }
+        Self { destination, pool, commands, counters, state }
     }
 
     /// The oldest event without a sequence.
     pub async fn unnumbered(&self) -> Option<Waiting> {
-        self.first("sequence IS NULL").await
+        self.first("AND sequence IS NULL").await
     }
 
-    /// The oldest event, if it has a sequence.
+    /// The oldest event that the destination has not taken, if it has a sequence.
     pub async fn oldest(&self) -> Option<Waiting> {
-        self.first("TRUE").await.filter(|waiting| waiting.sequence.is_some())
+        self.first("").await.filter(|waiting| waiting.sequence.is_some())
     }
 
+    /// The first event beyond the cursor.
     async fn first(&self, which: &'static str) -> Option<Waiting> {
         loop {
             let query = format!(
-                "SELECT number, id, provider, kind, mark, at, reason, etag, sequence FROM event WHERE {which}
+                "SELECT number, id, provider, kind, mark, at, reason, etag, sequence FROM event
+                 WHERE number > (SELECT number FROM cursor WHERE destination = ?) {which}
                  ORDER BY number LIMIT 1"
             );
-            let query = sqlx::query(sqlx::AssertSqlSafe(query));
+            let query = sqlx::query(sqlx::AssertSqlSafe(query)).bind(self.destination.as_str());
             let row = self.state.note_read(query.fetch_optional(&self.pool).await)??;
             if let Some(waiting) = read(&row) {
                 return Some(waiting);
             }
             // Of a kind or provider that only a later version knows: this one could not send it.
             let number = row.try_get("number").ok()?;
-            if !self.ask(OutboxCommand::Delivered(number)).await {
+            if !self.ask(OutboxCommand::Unreadable(number)).await {
                 return None;
             }
             self.counters.lose(1);
@@ -107,14 +113,15 @@ impl Outbox {
         self.ask(OutboxCommand::Number(waiting, sequence, now)).await
     }
 
-    /// Removes an event that was delivered. False: the disk store failed, and it will be delivered once more.
+    /// The destination has taken an event, and needs none up to it. False: the disk store failed, and it will be delivered
+    /// once more.
     pub async fn delivered(&self, number: i64) -> bool {
-        self.ask(OutboxCommand::Delivered(number)).await
+        self.ask(OutboxCommand::Delivered(self.destination, number)).await
     }
 
-    /// Drops an event that is too old. False: the disk store failed, and it is still there.
+    /// Gives up an event that is too old for the destination. False: the disk store failed, and it is still there.
     pub async fn drop_old(&self, number: i64) -> bool {
-        self.ask(OutboxCommand::Dropped(number)).await
+        self.ask(OutboxCommand::Dropped(self.destination, number)).await
     }
 
     async fn ask(&self, command: OutboxCommand) -> bool {
@@ -143,7 +150,7 @@ fn read(row: &SqliteRow) -> Option<Waiting> {
     let reason = row.try_get::<Option<&str>, _>("reason").ok()?;
     Some(Waiting {
         number: row.try_get("number").ok()?,
-        happened: AvatarEvent {
+        event: AvatarEvent {
             id: AvatarId::parse(row.try_get("id").ok()?).ok()?,
             provider: Provider::from_name(row.try_get("provider").ok()?)?,
             kind: EventKind::from_name(row.try_get("kind").ok()?)?,

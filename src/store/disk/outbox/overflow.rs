@@ -9,7 +9,7 @@ use crate::store::summary::EntryMeta;
 const MAX_UNWRITTEN: usize = 1_000;
 
 /// Events with the entry that they came with.
-pub(crate) type Happening = (Option<EntryMeta>, Vec<AvatarEvent>);
+pub(crate) type EntryEvents = (Option<EntryMeta>, Vec<AvatarEvent>);
 
 /// In the order in which they happened.
 #[derive(Debug, Default)]
@@ -17,9 +17,9 @@ pub(crate) struct Unwritten(VecDeque<(Option<EntryMeta>, AvatarEvent)>);
 
 impl Unwritten {
     /// Adds events. Returns how many of the oldest were lost.
-    pub(crate) fn keep(&mut self, happenings: Vec<Happening>) -> u64 {
-        for (meta, happened) in happenings {
-            self.0.extend(happened.into_iter().map(|happened| (meta.clone(), happened)));
+    pub(crate) fn keep(&mut self, added: Vec<EntryEvents>) -> u64 {
+        for (meta, events) in added {
+            self.0.extend(events.into_iter().map(|event| (meta.clone(), event)));
         }
         let excess = self.0.len().saturating_sub(MAX_UNWRITTEN);
         self.0.drain(..excess);
@@ -27,8 +27,8 @@ impl Unwritten {
     }
 
     /// All of them, to be written.
-    pub(crate) fn all(&self) -> Vec<Happening> {
-        self.0.iter().map(|(meta, happened)| (meta.clone(), vec![happened.clone()])).collect()
+    pub(crate) fn all(&self) -> Vec<EntryEvents> {
+        self.0.iter().map(|(meta, event)| (meta.clone(), vec![event.clone()])).collect()
     }
 
     /// They are written.
