@@ -90,7 +90,7 @@ impl Providers {
     ///
     /// # Errors
     /// The provider gave no answer; the error's class decides about the next attempt.
-    #[tracing::instrument(level = "debug", skip_all, fields(connection = %connection.id, provider = %connection.provider))]
+    #[tracing::instrument(level = "debug", skip_all)]
     pub async fn resolve(
         &self,
         connection: &Connection,

@@ -87,7 +87,7 @@ where
     let lines = fmt::layer().with_writer(writer);
     let lines: Box<dyn Layer<Registry> + Send + Sync> = match config.format {
         Format::Text => lines.with_ansi(wants_colour()).boxed(),
-        Format::Json => lines.json().flatten_event(true).with_span_list(false).boxed(),
+        Format::Json => lines.json().flatten_event(true).with_current_span(false).boxed(),
     };
     tracing_subscriber::registry().with(lines).with(targets(config.level)).with(limits)
 }
@@ -171,10 +171,10 @@ mod tests {
     async fn a_line_has_the_fields_of_its_refresh_at_every_level_and_in_both_formats() {
         use tracing::Instrument;
         for (format, fields) in [
-            (Format::Text, r#"refresh{connection=clx3 provider="instagram"}: "#),
-            (Format::Json, r#""span":{"connection":"clx3","provider":"instagram","name":"refresh"}"#),
+            (Format::Text, r#"refresh{connection=clx3 provider="instagram"}:"#),
+            (Format::Json, r#""spans":[{"connection":"clx3","provider":"instagram","name":"refresh"}"#),
         ] {
-            for level in [Level::Error, Level::Info] {
+            for level in [Level::Error, Level::Info, Level::Debug] {
                 let (written, limits) = (Written::default(), LineLimits::new(|| Duration::ZERO));
                 let writer = written.clone();
                 let lines = subscriber(LogConfig { level, format }, move || writer.clone(), limits);
@@ -183,7 +183,7 @@ mod tests {
                     tracing::error_span!("refresh", connection = %"clx3", provider = tracing::field::Empty);
                 let refresh = async {
                     tracing::Span::current().record("provider", "instagram");
-                    let inner = tracing::debug_span!("resolve", connection = "clx3");
+                    let inner = tracing::debug_span!("resolve");
                     async { tracing::error!("refresh failed") }.instrument(inner).await;
                 };
                 refresh.instrument(span).await;
