@@ -41,7 +41,7 @@ async fn benches() -> [Bench; 3] {
         _server: server,
     };
     let folder = || tempfile::TempDir::new().unwrap();
-    let (pool, server, on_disk) = (TaskPool::here(), TestRedis::start(""), folder());
+    let (pool, server, on_disk) = (TaskPool::here(), TestRedis::start(), folder());
     let [memory_log, disk_log, redis_log] = [(); 3].map(|()| Arc::new(PurgeLog::default()));
     let clock = Clock::manual(NOW);
     let memory = Memory::new(MemoryConfig { max_bytes: 1 << 20 }, memory_log.clone(), clock.clone());

@@ -2,23 +2,13 @@
 
 use std::io;
 
-use super::super::connect::SentinelLogin;
-use super::super::connect::tls::TlsFiles;
-use super::super::test_redis::TestRedis;
+use super::super::test_redis::{TestRedis, server_at};
 use super::*;
-use crate::model::Secret;
 
 const TIMEOUT: Duration = Duration::from_millis(500);
 
-fn supervisor(at: &str) -> Supervisor {
-    let tls = TlsFiles { ca: String::new(), cert: String::new(), key: String::new() };
-    let login = SentinelLogin { username: String::new(), password: Secret::new("") };
-    let url = Secret::new(format!("redis://{at}"));
-    Supervisor::new(
-        Server::new(&url, "avatar-proxy", tls, login).unwrap(),
-        TIMEOUT,
-        std::sync::Arc::default(),
-    )
+fn supervisor(server: Server) -> Supervisor {
+    Supervisor::new(server, TIMEOUT, std::sync::Arc::default())
 }
 
 /// A call that finds the connection broken.
@@ -36,8 +26,8 @@ async fn connected(supervisor: &Supervisor) -> u64 {
 
 #[tokio::test]
 async fn connections_that_break_at_once_are_not_made_again_and_again() {
-    let redis = TestRedis::start("");
-    let supervisor = supervisor(&redis.at());
+    let redis = TestRedis::start();
+    let supervisor = supervisor(redis.server());
     let mut made = 0;
     let breaking = async {
         loop {
@@ -56,8 +46,8 @@ async fn connections_that_break_at_once_are_not_made_again_and_again() {
 
 #[tokio::test]
 async fn a_late_failure_of_one_connection_does_not_end_the_next() {
-    let redis = TestRedis::start("");
-    let supervisor = supervisor(&redis.at());
+    let redis = TestRedis::start();
+    let supervisor = supervisor(redis.server());
     let ending = async {
         let first = connected(&supervisor).await;
         breaks(&supervisor).await;
@@ -78,7 +68,7 @@ async fn a_late_failure_of_one_connection_does_not_end_the_next() {
 
 #[tokio::test(start_paused = true)]
 async fn a_refusal_degrades_redis_for_a_minute_unless_an_entry_is_stored() {
-    let supervisor = supervisor("127.0.0.1");
+    let supervisor = supervisor(server_at(6379));
     let refuse = async || {
         let refused = redis::parse_redis_value(b"-OOM command not allowed\r\n").unwrap();
         let put = async { refused.extract_error().map(|_| ()) };

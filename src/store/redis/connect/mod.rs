@@ -10,8 +10,6 @@ mod dial;
 pub(super) mod error;
 mod nodes;
 mod sentinel;
-#[cfg(test)]
-mod tests;
 pub(super) mod tls;
 pub(super) mod url;
 

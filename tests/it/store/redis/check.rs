@@ -1,6 +1,7 @@
 //! `avatar-proxy check` says what it found at Redis.
 
-use std::process::Command;
+use std::net::TcpListener;
+use std::process::{Command, Output};
 
 use super::acl::SMALLEST;
 use crate::support::certificates::Certificates;
@@ -10,17 +11,16 @@ use crate::support::redis::{RedisServer, USER};
 use crate::support::sentinel::{SentinelOptions, Sentinels};
 use crate::support::server::quiet_port;
 
+fn run_check(url: &str, more: &[(&str, &str)]) -> Output {
+    let mut command = Command::new(BINARY);
+    command.arg("check").env_clear().env("AVATAR_PROXY__REDIS__KEYS", "[\"sha256:hunter2\"]");
+    command.env("AVATAR_PROXY__REDIS__URL", url).envs(more.iter().copied()).output().unwrap()
+}
+
 /// What it prints of Redis, and the complaint that ends it; `VERSION` stands for the server's. No secret is in either.
 #[track_caller]
 fn check(url: &str, more: &[(&str, &str)]) -> (String, String) {
-    let output = Command::new(BINARY)
-        .arg("check")
-        .env_clear()
-        .env("AVATAR_PROXY__REDIS__KEYS", "[\"sha256:hunter2\"]")
-        .env("AVATAR_PROXY__REDIS__URL", url)
-        .envs(more.iter().copied())
-        .output()
-        .unwrap();
+    let output = run_check(url, more);
     let text = |bytes: &[u8]| String::from_utf8(bytes.to_vec()).unwrap();
     let (said, complaint) = (text(&output.stdout), text(&output.stderr));
     assert!(!format!("{said}{complaint}").contains("hunter2"), "{said}{complaint}");
@@ -120,6 +120,67 @@ fn check_reports_a_server_that_is_no_redis_a_replica_and_a_closed_port() {
     let nobody = format!("127.0.0.1:{}", quiet_port());
     let why = format!("{nobody} cannot be reached: Connection refused (os error 111)");
     assert_refused(&format!("redis://{nobody}"), &[], &why);
+    assert_refused(&format!("redis+cluster://{nobody}"), &[], &why);
+    let why = format!("no sentinel answered; the last one: {why}");
+    assert_refused(&format!("redis+sentinel://{nobody}/m"), &[], &why);
+}
+
+#[test]
+fn check_gives_up_a_server_that_accepts_and_says_nothing() {
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let silent = silent.local_addr().unwrap();
+    // A Redis without TLS takes the beginning of a handshake for half a command, and waits for the rest.
+    let plain = RedisServer::start();
+    std::thread::scope(|scope| {
+        for (url, why) in [
+            (format!("redis://{silent}"), "no connection within 5s"),
+            (
+                format!("redis+sentinel://{silent}/m"),
+                "no sentinel answered; the last one: no connection within 2.5s",
+            ),
+            (format!("redis+cluster://{silent}"), "no connection within 625ms"),
+            (format!("rediss://127.0.0.1:{}", plain.port), "no connection within 5s"),
+        ] {
+            scope.spawn(move || assert_refused(&url, &[], why));
+        }
+    });
+}
+
+#[test]
+fn check_reports_a_server_outside_a_cluster_and_a_cluster_without_slots() {
+    let single = RedisServer::start();
+    let why = format!("127.0.0.1:{} is not in cluster mode; write redis:// for a single node", single.port);
+    assert_refused(&format!("redis+cluster://127.0.0.1:{}", single.port), &[], &why);
+    let bus = quiet_port().to_string();
+    let empty = RedisServer::start_with(&["--cluster-enabled", "yes", "--cluster-port", &bus]);
+    let (_, complaint) = check(&format!("redis+cluster://127.0.0.1:{}", empty.port), &[]);
+    assert!(complaint.contains("the cluster is down: "), "{complaint}");
+}
+
+#[test]
+fn settings_of_redis_that_do_not_go_together_are_refused_with_their_key() {
+    let (ca, user, password) = (
+        ("AVATAR_PROXY__REDIS__TLS__CA", "/ca.pem"),
+        ("AVATAR_PROXY__REDIS__SENTINEL__USERNAME", "u"),
+        ("AVATAR_PROXY__REDIS__SENTINEL__PASSWORD", "hunter2"),
+    );
+    for (url, more, key) in [
+        ("redis://a", &[ca][..], "redis.tls.ca"),
+        ("redis+sentinel://a/m", &[ca], "redis.tls.ca"),
+        ("unix:///s", &[ca], "redis.tls.ca"),
+        ("redis://a", &[user, password], "redis.sentinel.username"),
+        ("redis+cluster://a", &[password], "redis.sentinel.password"),
+        ("redis+sentinel://a/m", &[user], "redis.sentinel.password"),
+        ("redis+cluster://:hunter2@a/1", &[], "redis.url"),
+    ] {
+        let output = run_check(url, more);
+        let complaint = String::from_utf8(output.stderr).unwrap();
+        assert_eq!(output.status.code(), Some(2), "{url}: {complaint}");
+        assert!(
+            complaint.contains(&format!("{key} = ")) && !complaint.contains("hunter2"),
+            "{url}: {complaint}"
+        );
+    }
 }
 
 #[test]
@@ -139,6 +200,8 @@ fn check_reports_tls_and_a_server_that_is_not_trusted() {
         assert!(said.ends_with(": not connected\n"), "{said}");
         assert!(complaint.contains(&format!("no TLS with {at}: ")), "{complaint}");
     }
+    let (_, complaint) = check(&redis.url().replace("rediss", "redis"), &[]);
+    assert!(complaint.contains("does it want TLS"), "{complaint}");
 }
 
 #[test]
@@ -158,10 +221,23 @@ fn check_reports_sentinels_and_a_cluster_with_their_primaries() {
         "{said}"
     );
     assert_eq!(complaint, "");
+    let silent = TcpListener::bind("127.0.0.1:0").unwrap();
+    let useless = format!("://{},127.0.0.1:{},", silent.local_addr().unwrap(), quiet_port());
+    let (_, complaint) = check(&sentinels.url().replace("://", &useless), &login);
+    assert_eq!(complaint, "", "a sentinel that hangs takes no more than its share of the time");
     let unknown = sentinels.url().replace("/mymaster", "/theirs");
     assert_refused(&unknown, &login, "the sentinels know no master of the name theirs");
     let (_, complaint) = check(&sentinels.url(), &[]);
     assert!(complaint.contains("refused the login: wrong or missing redis.sentinel.username"), "{complaint}");
+
+    // One that was cut off, and names another server, is outvoted; then its word is all there is.
+    let (old, new) = (RedisServer::start(), sentinels.primary_port());
+    sentinels.sentinels[0].cli(&["SENTINEL", "REMOVE", "mymaster"]);
+    sentinels.sentinels[0].cli(&["SENTINEL", "MONITOR", "mymaster", "127.0.0.1", &old.port.to_string(), "2"]);
+    let primary = || check(&sentinels.url(), &login).0;
+    assert!(primary().contains(&format!("primary       127.0.0.1:{new}\n")), "{}", primary());
+    sentinels.sentinels[1..].iter().for_each(RedisServer::stop);
+    assert!(primary().contains(&format!("primary       127.0.0.1:{}\n", old.port)), "{}", primary());
 
     let cluster = Cluster::start();
     let (said, complaint) = check(&cluster.url(), &[]);
@@ -172,4 +248,6 @@ fn check_reports_sentinels_and_a_cluster_with_their_primaries() {
         assert!(primaries.contains(&format!("127.0.0.1:{}", cluster.nodes[index].port)), "{said}");
     }
     assert_eq!(cluster.keys(), Vec::<String>::new());
+    let (_, complaint) = check(&cluster.url().replace("://", &useless), &[]);
+    assert_eq!(complaint, "", "a seed that hangs takes no more than its share of the time");
 }

@@ -163,6 +163,15 @@ async fn a_cluster_is_shared_while_slots_move_and_after_a_primary_is_lost() {
     .await;
     println!("followed after {:?}", watch.elapsed());
     assert_purged(&cluster, &first).await;
+
+    // One that accepts and answers nothing, while the others answer.
+    view_all(&first, &ids).await;
+    cluster.nodes[cluster.primaries()[0]].signal("STOP");
+    until("the replica of a primary that hangs is written to", async || {
+        purge(&first, r#"{"provider":"facebook","hard":true}"#).await.status == 200
+            && calls_of_both(&sim, [&first, &second], &ids).await == PAGES
+    })
+    .await;
 }
 
 /// Pages of each stage, in the slots that are lost and in the others.
