@@ -19,7 +19,7 @@
 //! # Reading order
 //!
 //! A request goes down and up again through `routes/mod`, `routes/avatar`, `avatar/service` and `avatar/tiers`; where no
-//! picture is cached, on through `avatar/refresh` (`mod`, `leader`, `ladder`), `provider` and `origin/fetch`, and back by
+//! picture is cached, on through `avatar/refresh` (`mod`, `leader`, `attempt`), `provider` and `origin/fetch`, and back by
 //! `avatar/refresh/settle` and `avatar/tiers/commit`. ARCHITECTURE.md, "What a request passes", lists every file. The
 //! documentation of a folder says what its files are, in an order in which to read them.
 

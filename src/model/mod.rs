@@ -3,13 +3,13 @@
 //! | question | file |
 //! |---|---|
 //! | who is behind an id | `id`, `connection`, `provider`, `secret`, `token` |
-//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `identity`, `trouble`, `token_end`, `corrected` |
+//! | what is cached of an avatar | `entry`, `picture`, `picture_kind`, `link`, `picture_identity`, `trouble`, `token_end`, `corrected` |
 //! | what a request gets | `freshness`, `cache_status`, `tags` |
 //! | what an address or its bytes say | `address`, `expiry`, `sniff` |
 //! | what the dashboard learns, what a purge is of | `avatar_event`, `purge` |
 //! | how values are configured, and when to retry | `units`, `invalid`, `backoff` |
 //!
-//! Reading order: `entry`, `freshness`, `link`, `identity`, `trouble`; the others when a name leads there.
+//! Reading order: `entry`, `freshness`, `link`, `picture_identity`, `trouble`; the others when a name leads there.
 
 mod address;
 mod avatar_event;
@@ -21,11 +21,11 @@ mod entry;
 mod expiry;
 mod freshness;
 mod id;
-mod identity;
 mod images;
 mod invalid;
 mod link;
 mod picture;
+mod picture_identity;
 mod picture_kind;
 mod provider;
 mod purge;
@@ -47,11 +47,11 @@ pub use entry::{Content, Entry, Generation};
 pub use expiry::{end_of, expires_at, is_signed};
 pub use freshness::{AvatarState, Decision, Windows, decide, state};
 pub use id::{AvatarId, InvalidId};
-pub use identity::Identity;
 pub use images::{ImagesConfig, ImagesWritten};
 pub use invalid::Invalid;
 pub use link::{Link, LinkConfig, LinkWritten};
 pub use picture::{ETag, Picture, Representation};
+pub use picture_identity::Identity;
 pub use picture_kind::PictureKind;
 pub use provider::{Provider, ProviderName};
 pub use purge::{PurgeKind, PurgeScope};

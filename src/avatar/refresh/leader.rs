@@ -4,8 +4,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::admission::{Admission, Wanted};
+use super::attempt::Attempt;
 use super::flight::{Leader, Outcome};
-use super::ladder::Attempt;
 use super::lane::Pace;
 use super::queue::Permit;
 use super::report::{report, report_directory, report_retry, report_token_end};

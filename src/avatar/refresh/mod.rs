@@ -9,15 +9,15 @@
 //! | `leader` | what one refresh does, from the row to the stores |
 //! | `admission` | its permit and its lease |
 //! | `queue`, `lane` | which avatar is next, and how many refreshes of a provider run |
-//! | `ladder` | the attempt itself, step by step |
+//! | `attempt` | the attempt itself: the ladder, step by step |
 //! | `stream_buffer` | a picture that is read while it arrives |
 //! | `failure`, `settle` | what an error means; what an attempt makes of the entry |
 //! | `write_back`, `report` | saves the address in the row; the log lines |
 
 mod admission;
+mod attempt;
 mod failure;
 mod flight;
-mod ladder;
 mod lane;
 mod leader;
 mod queue;

@@ -1,4 +1,4 @@
-//! What only the disk can get wrong; [`contract`](crate::store::contract) has what every store promises.
+//! What only the disk can get wrong; [`contract_tests`](crate::store::contract_tests) have what every store promises.
 
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use super::data::scripts;
 use super::supervisor::Access;
 use super::{Redis, Unavailable, millis};
 use crate::model::{AvatarEvent, Dimension};
-use crate::store::retention::DELETION_REMEMBERED;
+use crate::store::event_retention::DELETION_REMEMBERED;
 
 /// Every reader of JSON can hold a number below this.
 const BEYOND: u64 = 1 << 53;

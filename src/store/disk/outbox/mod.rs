@@ -15,8 +15,8 @@ pub(super) mod table;
 use super::command::DiskCommand;
 use crate::clock::MAX_CLOCK_SKEW;
 use crate::model::{AvatarEvent, AvatarId, EventKind, Provider, Timestamp, TroubleClass};
+use crate::store::event_retention::{DELETION_REMEMBERED, REMEMBERED};
 use crate::store::health::State;
-use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
 use counters::Counters;
 use table::OutboxCommand;
 

@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use crate::model::AvatarEvent;
-use crate::store::summary::EntryMeta;
+use crate::store::entry_meta::EntryMeta;
 
 /// Events that wait. One more, and the oldest is lost. An entry whose event was lost is in memory alone, too.
 const MAX_UNWRITTEN: usize = 1_000;

@@ -8,7 +8,7 @@ use sqlx::{SqliteConnection, SqlitePool};
 use super::counters::{Counters, Waiting};
 use super::destination::Destination;
 use crate::model::{AvatarEvent, Dimension, Timestamp, TroubleClass};
-use crate::store::retention::{DELETION_REMEMBERED, REMEMBERED};
+use crate::store::event_retention::{DELETION_REMEMBERED, REMEMBERED};
 
 /// Events that wait at one time. One more, and the oldest is dropped.
 const MAX_EVENTS: u64 = 10_000;

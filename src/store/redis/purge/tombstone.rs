@@ -3,12 +3,12 @@
 
 use crate::model::{AvatarId, Generation, Provider, PurgeKind, PurgeScope};
 use crate::store::LastPurges;
+use crate::store::event_retention::DELETION_REMEMBERED;
 use crate::store::redis::data::clear_head::MAX_TOMBSTONE;
 use crate::store::redis::data::keys::AvatarKeys;
 use crate::store::redis::data::scripts;
 use crate::store::redis::supervisor::Access;
 use crate::store::redis::{Open, Unavailable, millis};
-use crate::store::retention::DELETION_REMEMBERED;
 
 /// Which of an avatar's keys a purge deletes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -1,4 +1,4 @@
-//! For how long the stores remember what the dashboard was told.
+//! For how long the stores remember the last event of an avatar. Tombstones have a time of their own.
 
 use std::time::Duration;
 
